@@ -1,0 +1,47 @@
+# usher: `make help` lists what there is to make.
+
+CC      ?= gcc
+BUILD   ?= build
+CFLAGS  ?= -O2 -g
+STRICT  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wconversion -Wstrict-prototypes \
+           -Wswitch-enum -Wvla -Wmissing-prototypes -fno-omit-frame-pointer
+COMPILE  = $(CC) $(STRICT) $(CFLAGS) -I. -I$(BUILD)/gen $(shell pkg-config --cflags libpq) -MMD -MP
+
+sources  = $(sort $(wildcard $(1)/*.c))
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
+
+BASE      := $(call objects,base)
+HTTP      := $(call objects,http)
+LINK      := $(call objects,link)
+GATEWAY   := $(call objects,gateway)
+ALLOCATOR := $(call objects,allocator)
+CTL       := $(call objects,ctl)
+
+PROGRAMS := $(BUILD)/usher-gateway $(BUILD)/usher-allocator $(BUILD)/usherctl
+
+.DEFAULT_GOAL := build
+.PHONY: build clean
+build: $(PROGRAMS) ## build the programs into build/
+
+$(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lev -lhttp_parser -ljansson -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+
+$(BUILD)/usher-allocator: $(ALLOCATOR) $(LINK) $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+
+$(BUILD)/usherctl: $(CTL) $(LINK) $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# Scripts and statements travel inside the programs: a text becomes one C array.
+$(BUILD)/gen/%.inc: %
+	@mkdir -p $(@D)
+	xxd -i < $< > $@
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

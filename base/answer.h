@@ -1,0 +1,71 @@
+/*
+ * Answers: what a reply key holds, what the journal keeps, what is published. One msgpack array:
+ *
+ *   [code uint, at uint (wall ms of the decision), op uint, fingerprint str8, show uint,
+ *    booking or nil, available uint or nil, detail uint]
+ *
+ *   booking    [id str16, user str, state uint, created uint, expires uint (0: none), amount uint,
+ *               [[tier, quantity, price], …]]        present when granted (REFRESH has none)
+ *   available  what is left of the first line's tier after the decision (BOOK and HOLD)
+ *   detail     for refusals: ILLEGAL_STATE the booking's state, LIMIT_EXCEEDED the limit,
+ *              NOT_ENOUGH what is left; else 0
+ *
+ * Gateways listen on the channel of their name for messages
+ *
+ *   [partition uint, [[id str16, repeated uint, answer str], …]]
+ *
+ * `repeated` is 1 when the decision was made before, for an earlier request with this id.
+ */
+#ifndef USHER_BASE_ANSWER_H
+#define USHER_BASE_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "buf.h"
+#include "codec.h"
+#include "err.h"
+#include "id.h"
+#include "model.h"
+#include "request.h"
+
+struct booking_line {
+    uint32_t tier;
+    uint32_t quantity;
+    int64_t price; /* of one place, minor units, fixed when it was taken */
+};
+
+struct booking {
+    struct id id;
+    struct span user;
+    enum state state;
+    int64_t created_ms;
+    int64_t expires_ms; /* 0: does not expire */
+    int64_t amount;     /* of what is left of it, minor units */
+    size_t lines;
+    struct booking_line line[LINES_MAX];
+};
+
+struct answer {
+    enum code code;
+    int64_t at_ms;
+    enum operation op;
+    unsigned char fingerprint[FINGERPRINT_BYTES];
+    uint32_t show;
+    bool has_booking;
+    struct booking booking;
+    bool has_available;
+    int64_t available;
+    uint64_t detail;
+};
+
+void booking_pack(struct buf *b, const struct booking *booking);
+enum err booking_from(struct value v, struct booking *booking); /* spans borrow from the tree */
+void answer_pack(struct buf *b, const struct answer *a);
+/* Spans borrow from `bytes`, which outlive the answer. ERR_INPUT if it is not one. */
+enum err answer_read(struct span bytes, struct answer *a);
+
+uint32_t booking_quantity(const struct booking *booking); /* of all its lines */
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Every name that usher uses in Redis. `{p}` is the partition's hash tag: all keys of a partition
+ * live in one Redis Cluster slot. lua/ builds the names below a generation from the prefix it is
+ * given; nobody else spells a key.
+ *
+ *   usher:{p}:requests            stream    what is asked, in order
+ *   usher:{p}:state               hash      epoch, generation, version, clean, now
+ *   usher:{p}:published           string    version whose answers have been sent
+ *   usher:{p}:status              hash      what the allocator reports of itself (expires)
+ *   usher:{p}:generations         set       namespaces that may hold keys
+ *   usher:{p}:reply:<id>          string    an answer (expires)
+ *   usher:{p}:queued:<id>         string    a keyed request that was answered 202: its deadline
+ *   usher:{p}:availability:<show> string    committed availability, for readers
+ *   usher:{p}:<generation>:…                the decision script's own state
+ *     …show:<show>                hash      rules and tier counters
+ *     …users:<show>               hash      user → places
+ *     …bookings:<show>            hash      id (16 bytes) → live booking
+ *     …holds                      zset      id (16 bytes) by expiry
+ *     …shows                      set       shows that are loaded
+ *   usher:replies:<gateway>       channel   answers for one gateway
+ *   usher:show:<show>             channel   committed availability
+ */
+#ifndef USHER_BASE_KEYS_H
+#define USHER_BASE_KEYS_H
+
+#include <stdint.h>
+
+#include "id.h"
+
+#define KEY_NAME_BYTES_MAX 128
+struct key {
+    char text[KEY_NAME_BYTES_MAX]; /* NUL-terminated */
+    size_t len;
+};
+
+struct key key_requests(uint32_t partition);
+struct key key_state(uint32_t partition);
+struct key key_published(uint32_t partition);
+struct key key_status(uint32_t partition);
+struct key key_generations(uint32_t partition);
+struct key key_reply(uint32_t partition, struct id id);
+struct key key_queued(uint32_t partition, struct id id);
+struct key key_availability(uint32_t partition, uint32_t show);
+struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
+struct key key_replies_channel(const char *gateway);
+struct key key_show_channel(uint32_t show);
+
+#endif

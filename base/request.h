@@ -1,0 +1,62 @@
+/*
+ * Requests as they stand in the stream. An entry's field "b" holds a msgpack array of requests,
+ * in order; each is an array:
+ *
+ *   [id str16, op uint, show uint, user str, deadline uint (wall ms), fingerprint str8,
+ *    reply_to str, trace str, arguments]
+ *
+ *   BOOK, HOLD       arguments [[tier uint, quantity uint], …]  1..LINES_MAX lines, tiers distinct
+ *   CONFIRM, EXTEND  arguments [booking str16]
+ *   CANCEL           arguments [booking str16, tier uint, quantity uint]; tier 0: the only tier;
+ *                    quantity 0: all of it
+ *   REFRESH          arguments []
+ *
+ * user may be empty for CONFIRM, EXTEND and CANCEL (who has the id may act) and for REFRESH.
+ * The fingerprint tells a repeated request from another one under the same id: the first 8 bytes
+ * of SHA-256 over the packed [op, show, user, arguments].
+ *
+ * An entry that a gateway appended again after an unknown outcome also has a field "again".
+ */
+#ifndef USHER_BASE_REQUEST_H
+#define USHER_BASE_REQUEST_H
+
+#include <stdint.h>
+
+#include "bounds.h"
+#include "buf.h"
+#include "err.h"
+#include "id.h"
+#include "model.h"
+
+#define FINGERPRINT_BYTES 8
+
+struct line {
+    uint32_t tier; /* number within the show, from 1 */
+    uint32_t quantity;
+};
+
+struct request {
+    struct id id;
+    enum operation op;
+    uint32_t show;
+    struct span user;
+    int64_t deadline_ms; /* wall clock */
+    unsigned char fingerprint[FINGERPRINT_BYTES];
+    struct span reply_to; /* the gateway's name */
+    struct span trace;    /* traceparent, or empty */
+    size_t lines;
+    struct line line[LINES_MAX]; /* BOOK, HOLD: what; CANCEL: line[0], both may be 0 */
+    struct id booking;           /* CONFIRM, EXTEND, CANCEL */
+};
+
+/* Append one request to an entry under construction (write the array's head with pack_array). */
+void request_pack(struct buf *b, const struct request *r);
+void request_set_fingerprint(struct request *r);
+
+/*
+ * Read an entry's bytes into at most `max` requests; their spans borrow from `bytes`. ERR_INPUT
+ * unless every request is whole, well typed and within bounds.h; ERR_BOUND if there are more.
+ */
+enum err entry_read(struct span bytes, struct request *requests, size_t max, size_t *count);
+
+#endif

@@ -1,0 +1,16 @@
+/* Checks on text from outside. Pure. */
+#ifndef USHER_BASE_TEXT_H
+#define USHER_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+
+bool text_is_utf8(struct span s);    /* well formed: no overlong forms, surrogates, > U+10FFFF */
+bool text_has_control(struct span s); /* C0, DEL or C1 (as UTF-8) anywhere */
+bool text_is_user(struct span s);    /* 1..USER_BYTES_MAX, UTF-8, no control characters */
+bool text_is_slug(struct span s);    /* 1..SLUG_BYTES_MAX of a-z 0-9 -, first a letter */
+bool text_u64(struct span s, uint64_t max, uint64_t *n); /* decimal digits only, no sign */
+
+#endif

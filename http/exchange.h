@@ -1,0 +1,65 @@
+/*
+ * One HTTP request and its answer-to-be: all that an application sees of HTTP.
+ *
+ * The server reads, checks and bounds the request, then calls the application's `handle` once with
+ * the exchange. The application answers exactly once with exchange_answer, now or later; answers
+ * of pipelined exchanges go out in the order of their requests. If the client goes away first,
+ * `gone` is called once instead, and the exchange must not be touched after it returns; it is not
+ * called for an exchange that was answered.
+ *
+ * The server, not the application, answers what is wrong with HTTP itself (400, 408, 413, 414, 417, 431,
+ * 501, 505 and connection bounds 503), through the application's `render_error`, so that errors look alike.
+ */
+#ifndef USHER_HTTP_EXCHANGE_H
+#define USHER_HTTP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum http_method { HTTP_OTHER_ = 0, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH,
+                   METHOD_DELETE, METHOD_OPTIONS, METHOD_UNKNOWN };
+
+struct exchange;
+
+/* What was asked. Spans are borrowed and live as long as the exchange. */
+enum http_method exchange_method(const struct exchange *x);
+struct span exchange_path(const struct exchange *x);  /* before '?', still percent-encoded */
+struct span exchange_query(const struct exchange *x); /* after '?', or empty */
+struct span exchange_body(const struct exchange *x);
+/* The first header field of that name (any case), or an empty span with bytes == NULL. */
+struct span exchange_header(const struct exchange *x, const char *name);
+/* All fields of that name: call with *at = 0 until it returns false. */
+bool exchange_header_next(const struct exchange *x, const char *name, size_t *at, struct span *value);
+/* Monotonic microseconds at which the request's last byte was read. */
+int64_t exchange_began_us(const struct exchange *x);
+/* The peer's address as text, NUL-terminated. */
+const char *exchange_peer(const struct exchange *x);
+/* A place for the application's own pointer, NULL at first. */
+void exchange_set_data(struct exchange *x, void *data);
+void *exchange_data(const struct exchange *x);
+
+struct response {
+    int status;
+    const char *content_type; /* NULL with an empty body: none */
+    struct span headers;      /* further fields, each "Name: value\r\n"; copied */
+    struct span body;         /* copied; not sent for HEAD, though its length is */
+    bool close;               /* close the connection after it */
+};
+
+/* Date, Content-Length and Connection are added by the server; nothing else is. */
+void exchange_answer(struct exchange *x, const struct response *response);
+
+struct http_application {
+    void *context;
+    void (*handle)(void *context, struct exchange *x);
+    void (*gone)(void *context, struct exchange *x);
+    /* How many body bytes this request may bring (0: none is fine, but more is 413). Called once the head is read. */
+    size_t (*body_bytes_max)(void *context, struct exchange *x);
+    /* The server's own refusal: write further header fields and a body; the content type is returned. */
+    const char *(*render_error)(void *context, int status, const char *detail, struct buf *headers,
+                                struct buf *body);
+};
+
+#endif
