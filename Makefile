@@ -36,6 +36,15 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
+# The decision script is one text for Redis, several for the reader.
+DECIDE := lua/model.lua lua/state.lua lua/operations.lua lua/decide.lua
+$(BUILD)/gen/lua/decide.lua: $(DECIDE)
+	@mkdir -p $(@D)
+	cat $(DECIDE) > $@
+
+$(BUILD)/gen/lua/decide.lua.inc: $(BUILD)/gen/lua/decide.lua
+	xxd -i < $< > $@
+
 # Scripts and statements travel inside the programs: a text becomes one C array.
 $(BUILD)/gen/%.inc: %
 	@mkdir -p $(@D)

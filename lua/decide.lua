@@ -1,0 +1,172 @@
+-- decide: one batch of requests, in order. Built from model.lua, state.lua, operations.lua and this.
+--
+--   KEYS[1]      usher:{p}:state
+--   KEYS[2 …]    the reply key of each request, in order
+--   ARGV         epoch, generation, version (that this run makes), now (ms), batch, known
+--     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
+--                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND booking; CANCEL booking,
+--                tier, quantity
+--     known      msgpack [{booking id → [state, user]}, {show → true}]  what an earlier run NEEDed:
+--                bookings that are not live, shows that this partition does not have
+--
+-- Returns msgpack, one of
+--   ['FENCED', epoch]                      another owner has the partition; nothing was changed
+--   ['REBUILD', why]                       Redis is not what the caller thinks; nothing was changed
+--   ['NEED', [show …], [booking id …]]     load or look these up, and ask again; nothing was changed
+--   ['DONE', taken, next_due, decisions, expired, counters]
+--     taken      0 if so many holds were due that the requests must wait for the next run
+--     next_due   when the next hold expires, or 0
+--     decisions  for each request: a decision (operations.lua), or a string: the answer that this
+--                id got before
+--     expired    ids of the holds that were released, [id …]
+--     counters   [[show, tier, available, held, pending, confirmed], …] of the tiers touched
+local EXPIRIES_MAX = 512
+
+local function check_state(epoch, generation, version)
+  local state = redis.call('HMGET', KEYS[1], 'epoch', 'generation', 'version', 'clean')
+  local seen = tonumber(state[1])
+  if not seen or seen < epoch then
+    return {'REBUILD', 'epoch'}
+  elseif seen > epoch then
+    return {'FENCED', seen}
+  elseif state[2] ~= generation then
+    return {'REBUILD', 'generation'}
+  elseif tonumber(state[3]) ~= version - 1 then
+    return {'REBUILD', 'version'}
+  elseif state[4] ~= '1' then
+    return {'REBUILD', 'unclean'}
+  end
+end
+
+-- Lists by show without repetitions: number → {item …}, each item also a key of `seen[number]`.
+local function new_lists()
+  return {seen = {}, of = {}}
+end
+
+local function add_to_list(lists, number, item)
+  local seen = lists.seen[number]
+  if not seen then
+    seen = {}
+    lists.seen[number], lists.of[number] = seen, {}
+  end
+  if not seen[item] then
+    seen[item] = true
+    local list = lists.of[number]
+    list[#list + 1] = item
+  end
+end
+
+-- What the due holds and the requests can touch.
+local function gather_batch(due, requests, answered, missing)
+  local users, bookings, unloaded = new_lists(), new_lists(), {}
+  for _, id in ipairs(due) do
+    add_to_list(bookings, show_number_of(id), id)
+  end
+  for i, request in ipairs(requests) do
+    local number, op = request[SHOW], request[OPERATION]
+    if not answered[i] then
+      if not missing[number] and not show_of(number) then
+        unloaded[number] = true
+      elseif op == OP.BOOK or op == OP.HOLD then
+        add_to_list(users, number, request[OWNER])
+      elseif CHANGES[op] then
+        add_to_list(bookings, number, request[FIRST])
+      end
+    end
+  end
+  gather(users.of, bookings.of)
+  -- A booking's places count for its user, who need not be the one who asks.
+  local owners = new_lists()
+  for number, list in pairs(bookings.of) do
+    local show = show_of(number)
+    for _, id in ipairs(list) do
+      local booking = show and show.bookings[id]
+      if booking and not show.users[booking[USER]] then
+        add_to_list(owners, number, booking[USER])
+      end
+    end
+  end
+  gather(owners.of, {})
+  return unloaded
+end
+
+local function release_due(due)
+  for _, id in ipairs(due) do
+    local show = show_of(show_number_of(id))
+    move_booking(show, id, show.bookings[id], STATE.EXPIRED)
+  end
+end
+
+local function decide_all(requests, answered, now, known)
+  local decisions, unknown = {}, {}
+  for i, request in ipairs(requests) do
+    if answered[i] then
+      decisions[i] = answered[i]
+    else
+      local decision, id = decide_request(show_of(request[SHOW]), request, now, known)
+      decisions[i] = decision
+      if id then
+        unknown[#unknown + 1] = id
+        decisions[i] = 0
+      end
+    end
+  end
+  return decisions, unknown
+end
+
+local function counters_touched()
+  local list = {}
+  for _, show in ipairs(show_order) do
+    for tier in pairs(show.touched) do
+      local counts = show.tiers[tier]
+      list[#list + 1] = {show.number, tier, counts.available, counts.held, counts.pending,
+                         counts.confirmed}
+    end
+  end
+  return list
+end
+
+local function keys_of(set)
+  local list = {}
+  for key in pairs(set) do
+    list[#list + 1] = key
+  end
+  table.sort(list)
+  return list
+end
+
+local function decide()
+  local epoch, generation, version = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+  local now = tonumber(ARGV[4])
+  local trouble = check_state(epoch, generation, version)
+  if trouble then
+    return trouble
+  end
+  prefix = string.sub(KEYS[1], 1, -6) .. generation .. ':'
+
+  local due = redis.call('ZRANGEBYSCORE', prefix .. 'holds', '-inf', now, 'LIMIT', 0, EXPIRIES_MAX)
+  local requests = {}
+  if #due < EXPIRIES_MAX then
+    requests = cmsgpack.unpack(ARGV[5])
+  end
+  local answered = {}
+  if #requests > 0 then
+    answered = redis.call('MGET', unpack(KEYS, 2))
+  end
+  local known = cmsgpack.unpack(ARGV[6])
+  local unloaded = gather_batch(due, requests, answered, known[2])
+  if next(unloaded) then
+    return {'NEED', keys_of(unloaded), {}}
+  end
+
+  release_due(due)
+  local decisions, unknown = decide_all(requests, answered, now, known[1])
+  if #unknown > 0 then
+    return {'NEED', {}, unknown}
+  end
+  apply(KEYS[1], version, now)
+  local first = redis.call('ZRANGE', prefix .. 'holds', 0, 0, 'WITHSCORES')
+  return {'DONE', #requests, tonumber(first[2] or 0), decisions, due, counters_touched()}
+end
+
+return cmsgpack.pack(decide())

@@ -1,0 +1,30 @@
+-- load: part of a show goes from Postgres into a namespace, under the fence of the epoch.
+--
+--   KEYS[1]  usher:{p}:state
+--   ARGV     epoch, generation, what, pairs …
+--     what   'users:<show>', 'bookings:<show>'  pairs are field, value of that hash
+--            'holds'                            pairs are expiry, id
+--            'show:<show>'                      pairs are its fields; comes last, and marks the
+--                                               show as loaded
+--
+-- Returns 'LOADED' or 'FENCED'.
+local SLICE = 4000
+
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
+  return 'FENCED'
+end
+local prefix = string.sub(KEYS[1], 1, -6) .. ARGV[2] .. ':'
+local what = ARGV[3]
+for first = 4, #ARGV, SLICE do
+  local last = math.min(first + SLICE - 1, #ARGV)
+  if what == 'holds' then
+    redis.call('ZADD', prefix .. what, unpack(ARGV, first, last))
+  else
+    redis.call('HSET', prefix .. what, unpack(ARGV, first, last))
+  end
+end
+local show = string.match(what, '^show:(%d+)$')
+if show then
+  redis.call('SADD', prefix .. 'shows', show)
+end
+return 'LOADED'

@@ -1,0 +1,30 @@
+-- The numbers of base/model.h. They stand in Redis and Postgres: never renumber, only add.
+local STATE = {HELD = 1, PENDING = 2, CONFIRMED = 3, CANCELLED = 4, EXPIRED = 5, FAILED = 6}
+local OP = {BOOK = 1, HOLD = 2, CONFIRM = 3, CANCEL = 4, EXTEND = 5, REFRESH = 6}
+local CODE = {
+  GRANTED = 0, SOLD_OUT = 1, ALREADY_BOOKED = 2, NOT_ENOUGH = 4, LIMIT_EXCEEDED = 5,
+  SALE_NOT_OPEN = 6, SALE_CLOSED = 7, HOLD_EXPIRED = 9, ILLEGAL_STATE = 10, NOT_FOUND = 11,
+  TIMED_OUT = 14, INVALID = 17,
+}
+
+-- The legal moves of a booking; nothing outside this table ever happens to one.
+local MOVES = {
+  [STATE.HELD] = {
+    [STATE.PENDING] = true, [STATE.CONFIRMED] = true, [STATE.CANCELLED] = true,
+    [STATE.EXPIRED] = true,
+  },
+  [STATE.PENDING] = {
+    [STATE.CONFIRMED] = true, [STATE.FAILED] = true, [STATE.CANCELLED] = true,
+    [STATE.EXPIRED] = true,
+  },
+  [STATE.CONFIRMED] = {[STATE.CANCELLED] = true},
+  [STATE.CANCELLED] = {},
+  [STATE.EXPIRED] = {},
+  [STATE.FAILED] = {},
+}
+
+-- The tier counter that holds a booking's places in each state; the dead give them back.
+local COUNTER = {
+  [STATE.HELD] = 'held', [STATE.PENDING] = 'pending', [STATE.CONFIRMED] = 'confirmed',
+  [STATE.CANCELLED] = 'available', [STATE.EXPIRED] = 'available', [STATE.FAILED] = 'available',
+}
