@@ -44,6 +44,12 @@ void postgres_result_free(struct postgres_result *r); /* NULL is fine */
 /* Statements without parameters, several allowed (a migration); results are dropped. */
 enum err postgres_run(struct postgres *p, const char *sql);
 
+/*
+ * COMMIT. ERR_REFUSED: nothing was committed (an aborted transaction ends in a rollback, which
+ * Postgres reports as success; postgres_run looks at the tag too). ERR_UNKNOWN: the connection broke.
+ */
+enum err postgres_commit(struct postgres *p);
+
 /* One statement with parameters. Results in text unless binary_results. ERR_REFUSED: Postgres said no (postgres_why,
  * postgres_sqlstate). *result is NULL on error. */
 enum err postgres_query(struct postgres *p, const char *sql, size_t count,
@@ -68,11 +74,15 @@ enum err postgres_settle(struct postgres *p, struct postgres_result **result);
 int postgres_socket(const struct postgres *p);
 
 /* COPY (query) TO STDOUT in text format: `line` is called for each row with its bytes (without the
- * newline), columns split by tabs, escapes as COPY writes them. It returns ERR_NONE to go on. */
+ * newline), columns split by tabs, escapes as COPY writes them. It returns ERR_NONE to go on;
+ * after an error the remaining rows are read and dropped, and the error is returned. */
 enum err postgres_copy_out(struct postgres *p, const char *sql,
                            enum err (*line)(void *context, struct span bytes), void *context);
 
 /* Text columns of a COPY line: split in place at most `max` fields; returns how many there were. */
 size_t postgres_copy_split(struct span line, struct span *fields, size_t max);
+
+/* Undo COPY's escapes: writes at most field.len bytes, returns how many. */
+size_t postgres_copy_unescape(struct span field, char *into);
 
 #endif
