@@ -47,6 +47,7 @@ bool value_is_nil(struct value v);
 bool value_is_array(struct value v, size_t *count);
 struct value value_at(struct value array, size_t index); /* index < count, asserted */
 bool value_uint(struct value v, uint64_t *n);
+bool value_u32(struct value v, uint32_t *n);
 bool value_int(struct value v, int64_t *n);
 bool value_str(struct value v, struct span *s);
 

@@ -1,0 +1,127 @@
+#include "keys.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void add(struct key *key, const char *text);
+static void add_number(struct key *key, uint32_t n);
+static struct key of_partition(uint32_t partition, const char *name);
+static void add_id(struct key *key, struct id id);
+
+struct key key_requests(uint32_t partition)
+{
+    return of_partition(partition, "requests");
+}
+
+struct key key_state(uint32_t partition)
+{
+    return of_partition(partition, "state");
+}
+
+struct key key_published(uint32_t partition)
+{
+    return of_partition(partition, "published");
+}
+
+struct key key_status(uint32_t partition)
+{
+    return of_partition(partition, "status");
+}
+
+struct key key_generations(uint32_t partition)
+{
+    return of_partition(partition, "generations");
+}
+
+struct key key_reply(uint32_t partition, struct id id)
+{
+    struct key key = of_partition(partition, "reply:");
+
+    add_id(&key, id);
+    return key;
+}
+
+struct key key_queued(uint32_t partition, struct id id)
+{
+    struct key key = of_partition(partition, "queued:");
+
+    add_id(&key, id);
+    return key;
+}
+
+struct key key_availability(uint32_t partition, uint32_t show)
+{
+    struct key key = of_partition(partition, "availability:");
+
+    add_number(&key, show);
+    return key;
+}
+
+struct key key_generation(uint32_t partition, const char *generation)
+{
+    struct key key = of_partition(partition, generation);
+
+    add(&key, ":");
+    return key;
+}
+
+struct key key_replies_channel(const char *gateway)
+{
+    struct key key = {.len = 0};
+
+    add(&key, "usher:replies:");
+    add(&key, gateway);
+    return key;
+}
+
+struct key key_show_channel(uint32_t show)
+{
+    struct key key = {.len = 0};
+
+    add(&key, "usher:show:");
+    add_number(&key, show);
+    return key;
+}
+
+static struct key of_partition(uint32_t partition, const char *name)
+{
+    struct key key;
+
+    key.len = 0;
+    add(&key, "usher:{");
+    add_number(&key, partition);
+    add(&key, "}:");
+    add(&key, name);
+    return key;
+}
+
+/* Names are short by construction: one that does not fit is a programming error. */
+static void add(struct key *key, const char *text)
+{
+    size_t n = strlen(text);
+
+    assert(n < KEY_NAME_BYTES_MAX - key->len);
+    memcpy(key->text + key->len, text, n + 1);
+    key->len += n;
+}
+
+static void add_number(struct key *key, uint32_t n)
+{
+    char digits[11];
+    size_t at = sizeof(digits) - 1;
+
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    add(key, digits + at);
+}
+
+static void add_id(struct key *key, struct id id)
+{
+    char text[ID_TEXT_BYTES];
+
+    id_format(id, text);
+    add(key, text);
+}

@@ -1,0 +1,107 @@
+#include "text.h"
+
+#include <string.h>
+
+#include "bounds.h"
+
+static size_t utf8_length(const unsigned char *at, size_t have);
+
+bool text_is_utf8(struct span s)
+{
+    const unsigned char *at = (const unsigned char *)s.bytes;
+    size_t left = s.len;
+
+    while (left > 0) {
+        size_t n = utf8_length(at, left);
+
+        if (n == 0)
+            return false;
+        at += n;
+        left -= n;
+    }
+    return true;
+}
+
+bool text_has_control(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.bytes[i];
+
+        if (c < 0x20 || c == 0x7f)
+            return true;
+        /* C1 is U+0080 to U+009F, which is C2 80 to C2 9F. */
+        if (c == 0xc2 && i + 1 < s.len && (unsigned char)s.bytes[i + 1] < 0xa0)
+            return true;
+    }
+    return false;
+}
+
+bool text_is_user(struct span s)
+{
+    return s.len >= 1 && s.len <= USER_BYTES_MAX && !text_has_control(s) && text_is_utf8(s);
+}
+
+bool text_is_slug(struct span s)
+{
+    if (s.len < 1 || s.len > SLUG_BYTES_MAX || s.bytes[0] < 'a' || s.bytes[0] > 'z')
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.bytes[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+            return false;
+    }
+    return true;
+}
+
+bool text_u64(struct span s, uint64_t max, uint64_t *n)
+{
+    uint64_t sum = 0;
+
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        uint64_t digit = (uint64_t)(unsigned char)s.bytes[i] - '0';
+
+        if (digit > 9 || sum > max / 10 || sum * 10 > max - digit)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *n = sum;
+    return true;
+}
+
+/*
+ * The bytes of the character at `at`, or 0 if there is no whole and well-formed one: table 3-7 of
+ * the Unicode standard, in which only the second byte has ranges of its own.
+ */
+static size_t utf8_length(const unsigned char *at, size_t have)
+{
+    unsigned char lead = at[0];
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    size_t n;
+
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    n = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (have < n)
+        return 0;
+    if (lead == 0xe0)
+        low = 0xa0; /* below: overlong */
+    else if (lead == 0xed)
+        high = 0x9f; /* above: surrogates */
+    else if (lead == 0xf0)
+        low = 0x90; /* below: overlong */
+    else if (lead == 0xf4)
+        high = 0x8f; /* above: beyond U+10FFFF */
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++) {
+        if (at[i] < 0x80 || at[i] > 0xbf)
+            return 0;
+    }
+    return n;
+}
