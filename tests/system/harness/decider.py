@@ -1,0 +1,102 @@
+"""The real decision script in a private Redis, driven as an allocator drives it."""
+
+from .process import REPOSITORY
+from .words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, Keys, id_show, pack, unpack
+
+PARTS = ("model", "state", "operations", "decide")  # in the order in which they are joined
+
+
+def script_source():
+    return "".join((REPOSITORY / "lua" / f"{part}.lua").read_text() for part in PARTS)
+
+
+class Decider:
+    """One partition's Redis state of our own making, and the script that works on it."""
+
+    def __init__(self, client, partition=1):
+        self.redis = client
+        self.keys = Keys(partition)
+        self.script = client.register_script(script_source())
+        self.epoch = 1
+        self.version = 0
+        self.generation = "g1"
+
+    def load(self, partition, now=0):
+        """Write a model's whole state as a rebuild would."""
+        self.redis.flushall()
+        self.redis.hset(self.keys.state, mapping={
+            "epoch": self.epoch, "generation": self.generation, "version": self.version,
+            "clean": 1, "now": now})
+        for show in partition.shows.values():
+            self.load_rules(show)
+            self.load_counters(show)
+
+    def key(self, name):
+        return self.keys.of_generation(self.generation, name)
+
+    def load_rules(self, show):
+        self.redis.hset(self.key(f"show:{show.number}"), mapping={
+            "state": show.state, "opens": show.opens, "closes": show.closes,
+            "max_per_user": show.max_per_user, "max_per_booking": show.max_per_booking,
+            "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers)})
+
+    def load_counters(self, show):
+        for number, tier in show.tiers.items():
+            self.redis.hset(self.key(f"show:{show.number}"), mapping={
+                f"{number}:{name}": getattr(tier, name)
+                for name in ("price", "available", "held", "pending", "confirmed")})
+
+    def run(self, commands, now, known=(), epoch=None, version=None, generation=None):
+        """One call of the script; what it returns, unpacked. Does not count versions."""
+        bookings, shows = {}, {}
+        for item in known:
+            if isinstance(item, tuple):
+                bookings[item[0]] = [item[1], item[2]]
+            else:
+                shows[item] = True
+        arguments = [epoch or self.epoch, generation or self.generation,
+                     self.version + 1 if version is None else version, now,
+                     pack([wire(command) for command in commands]), pack([bookings, shows])]
+        keys = [self.keys.state] + [self.keys.reply(command.id) for command in commands]
+        return unpack(self.script(keys=keys, args=arguments))
+
+    def digest(self):
+        """Stands for everything that Redis holds."""
+        return self.redis.execute_command("DEBUG", "DIGEST")
+
+    def snapshot(self, show):
+        """What Redis holds of a show, in plain dictionaries."""
+        return {
+            "show": decoded(self.redis.hgetall(self.key(f"show:{show}"))),
+            "users": {user.decode(): int(count) for user, count
+                      in self.redis.hgetall(self.key(f"users:{show}")).items()},
+            "bookings": {raw: booking_from(raw, unpack(packed)) for raw, packed
+                         in self.redis.hgetall(self.key(f"bookings:{show}")).items()},
+            "holds": {raw: int(score) for raw, score
+                      in self.redis.zrange(self.key("holds"), 0, -1, withscores=True)
+                      if id_show(raw) == show},
+        }
+
+
+def decoded(mapping):
+    return {key.decode(): value.decode() for key, value in mapping.items()}
+
+
+def booking_from(raw, fields):
+    """A booking as lua/state.lua keeps it."""
+    state, user, expires, extended, created, *flat = fields
+    return {"id": raw, "user": user.decode(), "state": state, "created": created,
+            "expires": expires, "extended": bool(extended),
+            "lines": [tuple(flat[i:i + 3]) for i in range(0, len(flat), 3)]}
+
+
+def wire(command):
+    """A command as the allocator hands it to the script."""
+    head = [command.id, command.op, command.show, command.user, command.deadline]
+    if command.op in (BOOK, HOLD):
+        return head + [number for line in command.lines for number in line]
+    if command.op in (CONFIRM, EXTEND):
+        return head + [command.booking]
+    if command.op == CANCEL:
+        return head + [command.booking, command.tier, command.quantity]
+    return head

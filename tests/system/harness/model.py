@@ -1,0 +1,238 @@
+"""Section 3 as a small program: what a partition must decide, kept in plain dictionaries.
+
+It knows nothing of Redis, streams or batches in flight. It is written from the design's words; the
+tests hold the real decision script against it.
+"""
+
+from dataclasses import dataclass, field
+
+from .words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXPIRED, EXTEND,
+                    GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INVALID, LEGAL_MOVES,
+                    LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, PENDING, REFRESH, SALE_CLOSED,
+                    SALE_NOT_OPEN, SOLD_OUT, TIMED_OUT)
+
+PLACES_IN = {HELD: "held", PENDING: "pending", CONFIRMED: "confirmed"}
+
+
+@dataclass
+class Tier:
+    price: int
+    capacity: int
+    blocked: int = 0
+    available: int = 0
+    held: int = 0
+    pending: int = 0
+    confirmed: int = 0
+
+    def __post_init__(self):
+        self.available = self.capacity - self.blocked
+
+
+@dataclass
+class Booking:
+    id: bytes
+    user: str
+    state: int
+    created: int
+    expires: int  # 0: never
+    lines: dict   # tier → [quantity, price], in the order in which they were asked
+    extended: bool = False
+
+    @property
+    def places(self):
+        return sum(quantity for quantity, _ in self.lines.values())
+
+    @property
+    def amount(self):
+        return sum(quantity * price for quantity, price in self.lines.values())
+
+
+@dataclass
+class Show:
+    number: int
+    tiers: dict  # number → Tier
+    state: str = "open"
+    opens: int = 0
+    closes: int = 0
+    max_per_user: int = 0
+    max_per_booking: int = 10
+    hold_ms: int = 60000
+    hold_ms_max: int = 90000
+    bookings: dict = field(default_factory=dict)  # id → Booking, the dead ones too
+
+    def live(self):
+        return [b for b in self.bookings.values() if b.state in LIVE]
+
+    def places_of_user(self, user):
+        return sum(b.places for b in self.live() if b.user == user)
+
+
+@dataclass
+class Command:
+    id: bytes
+    op: int
+    show: int
+    user: str
+    deadline: int
+    lines: list = field(default_factory=list)  # BOOK, HOLD: (tier, quantity)
+    booking: bytes = b""                       # CONFIRM, CANCEL, EXTEND
+    tier: int = 0                              # CANCEL in part
+    quantity: int = 0
+
+
+@dataclass
+class Decision:
+    code: int
+    detail: int = 0
+    available: int = None  # BOOK, HOLD granted: left of the first line's tier
+    booking: dict = None   # granted: what the booking is after it
+
+
+class Partition:
+    """All shows of a partition; decides commands one by one."""
+
+    def __init__(self, shows):
+        self.shows = {show.number: show for show in shows}
+
+    def release(self, now):
+        """Expire what is due; the ids, earliest first."""
+        due = [b for show in self.shows.values() for b in show.live()
+               if b.state == HELD and b.expires <= now]
+        due.sort(key=lambda b: (b.expires, b.id))
+        for booking in due:
+            self._move(self._show_of(booking.id), booking, EXPIRED)
+        return [booking.id for booking in due]
+
+    def decide(self, command, now):
+        if now > command.deadline:
+            return Decision(TIMED_OUT)
+        show = self.shows.get(command.show)
+        if show is None:
+            return Decision(NOT_FOUND)
+        if command.op == REFRESH:
+            return Decision(GRANTED)
+        if command.op in (BOOK, HOLD):
+            return self._take(show, command, now)
+        return self._change(show, command)
+
+    def check(self):
+        """Invariants 1 and 6 of the model itself: a model that is wrong proves nothing."""
+        for show in self.shows.values():
+            for number, tier in show.tiers.items():
+                for state, name in PLACES_IN.items():
+                    counted = sum(b.lines[number][0] for b in show.bookings.values()
+                                  if b.state == state and number in b.lines)
+                    assert counted == getattr(tier, name), (show.number, number, name)
+                total = tier.available + tier.held + tier.pending + tier.confirmed + tier.blocked
+                assert total == tier.capacity and tier.available >= 0
+
+    def _show_of(self, booking):
+        return self.shows[int.from_bytes(booking[:4], "big")]
+
+    def _take(self, show, command, now):
+        refusal = self._refuse_take(show, command, now)
+        if refusal is not None:
+            return refusal
+        is_hold = command.op == HOLD
+        booking = Booking(
+            command.id, command.user, HELD if is_hold else CONFIRMED, now,
+            now + show.hold_ms if is_hold else 0,
+            {tier: [quantity, show.tiers[tier].price] for tier, quantity in command.lines})
+        for tier, quantity in command.lines:
+            show.tiers[tier].available -= quantity
+            self._count(show, tier, booking.state, quantity)
+        show.bookings[booking.id] = booking
+        first = show.tiers[command.lines[0][0]]
+        return Decision(GRANTED, available=first.available, booking=shown(booking))
+
+    def _refuse_take(self, show, command, now):
+        if any(tier not in show.tiers for tier, _ in command.lines):
+            return Decision(NOT_FOUND)
+        if show.state == "draft" or show.opens > now:
+            return Decision(SALE_NOT_OPEN)
+        if show.state != "open" or 0 < show.closes <= now:
+            return Decision(SALE_CLOSED)
+        places = sum(quantity for _, quantity in command.lines)
+        if places > show.max_per_booking:
+            return Decision(LIMIT_EXCEEDED, show.max_per_booking)
+        for tier, quantity in command.lines:
+            left = show.tiers[tier].available
+            if left == 0:
+                return Decision(SOLD_OUT)
+            if left < quantity:
+                return Decision(NOT_ENOUGH, left)
+        if show.max_per_user and show.places_of_user(command.user) + places > show.max_per_user:
+            if show.max_per_user == 1:
+                return Decision(ALREADY_BOOKED)
+            return Decision(LIMIT_EXCEEDED, show.max_per_user)
+        return None
+
+    def _change(self, show, command):
+        booking = show.bookings.get(command.booking)
+        if booking is None or command.user not in ("", booking.user):
+            return Decision(NOT_FOUND)
+        if booking.state == EXPIRED:
+            return Decision(HOLD_EXPIRED)
+        if booking.state not in LIVE:
+            return Decision(ILLEGAL_STATE, booking.state)
+        change = {CONFIRM: self._confirm, CANCEL: self._cancel, EXTEND: self._extend}[command.op]
+        return change(show, booking, command)
+
+    def _confirm(self, show, booking, _command):
+        if booking.state != HELD:
+            return Decision(ILLEGAL_STATE, booking.state)
+        self._move(show, booking, CONFIRMED)
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _cancel(self, show, booking, command):
+        if command.tier == 0 and command.quantity == 0:
+            self._move(show, booking, CANCELLED)
+            return Decision(GRANTED, booking=shown(booking))
+        tier = command.tier
+        if tier == 0 and len(booking.lines) == 1:
+            tier = next(iter(booking.lines))
+        if tier not in booking.lines:
+            return Decision(INVALID)
+        has = booking.lines[tier][0]
+        quantity = command.quantity or has
+        if quantity > has:
+            return Decision(NOT_ENOUGH, has)
+        if quantity == booking.places:
+            self._move(show, booking, CANCELLED)
+            return Decision(GRANTED, booking=shown(booking))
+        booking.lines[tier][0] -= quantity
+        self._count(show, tier, booking.state, -quantity)
+        show.tiers[tier].available += quantity
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _extend(self, show, booking, _command):
+        if booking.state != HELD:
+            return Decision(ILLEGAL_STATE, booking.state)
+        expires = min(booking.expires + show.hold_ms, booking.created + show.hold_ms_max)
+        if booking.extended or expires <= booking.expires:
+            return Decision(LIMIT_EXCEEDED, 1)
+        booking.expires, booking.extended = expires, True
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _move(self, show, booking, to):
+        assert (booking.state, to) in LEGAL_MOVES
+        for tier, (quantity, _) in booking.lines.items():
+            self._count(show, tier, booking.state, -quantity)
+            if to in PLACES_IN:
+                self._count(show, tier, to, quantity)
+            else:
+                show.tiers[tier].available += quantity
+        booking.state = to
+
+    @staticmethod
+    def _count(show, tier, state, quantity):
+        name = PLACES_IN[state]
+        setattr(show.tiers[tier], name, getattr(show.tiers[tier], name) + quantity)
+
+
+def shown(booking):
+    """A booking as it is now, apart from what becomes of it later."""
+    return {"id": booking.id, "user": booking.user, "state": booking.state,
+            "created": booking.created, "expires": booking.expires, "extended": booking.extended,
+            "lines": [(tier, quantity, price)
+                      for tier, (quantity, price) in booking.lines.items()]}

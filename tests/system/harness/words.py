@@ -1,0 +1,99 @@
+"""The domain's words and the forms of ids, keys and answers, written down a second time.
+
+Taken from the headers by hand, not from the product's code: a change there that is not meant to
+happen shows up here.
+"""
+
+import hashlib
+import os
+
+import msgpack
+
+BOOK, HOLD, CONFIRM, CANCEL, EXTEND, REFRESH = 1, 2, 3, 4, 5, 6
+HELD, PENDING, CONFIRMED, CANCELLED, EXPIRED, FAILED = 1, 2, 3, 4, 5, 6
+STATES = {1: "HELD", 2: "PENDING", 3: "CONFIRMED", 4: "CANCELLED", 5: "EXPIRED", 6: "FAILED"}
+LIVE = (HELD, PENDING, CONFIRMED)
+LEGAL_MOVES = {(1, 2), (1, 3), (1, 4), (1, 5), (2, 3), (2, 6), (2, 4), (2, 5), (3, 4)}
+
+GRANTED, SOLD_OUT, ALREADY_BOOKED, SEAT_TAKEN, NOT_ENOUGH, LIMIT_EXCEEDED = 0, 1, 2, 3, 4, 5
+SALE_NOT_OPEN, SALE_CLOSED, QUEUE_REQUIRED, HOLD_EXPIRED, ILLEGAL_STATE = 6, 7, 8, 9, 10
+NOT_FOUND, PAYMENT_FAILED, KEY_REUSED, TIMED_OUT, OVERLOADED = 11, 12, 13, 14, 15
+RATE_LIMITED, INVALID, INTERNAL = 16, 17, 18
+
+ID_EPOCH_MS = 1704067200000
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def fresh_id(show, now_ms, deadline_ms=30000, random=None):
+    """16 bytes as base/id.h lays them out."""
+    random = int.from_bytes(os.urandom(6), "big") >> 2 if random is None else random
+    made = (now_ms - ID_EPOCH_MS) & (2 ** 41 - 1)
+    number = show << 96 | made << 54 | -(-deadline_ms // 4000) << 46 | random & (2 ** 46 - 1)
+    return number.to_bytes(16, "big")
+
+
+def keyed_id(show, *parts):
+    """An id of the keyed kind. Its hash is any: only the gateway knows how it makes its own."""
+    digest = int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:12], "big")
+    return (show << 96 | 1 << 95 | digest & (2 ** 95 - 1)).to_bytes(16, "big")
+
+
+def id_text(raw):
+    number = int.from_bytes(raw, "big")
+    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def id_bytes(text):
+    number = 0
+    for letter in text.lower():
+        number = number << 5 | ALPHABET.index(letter)
+    return number.to_bytes(16, "big")
+
+
+def id_show(raw):
+    return int.from_bytes(raw[:4], "big")
+
+
+def pack(value):
+    """msgpack with bytes as `str`, which is all that Redis' cmsgpack reads."""
+    return msgpack.packb(value, use_bin_type=False)
+
+
+def unpack(data):
+    """Strings come out as bytes: ids are not UTF-8."""
+    return msgpack.unpackb(data, raw=True, strict_map_key=False)
+
+
+class Keys:
+    """Names in Redis, as base/keys.h lists them."""
+
+    def __init__(self, partition):
+        self.root = f"usher:{{{partition}}}:"
+        self.requests = self.root + "requests"
+        self.state = self.root + "state"
+        self.published = self.root + "published"
+        self.status = self.root + "status"
+        self.generations = self.root + "generations"
+
+    def reply(self, raw):
+        return (self.root + "reply:").encode() + (raw if isinstance(raw, bytes) else raw.encode())
+
+    def availability(self, show):
+        return f"{self.root}availability:{show}"
+
+    def of_generation(self, generation, name):
+        return f"{self.root}{generation}:{name}"
+
+
+class Reply:
+    """An answer as base/answer.h writes it, read back."""
+
+    def __init__(self, data):
+        (self.code, self.at_ms, self.op, self.fingerprint, self.show, booking, self.available,
+         self.detail) = unpack(data)
+        self.booking = None
+        if booking is not None:
+            raw, user, state, created, expires, amount, lines = booking
+            self.booking = {"id": raw, "user": user.decode(), "state": state, "created": created,
+                            "expires": expires, "amount": amount,
+                            "lines": [tuple(line) for line in lines]}

@@ -1,0 +1,336 @@
+"""Random commands through the real decision script, held against the model of section 3.
+
+Two drivers for one machine: hypothesis' own choices, which shrink to short stories, and its random
+numbers with the odds of a busy sale, which reach deep states.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, rule,
+                                 run_state_machine_as_test)
+
+from harness.decider import Decider, booking_from
+from harness.model import Command, Partition, Show, Tier
+from harness.redis_server import Redis
+from harness.words import (BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HELD, HOLD, LIVE, REFRESH,
+                           fresh_id, id_show, keyed_id)
+
+START_MS = 1_770_000_000_000
+USERS = ["ann", "bob", "cé", "d" * 128]
+EXAMPLES = int(os.environ.get("USHER_EXAMPLES", "40"))
+RULES = ("state", "opens", "closes", "max_per_user", "max_per_booking", "hold_ms", "hold_ms_max")
+WRONGS = ["epoch", "taken", "version", "ahead", "generation", "unclean", "missing", "repeated"]
+PAUSES = [0, 1, 400, 999, 1000, 5000, 10_000, 30_000]
+
+
+class Lockstep:
+    """One partition: the model on one side, Redis on the other, the same batches for both."""
+
+    def __init__(self, client, partition):
+        self.model = partition
+        self.decider = Decider(client)
+        self.decider.load(partition)
+        self.now = START_MS
+        self.ids = []   # of every BOOK and HOLD ever asked, granted or not
+        self.made = []  # of those that were granted
+        self.count = 0
+
+    def command(self, draft):
+        """A draft with what only this moment knows."""
+        self.count += 1
+        deadline = self.now - 1 if draft.get("late") else self.now + 30_000
+        if draft["op"] in (BOOK, HOLD):
+            raw = fresh_id(draft["show"], self.now, random=self.count)
+            self.ids.append(raw)
+            return Command(raw, draft["op"], draft["show"], draft["user"], deadline,
+                           lines=draft["lines"])
+        if draft["op"] == REFRESH:
+            return Command(fresh_id(draft["show"], self.now, random=self.count), REFRESH,
+                           draft["show"], "", deadline)
+        target = fresh_id(1, 0, random=draft["pick"])
+        ids = self.made if draft["made"] else self.ids
+        if draft["pick"] < len(ids):
+            target = ids[-1 - draft["pick"]]
+        user = draft["user"]
+        if user == "owner":
+            user = next((b.user for s in self.model.shows.values()
+                         for b in s.bookings.values() if b.id == target), "ann")
+        return Command(keyed_id(id_show(target), self.count), draft["op"], id_show(target), user,
+                       deadline, booking=target, tier=draft["tier"], quantity=draft["quantity"])
+
+    def ask(self, commands):
+        """As the allocator: what the script needs is looked up, and it is asked again."""
+        known = [number for number in {c.show for c in commands} if number not in self.model.shows]
+        for _ in range(3):
+            before = self.decider.digest()
+            result = self.decider.run(commands, self.now, known)
+            if result[0] != b"NEED":
+                return result
+            assert self.decider.digest() == before, "NEED changed something"
+            assert not result[1], f"a show that is loaded was asked for: {result[1]}"
+            known += [self.looked_up(raw) for raw in result[2]]
+        raise AssertionError("the script never has enough")
+
+    def looked_up(self, raw):
+        """What Postgres would say of a booking: as it was before this batch."""
+        show = self.model.shows.get(id_show(raw))
+        booking = show and show.bookings.get(raw)
+        if booking is None:
+            return (raw, 0, "")
+        assert booking.state not in LIVE, "a live booking was not found in Redis"
+        return (raw, booking.state, booking.user)
+
+    def batch(self, drafts, pause):
+        self.now += pause
+        commands = [self.command(draft) for draft in drafts]
+        result = self.ask(commands)
+        assert result[0] == b"DONE", result
+        self.decider.version += 1
+        _, taken, next_due, decisions, expired, counters = result
+        assert taken == len(commands) == len(decisions)
+        assert expired == self.model.release(self.now)
+        for command, decision in zip(commands, decisions):
+            expected = self.model.decide(command, self.now)
+            note(f"{command} → {decision}, expected {expected}")
+            compare(command, decision, expected, self.now)
+            if expected.code == GRANTED and command.op in (BOOK, HOLD):
+                self.made.append(command.id)
+        for number, tier, *figures in counters:
+            stock = self.model.shows[number].tiers[tier]
+            assert figures == [stock.available, stock.held, stock.pending, stock.confirmed]
+        holds = [b.expires for s in self.model.shows.values() for b in s.live() if b.state == HELD]
+        assert next_due == min(holds, default=0)
+
+    def wrong_owner(self, drafts, how):
+        """Whoever is not exactly where Redis is changes nothing."""
+        commands = [self.command(draft) for draft in drafts]
+        decider, state = self.decider, self.decider.keys.state
+        changes = {"epoch": {"epoch": decider.epoch + 1}, "repeated": {"version": decider.version},
+                   "version": {"version": decider.version - 1},
+                   "ahead": {"version": decider.version + 2},
+                   "generation": {"generation": "g0"}}.get(how, {})
+        saved = decider.redis.hgetall(state)
+        if how == "taken":
+            decider.redis.hset(state, "epoch", decider.epoch + 1)
+        elif how == "unclean":
+            decider.redis.hset(state, "clean", 0)
+        elif how == "missing":
+            decider.redis.delete(state)
+        before = decider.digest()
+        result = decider.run(commands, self.now, **changes)
+        assert result[0] == (b"FENCED" if how == "taken" else b"REBUILD"), result
+        assert decider.digest() == before
+        decider.redis.hset(state, mapping=saved)
+
+    def change_rules(self, number, rules):
+        """As after a REFRESH: another state, other limits; stock and bookings stay."""
+        show = self.model.shows[number]
+        for name in RULES:
+            setattr(show, name, getattr(rules, name))
+        self.decider.load_rules(show)
+
+    def check(self):
+        self.model.check()
+        for show in self.model.shows.values():
+            snapshot = self.decider.snapshot(show.number)
+            for number, tier in show.tiers.items():
+                for name in ("available", "held", "pending", "confirmed"):
+                    assert int(snapshot["show"][f"{number}:{name}"]) == getattr(tier, name)
+            live = {b.id: b for b in show.live()}
+            users = {user: show.places_of_user(user) for user in USERS}
+            assert snapshot["users"] == {user: n for user, n in users.items() if n}
+            assert set(snapshot["bookings"]) == set(live)
+            for raw, seen in snapshot["bookings"].items():
+                compare_booking(seen, live[raw])
+            assert snapshot["holds"] == {b.id: b.expires for b in live.values() if b.state == HELD}
+        state = self.decider.redis.hgetall(self.decider.keys.state)
+        assert int(state[b"version"]) == self.decider.version and state[b"clean"] == b"1"
+        assert int(state[b"now"]) <= self.now
+
+
+def compare(command, decision, expected, now):
+    if expected.code != GRANTED:
+        seen = decision if isinstance(decision, list) else [decision, 0]
+        assert seen == [expected.code, expected.detail]
+        return
+    assert decision[0] == GRANTED
+    if command.op in (BOOK, HOLD):
+        booking = expected.booking
+        assert decision[1:3] == [expected.available, booking["expires"]]
+        assert decision[3:] == [price for _, _, price in booking["lines"]]
+        assert booking["created"] == now
+    elif command.op != REFRESH:
+        assert booking_from(command.booking, decision[2]) == expected.booking
+        assert decision[1][0] in LIVE
+
+
+def compare_booking(seen, booking):
+    assert seen == {
+        "id": booking.id, "user": booking.user, "state": booking.state,
+        "created": booking.created, "expires": booking.expires, "extended": booking.extended,
+        "lines": [(tier, quantity, price) for tier, (quantity, price) in booking.lines.items()]}
+
+
+# The first driver: hypothesis chooses, and shrinks what fails.
+
+TIERS = st.builds(Tier, price=st.sampled_from([100, 0, 4999, 100_000_000_000]),
+                  capacity=st.integers(0, 12))
+SHOWS = st.builds(
+    Show, number=st.just(0), tiers=st.lists(TIERS, min_size=1, max_size=3),
+    state=st.sampled_from(["open"] * 9 + ["draft", "closed", "open"]),
+    opens=st.sampled_from([0] * 6 + [START_MS + 20_000, 0]),
+    closes=st.sampled_from([0] * 6 + [START_MS + 60_000, 0]),
+    max_per_user=st.sampled_from([0, 4, 1, 0]), max_per_booking=st.sampled_from([30, 4, 1, 30]),
+    hold_ms=st.sampled_from([1000, 10_000]), hold_ms_max=st.sampled_from([10_000, 15_000]))
+TAKES = st.fixed_dictionaries({
+    "op": st.sampled_from([BOOK, HOLD]), "show": st.sampled_from([1, 2, 1, 1, 9, 1]),
+    "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
+    "lines": st.lists(st.tuples(st.sampled_from([1, 2, 3, 32, 1]), st.integers(1, 6)),
+                      min_size=1, max_size=3, unique_by=lambda line: line[0])})
+CHANGES = st.fixed_dictionaries({
+    "op": st.sampled_from([CONFIRM, CANCEL, EXTEND, CANCEL]),
+    "made": st.booleans(), "pick": st.integers(0, 8),  # counted back from the newest
+    "user": st.sampled_from(["owner", "", "mallory", "owner"]),
+    "late": st.sampled_from([0] * 5 + [1, 0]),
+    "tier": st.sampled_from([0, 1, 2, 3, 0]), "quantity": st.sampled_from([0, 1, 2, 5, 0])})
+REFRESHES = st.fixed_dictionaries({"op": st.just(REFRESH), "show": st.sampled_from([1, 2])})
+BATCHES = st.lists(st.one_of(TAKES, TAKES, CHANGES, CHANGES, REFRESHES), max_size=12)
+
+
+class Machine(RuleBasedStateMachine):
+    client = None  # of a Redis that the test starts
+
+    def __init__(self):
+        super().__init__()
+        self.lockstep = None
+
+    @initialize(first=SHOWS, second=SHOWS)
+    def begin(self, first, second):
+        for number, show in enumerate((first, second), 1):
+            show.number, show.tiers = number, dict(enumerate(show.tiers, 1))
+        self.lockstep = Lockstep(self.client, Partition([first, second]))
+
+    @rule(drafts=BATCHES, pause=st.sampled_from(PAUSES))
+    def batch(self, drafts, pause):
+        self.lockstep.batch(drafts, pause)
+
+    @rule(drafts=BATCHES, how=st.sampled_from(WRONGS))
+    def wrong_owner(self, drafts, how):
+        self.lockstep.wrong_owner(drafts, how)
+
+    @rule(number=st.sampled_from([1, 2]), rules=SHOWS)
+    def change_rules(self, number, rules):
+        self.lockstep.change_rules(number, rules)
+
+    @invariant()
+    def redis_equals_the_model(self):
+        if self.lockstep is not None:
+            self.lockstep.check()
+
+
+# The second driver: the odds of a busy sale.
+
+def busy_show(random, number):
+    tiers = {tier: Tier(random.choice([0, 100, 4999]), random.choice([0, 3, 20, 60]))
+             for tier in range(1, random.randint(2, 4))}
+    return Show(number, tiers, max_per_user=random.choice([0, 0, 1, 6]),
+                max_per_booking=random.choice([4, 12]), hold_ms=random.choice([2000, 10_000]),
+                hold_ms_max=random.choice([10_000, 15_000]))
+
+
+def busy_draft(random):
+    late = random.random() < 0.03
+    if random.random() < 0.55:
+        tiers = random.sample([1, 2, 3], random.choice([1, 1, 1, 2]))
+        return {"op": random.choice([BOOK, HOLD, HOLD]), "show": random.choice([1, 1, 2]),
+                "user": random.choice(USERS), "late": late,
+                "lines": [(tier, random.randint(1, 4)) for tier in tiers]}
+    return {"op": random.choice([CONFIRM, CANCEL, CANCEL, EXTEND]),
+            "made": random.random() < 0.8, "pick": random.randint(0, 14),
+            "user": random.choice(["owner"] * 8 + ["", "mallory"]), "late": late,
+            "tier": random.choice([0, 0, 1, 2]), "quantity": random.choice([0, 1, 1, 2])}
+
+
+def run_busy_sale(client, random):
+    lockstep = Lockstep(client, Partition([busy_show(random, number) for number in (1, 2)]))
+    for _ in range(60):
+        drafts = [busy_draft(random) for _ in range(random.choice([0, 1, 8, 40]))]
+        lockstep.batch(drafts, random.choice([0, 1, 50, 999, 2000]))
+        if random.random() < 0.1:
+            lockstep.wrong_owner([busy_draft(random)], random.choice(WRONGS))
+        if random.random() < 0.05:
+            rules = busy_show(random, 1)
+            rules.state = random.choice(["open", "open", "closed"])
+            lockstep.change_rules(random.choice([1, 2]), rules)
+        lockstep.check()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    server = Redis(tmp_path_factory.mktemp("lua"), options=["--enable-debug-command", "yes"])
+    server.start()
+    yield server.client()
+    server.stop()
+
+
+def test_chosen_commands_agree_with_the_model(client):
+    bound = type("Bound", (Machine,), {"client": client})
+    run_state_machine_as_test(bound, settings=settings(
+        max_examples=EXAMPLES, stateful_step_count=40, deadline=None, print_blob=True,
+        suppress_health_check=list(HealthCheck)))
+
+
+def test_a_busy_sale_agrees_with_the_model(client):
+    @settings(max_examples=EXAMPLES, deadline=None, print_blob=True,
+              suppress_health_check=list(HealthCheck))
+    @given(st.randoms(use_true_random=True))
+    def sell(random):
+        run_busy_sale(client, random)
+    sell()
+
+
+def take(op, number, count, now, user="ann"):
+    return Command(fresh_id(1, now, random=number), op, 1, user, now + 1000, lines=[(1, count)])
+
+
+def test_more_holds_due_than_one_run_releases(client):
+    """Then the requests wait for the next run: nobody is refused for places that are due."""
+    lockstep = Lockstep(client, Partition([Show(1, {1: Tier(100, 1200)}, hold_ms=1000)]))
+    for first in range(0, 1200, 400):
+        result = lockstep.decider.run(
+            [take(HOLD, first + i, 1, START_MS) for i in range(400)], START_MS)
+        assert result[1] == 400
+        lockstep.decider.version += 1
+    released, rounds, last = [], 0, take(BOOK, 5000, 10, START_MS + 1000)
+    while not released or result[1] == 0:
+        result = lockstep.decider.run([last], START_MS + 1000)
+        lockstep.decider.version += 1
+        assert result[0] == b"DONE" and len(result[4]) <= 512
+        released += result[4]
+        rounds += 1
+    assert rounds == 3 and len(set(released)) == len(released) == 1200
+    assert result[3] == [[GRANTED, 1190, 0, 100]]
+
+
+def test_an_answered_id_gets_its_answer_and_consumes_nothing(client):
+    lockstep = Lockstep(client, Partition([Show(1, {1: Tier(100, 5)})]))
+    decider = lockstep.decider
+    repeated, fresh = take(BOOK, 1, 2, START_MS), take(BOOK, 2, 2, START_MS)
+    client.set(decider.keys.reply(repeated.id), b"\x00any answer\xff")
+    result = decider.run([repeated, fresh, repeated], START_MS)
+    assert result[3] == [b"\x00any answer\xff", [GRANTED, 3, 0, 100], b"\x00any answer\xff"]
+    assert result[5] == [[1, 1, 3, 0, 0, 2]]
+
+
+def test_the_largest_batch(client):
+    """512 requests, each for a show of its own: no list in the script outgrows Lua's stack."""
+    partition = Partition([Show(number, {1: Tier(1, 1)}) for number in range(1, 513)])
+    lockstep = Lockstep(client, partition)
+    commands = [Command(fresh_id(number, START_MS), BOOK, number, f"user {number}",
+                        START_MS + 1, lines=[(1, 1)]) for number in range(1, 513)]
+    result = lockstep.decider.run(commands, START_MS)
+    assert result[3] == [[GRANTED, 0, 0, 1]] * 512
+    assert len(result[5]) == 512
