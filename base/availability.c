@@ -63,7 +63,6 @@ static bool tier_from(struct value v, struct tier_count *tier)
     return value_is_array(v, &count) && count == TIER_FIELDS &&
            value_u32(value_at(v, 0), &tier->tier) && tier->tier >= 1 && tier->tier <= TIERS_MAX &&
            value_u32(value_at(v, 1), &tier->capacity) &&
-           value_u32(value_at(v, 2), &tier->available) &&
-           value_u32(value_at(v, 3), &tier->held) && value_u32(value_at(v, 4), &tier->booked) &&
-           value_u32(value_at(v, 5), &tier->blocked);
+           value_u32(value_at(v, 2), &tier->available) && value_u32(value_at(v, 3), &tier->held) &&
+           value_u32(value_at(v, 4), &tier->booked) && value_u32(value_at(v, 5), &tier->blocked);
 }

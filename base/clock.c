@@ -39,7 +39,9 @@ void clock_sleep_ms(int64_t ms)
  */
 void clock_format(int64_t wall_ms, char text[CLOCK_TEXT_BYTES])
 {
-    int64_t ms = wall_ms < WALL_MS_MIN ? WALL_MS_MIN : wall_ms > WALL_MS_MAX ? WALL_MS_MAX : wall_ms;
+    int64_t ms = wall_ms < WALL_MS_MIN   ? WALL_MS_MIN
+                 : wall_ms > WALL_MS_MAX ? WALL_MS_MAX
+                                         : wall_ms;
     /* From 0000-03-01, less one era, so that nothing below is negative. */
     uint64_t since = (uint64_t)(ms - WALL_MS_MIN) + (146097 - 60) * (uint64_t)DAY_MS;
     unsigned days = (unsigned)(since / DAY_MS);

@@ -178,16 +178,16 @@ static const struct form {
     unsigned char length;      /* bytes of those that hold a length, right after the first */
     unsigned char children_by; /* the length counts: 0 bytes, 1 elements, 2 pairs */
 } forms[32] = {
-    {1, 0, 0},  {0, 0, 0},  {1, 0, 0}, {1, 0, 0},             /* nil, none, false, true */
-    {2, 1, 0},  {3, 2, 0},  {5, 4, 0},                        /* bin */
-    {3, 1, 0},  {4, 2, 0},  {6, 4, 0},                        /* ext */
-    {5, 0, 0},  {9, 0, 0},                                    /* float */
-    {2, 0, 0},  {3, 0, 0},  {5, 0, 0}, {9, 0, 0},             /* uint */
-    {2, 0, 0},  {3, 0, 0},  {5, 0, 0}, {9, 0, 0},             /* int */
-    {3, 0, 0},  {4, 0, 0},  {6, 0, 0}, {10, 0, 0}, {18, 0, 0}, /* fixext */
-    {2, 1, 0},  {3, 2, 0},  {5, 4, 0},                        /* str */
-    {3, 2, 1},  {5, 4, 1},                                    /* array */
-    {3, 2, 2},  {5, 4, 2},                                    /* map */
+    {1, 0, 0}, {0, 0, 0}, {1, 0, 0}, {1, 0, 0},              /* nil, none, false, true */
+    {2, 1, 0}, {3, 2, 0}, {5, 4, 0},                         /* bin */
+    {3, 1, 0}, {4, 2, 0}, {6, 4, 0},                         /* ext */
+    {5, 0, 0}, {9, 0, 0},                                    /* float */
+    {2, 0, 0}, {3, 0, 0}, {5, 0, 0}, {9, 0, 0},              /* uint */
+    {2, 0, 0}, {3, 0, 0}, {5, 0, 0}, {9, 0, 0},              /* int */
+    {3, 0, 0}, {4, 0, 0}, {6, 0, 0}, {10, 0, 0}, {18, 0, 0}, /* fixext */
+    {2, 1, 0}, {3, 2, 0}, {5, 4, 0},                         /* str */
+    {3, 2, 1}, {5, 4, 1},                                    /* array */
+    {3, 2, 2}, {5, 4, 2},                                    /* map */
 };
 
 /* False if the item's own bytes are not all there, or its children cannot be. */

@@ -3,9 +3,11 @@
  * pages' lists all come from it. Later wins: default, file, environment, flag.
  *
  * The file is INI: keys stand in [usher] (all programs) or in the program's own section
- * ([gateway], [allocator], [ctl]); a key that this program does not know is an error in its own
- * section and ignored in [usher] only if another program knows it (KNOWN below). A flag is the key with - for _, a variable is USHER_ and the
- * key in capitals.
+ * ([gateway], [allocator], [ctl]). A key that the program does not know is an error in its own
+ * section; in [usher] it is ignored, for another program may know it; other sections are not looked
+ * at. Space around keys and values is dropped, and so is all from a ; at a line's begin or behind
+ * a space; a line has at most 198 bytes. A flag is the key with - for _, a variable is USHER_ and
+ * the key in capitals.
  */
 #ifndef USHER_BASE_CONFIG_H
 #define USHER_BASE_CONFIG_H
@@ -43,7 +45,8 @@ struct program {
  * Fill `target` (a zeroed struct that the offsets point into). Handles --help, --version,
  * --config FILE and --check-config (prints "configuration is right" and exits 0). Anything wrong:
  * one clear line on standard error that names the source (file and line, variable or flag), and
- * exit 2. Returns the index of the first argument that is not an option.
+ * exit 2; secrets and passwords in URLs are never shown. Returns the index of the first argument
+ * that is not an option.
  */
 int config_load(const struct program *program, int argc, char **argv, void *target);
 void config_free(const struct program *program, void *target);

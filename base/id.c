@@ -12,7 +12,8 @@
 #define RANDOM_BITS 46
 #define RANDOM_MASK ((UINT64_C(1) << RANDOM_BITS) - 1)
 #define DEADLINE_SHIFT RANDOM_BITS
-#define MS_SHIFT 54 /* within the last eight bytes, which hold the milliseconds' lowest ten bits */
+#define MS_SHIFT 54 /* within the last eight bytes, which hold the milliseconds' lowest ten bits   \
+                     */
 #define MS_LOW_BITS 10
 #define KEYED_BIT 0x80 /* in the fifth byte */
 
@@ -47,8 +48,8 @@ struct id id_keyed(uint32_t show, struct span caller, struct span route, struct 
     struct id id;
     unsigned char digest[DIGEST_BYTES];
     unsigned char lengths[3][4];
-    struct span parts[6] = {{(char *)lengths[0], 4}, caller, {(char *)lengths[1], 4},
-                            route,                   {(char *)lengths[2], 4}, key};
+    struct span parts[6] = {{(char *)lengths[0], 4}, caller, {(char *)lengths[1], 4}, route,
+                            {(char *)lengths[2], 4}, key};
 
     for (int i = 0; i < 3; i++)
         put_u32(lengths[i], (uint32_t)parts[2 * i + 1].len);
@@ -89,7 +90,8 @@ bool id_equal(struct id a, struct id b)
     return memcmp(a.bytes, b.bytes, ID_BYTES) == 0;
 }
 
-/* The last eight bytes hold nearly all that differs; the multiplication spreads it over the word. */
+/* The last eight bytes hold nearly all that differs; the multiplication spreads it over the word.
+ */
 uint64_t id_hash(struct id id)
 {
     uint64_t n = get_u64(id.bytes + 8) ^ get_u64(id.bytes) * UINT64_C(0x9e3779b97f4a7c15);

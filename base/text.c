@@ -5,6 +5,8 @@
 #include "bounds.h"
 
 static size_t utf8_length(const unsigned char *at, size_t have);
+static size_t find(struct span s, size_t from, const char *word);
+static size_t end_of_password(struct span s, size_t from);
 
 bool text_is_utf8(struct span s)
 {
@@ -72,6 +74,35 @@ bool text_u64(struct span s, uint64_t max, uint64_t *n)
 }
 
 /*
+ * Rather hide too much than too little: a password may itself hold '@', '/' or '?', so in a URL
+ * all from the user's colon to the last '@' goes.
+ */
+void text_put_masked(struct buf *b, struct span s)
+{
+    size_t from = find(s, 0, "://");
+    size_t at = s.len;
+    size_t shown = 0;
+
+    while (at > from && s.bytes[at - 1] != '@')
+        at--;
+    if (at > from) {
+        const char *colon = memchr(s.bytes + from, ':', at - 1 - from);
+
+        if (colon != NULL) {
+            buf_put(b, s.bytes, (size_t)(colon - s.bytes) + 1);
+            buf_puts(b, "***");
+            shown = at - 1;
+        }
+    }
+    while ((from = find(s, shown, "password=")) < s.len) {
+        buf_put(b, s.bytes + shown, from - shown);
+        buf_puts(b, "***");
+        shown = end_of_password(s, from);
+    }
+    buf_put(b, s.bytes + shown, s.len - shown);
+}
+
+/*
  * The bytes of the character at `at`, or 0 if there is no whole and well-formed one: table 3-7 of
  * the Unicode standard, in which only the second byte has ranges of its own.
  */
@@ -104,4 +135,27 @@ static size_t utf8_length(const unsigned char *at, size_t have)
             return 0;
     }
     return n;
+}
+
+/* Where the word ends that is found first at or behind `from`, or s.len. */
+static size_t find(struct span s, size_t from, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = from; i + n <= s.len; i++) {
+        if (span_is_nocase((struct span){s.bytes + i, n}, word))
+            return i + n;
+    }
+    return s.len;
+}
+
+/* As libpq reads its keyword strings, where quotes protect spaces; in a URL, up to the next '&'. */
+static size_t end_of_password(struct span s, size_t from)
+{
+    bool quoted = from < s.len && s.bytes[from] == '\'';
+    size_t i = quoted ? from + 1 : from;
+
+    while (i < s.len && (quoted ? s.bytes[i] != '\'' : strchr("& \t", s.bytes[i]) == NULL))
+        i += s.bytes[i] == '\\' && i + 1 < s.len ? 2 : 1;
+    return i;
 }

@@ -7,10 +7,16 @@
 
 #include "buf.h"
 
-bool text_is_utf8(struct span s);    /* well formed: no overlong forms, surrogates, > U+10FFFF */
+bool text_is_utf8(struct span s);     /* well formed: no overlong forms, surrogates, > U+10FFFF */
 bool text_has_control(struct span s); /* C0, DEL or C1 (as UTF-8) anywhere */
-bool text_is_user(struct span s);    /* 1..USER_BYTES_MAX, UTF-8, no control characters */
-bool text_is_slug(struct span s);    /* 1..SLUG_BYTES_MAX of a-z 0-9 -, first a letter */
+bool text_is_user(struct span s);     /* 1..USER_BYTES_MAX, UTF-8, no control characters */
+bool text_is_slug(struct span s);     /* 1..SLUG_BYTES_MAX of a-z 0-9 -, first a letter */
 bool text_u64(struct span s, uint64_t max, uint64_t *n); /* decimal digits only, no sign */
+
+/*
+ * For showing a setting to people: the password of a URL (scheme://user:password@…) and what
+ * follows password= become ***. Appends to b.
+ */
+void text_put_masked(struct buf *b, struct span s);
 
 #endif

@@ -1,0 +1,194 @@
+#include "answer.h"
+
+#include <string.h>
+
+#include "text.h"
+
+#define FIELDS 8
+#define BOOKING_FIELDS 7
+#define LINE_FIELDS 3
+
+static bool answer_from(struct value v, struct answer *a);
+static bool code_from(struct value v, enum code *code);
+static bool operation_from(struct value v, enum operation *op);
+static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRINT_BYTES]);
+static bool optional_booking_from(struct value v, struct answer *a);
+static bool optional_available_from(struct value v, struct answer *a);
+static bool booking_is_whole(struct value v, struct booking *booking);
+static bool id_from(struct value v, struct id *id);
+static bool state_from(struct value v, enum state *state);
+static bool natural_from(struct value v, int64_t *n);
+static bool lines_from(struct value v, struct booking *booking);
+
+void booking_pack(struct buf *b, const struct booking *booking)
+{
+    pack_array(b, BOOKING_FIELDS);
+    pack_str(b, booking->id.bytes, ID_BYTES);
+    pack_str(b, booking->user.bytes, booking->user.len);
+    pack_uint(b, booking->state);
+    pack_int(b, booking->created_ms);
+    pack_int(b, booking->expires_ms);
+    pack_int(b, booking->amount);
+    pack_array(b, booking->lines);
+    for (size_t i = 0; i < booking->lines; i++) {
+        pack_array(b, LINE_FIELDS);
+        pack_uint(b, booking->line[i].tier);
+        pack_uint(b, booking->line[i].quantity);
+        pack_int(b, booking->line[i].price);
+    }
+}
+
+enum err booking_from(struct value v, struct booking *booking)
+{
+    return booking_is_whole(v, booking) ? ERR_NONE : ERR_INPUT;
+}
+
+void answer_pack(struct buf *b, const struct answer *a)
+{
+    pack_array(b, FIELDS);
+    pack_uint(b, a->code);
+    pack_int(b, a->at_ms);
+    pack_uint(b, a->op);
+    pack_str(b, a->fingerprint, FINGERPRINT_BYTES);
+    pack_uint(b, a->show);
+    if (a->has_booking)
+        booking_pack(b, &a->booking);
+    else
+        pack_nil(b);
+    if (a->has_available)
+        pack_int(b, a->available);
+    else
+        pack_nil(b);
+    pack_uint(b, a->detail);
+}
+
+enum err answer_read(struct span bytes, struct answer *a)
+{
+    struct tree tree;
+    bool right;
+
+    TRY(tree_read(&tree, bytes.bytes, bytes.len));
+    right = answer_from(tree_root(&tree), a);
+    tree_free(&tree);
+    return right ? ERR_NONE : ERR_INPUT;
+}
+
+uint32_t booking_quantity(const struct booking *booking)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < booking->lines; i++)
+        sum += booking->line[i].quantity;
+    return sum;
+}
+
+static bool answer_from(struct value v, struct answer *a)
+{
+    size_t count;
+
+    memset(a, 0, sizeof(*a));
+    return value_is_array(v, &count) && count == FIELDS && code_from(value_at(v, 0), &a->code) &&
+           natural_from(value_at(v, 1), &a->at_ms) && operation_from(value_at(v, 2), &a->op) &&
+           fingerprint_from(value_at(v, 3), a->fingerprint) &&
+           value_u32(value_at(v, 4), &a->show) && optional_booking_from(value_at(v, 5), a) &&
+           optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail);
+}
+
+static bool code_from(struct value v, enum code *code)
+{
+    uint32_t number;
+
+    if (!value_u32(v, &number) || code_name((enum code)number) == NULL)
+        return false;
+    *code = (enum code)number;
+    return true;
+}
+
+static bool operation_from(struct value v, enum operation *op)
+{
+    uint32_t number;
+
+    if (!value_u32(v, &number) || operation_name((enum operation)number) == NULL)
+        return false;
+    *op = (enum operation)number;
+    return true;
+}
+
+static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRINT_BYTES])
+{
+    struct span s;
+
+    if (!value_str(v, &s) || s.len != FINGERPRINT_BYTES)
+        return false;
+    memcpy(fingerprint, s.bytes, FINGERPRINT_BYTES);
+    return true;
+}
+
+static bool optional_booking_from(struct value v, struct answer *a)
+{
+    a->has_booking = !value_is_nil(v);
+    return !a->has_booking || booking_is_whole(v, &a->booking);
+}
+
+static bool optional_available_from(struct value v, struct answer *a)
+{
+    a->has_available = !value_is_nil(v);
+    return !a->has_available || natural_from(v, &a->available);
+}
+
+static bool booking_is_whole(struct value v, struct booking *booking)
+{
+    size_t count;
+
+    return value_is_array(v, &count) && count == BOOKING_FIELDS &&
+           id_from(value_at(v, 0), &booking->id) && value_str(value_at(v, 1), &booking->user) &&
+           text_is_user(booking->user) && state_from(value_at(v, 2), &booking->state) &&
+           natural_from(value_at(v, 3), &booking->created_ms) &&
+           natural_from(value_at(v, 4), &booking->expires_ms) &&
+           natural_from(value_at(v, 5), &booking->amount) && lines_from(value_at(v, 6), booking);
+}
+
+static bool id_from(struct value v, struct id *id)
+{
+    struct span s;
+
+    if (!value_str(v, &s) || s.len != ID_BYTES)
+        return false;
+    memcpy(id->bytes, s.bytes, ID_BYTES);
+    return true;
+}
+
+static bool state_from(struct value v, enum state *state)
+{
+    uint32_t number;
+
+    if (!value_u32(v, &number) || state_name((enum state)number) == NULL)
+        return false;
+    *state = (enum state)number;
+    return true;
+}
+
+/* Times, money and counts are never negative. */
+static bool natural_from(struct value v, int64_t *n)
+{
+    return value_int(v, n) && *n >= 0;
+}
+
+/* A line may have come down to 0 places where a booking was cancelled in part. */
+static bool lines_from(struct value v, struct booking *booking)
+{
+    if (!value_is_array(v, &booking->lines) || booking->lines < 1 || booking->lines > LINES_MAX)
+        return false;
+    for (size_t i = 0; i < booking->lines; i++) {
+        struct value of = value_at(v, i);
+        struct booking_line *line = &booking->line[i];
+        size_t count;
+
+        if (!value_is_array(of, &count) || count != LINE_FIELDS ||
+            !value_u32(value_at(of, 0), &line->tier) || line->tier < 1 || line->tier > TIERS_MAX ||
+            !value_u32(value_at(of, 1), &line->quantity) || line->quantity > QUANTITY_MAX ||
+            !natural_from(value_at(of, 2), &line->price) || line->price > PRICE_MAX)
+            return false;
+    }
+    return true;
+}

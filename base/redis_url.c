@@ -1,0 +1,175 @@
+#include "redis_url.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "buf.h"
+#include "text.h"
+
+#define PORT_DEFAULT 6379
+#define DATABASE_MAX INT_MAX
+
+static bool parse_unix(struct span rest, struct redis_url *url, const char **why);
+static bool parse_tcp(struct span rest, struct redis_url *url, const char **why);
+static bool parse_login(struct span login, struct redis_url *url, const char **why);
+static bool parse_address(struct span address, struct redis_url *url, const char **why);
+static bool parse_database(struct span text, struct redis_url *url, const char **why);
+static bool take_prefix(struct span *s, const char *prefix);
+static struct span take_until(struct span *s, char c);
+static bool decode(struct span s, char part[REDIS_URL_PART_MAX]);
+static int hex_value(char c);
+
+bool redis_url_parse(const char *text, struct redis_url *url, const char **why)
+{
+    struct span rest = span_of(text);
+
+    *url = (struct redis_url){.port = PORT_DEFAULT};
+    if (take_prefix(&rest, "unix://"))
+        return parse_unix(rest, url, why);
+    if (take_prefix(&rest, "redis://"))
+        return parse_tcp(rest, url, why);
+    *why = take_prefix(&rest, "rediss://") ? "TLS (rediss://) is not supported"
+                                           : "it must begin with redis:// or unix://";
+    return false;
+}
+
+static bool parse_unix(struct span rest, struct redis_url *url, const char **why)
+{
+    struct span path = take_until(&rest, '?');
+
+    url->is_unix = true;
+    if (path.len == 0 || path.bytes[0] != '/' || !decode(path, url->host)) {
+        *why = "unix:// needs an absolute path of at most 255 bytes";
+        return false;
+    }
+    if (rest.len == 0)
+        return true;
+    if (!take_prefix(&rest, "db=")) {
+        *why = "only ?db=number may follow the path";
+        return false;
+    }
+    return parse_database(rest, url, why);
+}
+
+static bool parse_tcp(struct span rest, struct redis_url *url, const char **why)
+{
+    struct span authority = take_until(&rest, '/');
+    const char *at = authority.len == 0 ? NULL : memrchr(authority.bytes, '@', authority.len);
+
+    if (at != NULL) {
+        size_t login = (size_t)(at - authority.bytes);
+
+        if (!parse_login((struct span){authority.bytes, login}, url, why))
+            return false;
+        authority = (struct span){at + 1, authority.len - login - 1};
+    }
+    return parse_address(authority, url, why) && (rest.len == 0 || parse_database(rest, url, why));
+}
+
+static bool parse_login(struct span login, struct redis_url *url, const char **why)
+{
+    struct span user = take_until(&login, ':');
+
+    if (!decode(user, url->user) || !decode(login, url->password)) {
+        *why = "user and password must be percent-encoded and at most 255 bytes long";
+        return false;
+    }
+    return true;
+}
+
+static bool parse_address(struct span address, struct redis_url *url, const char **why)
+{
+    struct span host;
+    uint64_t port;
+
+    if (take_prefix(&address, "[")) {
+        host = take_until(&address, ']');
+        if (address.len > 0 && !take_prefix(&address, ":")) {
+            *why = "after [address] comes :port";
+            return false;
+        }
+    } else {
+        host = take_until(&address, ':');
+    }
+    if (host.len == 0 || !decode(host, url->host)) {
+        *why = "the host is missing or too long";
+        return false;
+    }
+    if (address.len == 0)
+        return true;
+    if (!text_u64(address, 65535, &port) || port == 0) {
+        *why = "the port must be a number from 1 to 65535";
+        return false;
+    }
+    url->port = (int)port;
+    return true;
+}
+
+static bool parse_database(struct span text, struct redis_url *url, const char **why)
+{
+    uint64_t database;
+
+    if (!text_u64(text, DATABASE_MAX, &database)) {
+        *why = "the database must be a number";
+        return false;
+    }
+    url->database = (int)database;
+    return true;
+}
+
+static bool take_prefix(struct span *s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (s->len < n || memcmp(s->bytes, prefix, n) != 0)
+        return false;
+    s->bytes += n;
+    s->len -= n;
+    return true;
+}
+
+/* What stands before the first c, or all; s is left with what stands behind it. */
+static struct span take_until(struct span *s, char c)
+{
+    const char *at = s->len == 0 ? NULL : memchr(s->bytes, c, s->len);
+    struct span taken = *s;
+
+    if (at == NULL) {
+        s->len = 0;
+        return taken;
+    }
+    taken.len = (size_t)(at - s->bytes);
+    s->bytes = at + 1;
+    s->len -= taken.len + 1;
+    return taken;
+}
+
+static bool decode(struct span s, char part[REDIS_URL_PART_MAX])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        int byte = (unsigned char)s.bytes[i];
+
+        if (s.bytes[i] == '%') {
+            int high = s.len - i > 2 ? hex_value(s.bytes[i + 1]) : -1;
+            int low = s.len - i > 2 ? hex_value(s.bytes[i + 2]) : -1;
+
+            byte = high < 0 || low < 0 ? 0 : high * 16 + low;
+            i += 2;
+        }
+        if (byte == 0 || len == REDIS_URL_PART_MAX - 1)
+            return false;
+        part[len++] = (char)byte;
+    }
+    part[len] = '\0';
+    return true;
+}
+
+static int hex_value(char c)
+{
+    const char *digits = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+    return at == NULL ? -1 : (int)(at - digits) % 16;
+}

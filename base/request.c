@@ -1,0 +1,208 @@
+#include "request.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "codec.h"
+#include "digest.h"
+#include "text.h"
+
+#define FIELDS 9
+#define LINE_FIELDS 2
+/* More than [op, show, user, arguments] can take. */
+#define ASKED_BYTES_MAX (USER_BYTES_MAX + LINES_MAX * 16 + 64)
+
+static void arguments_pack(struct buf *b, const struct request *r);
+static bool request_from(struct value v, struct request *r);
+static bool operation_from(struct value v, enum operation *op);
+static bool user_from(struct value v, struct request *r);
+static bool arguments_from(struct value v, struct request *r);
+static bool lines_from(struct value v, struct request *r);
+static bool part_from(struct value of, struct line *part);
+static bool bytes_from(struct value v, void *bytes, size_t n);
+static bool short_text_from(struct value v, size_t bytes_max, struct span *text);
+
+void request_pack(struct buf *b, const struct request *r)
+{
+    pack_array(b, FIELDS);
+    pack_str(b, r->id.bytes, ID_BYTES);
+    pack_uint(b, r->op);
+    pack_uint(b, r->show);
+    pack_str(b, r->user.bytes, r->user.len);
+    pack_int(b, r->deadline_ms);
+    pack_str(b, r->fingerprint, FINGERPRINT_BYTES);
+    pack_str(b, r->reply_to.bytes, r->reply_to.len);
+    pack_str(b, r->trace.bytes, r->trace.len);
+    arguments_pack(b, r);
+}
+
+void request_set_fingerprint(struct request *r)
+{
+    static struct buf asked; /* keeps its memory: this runs for every request */
+    unsigned char digest[DIGEST_BYTES];
+    struct span whole;
+
+    if (asked.max == 0)
+        buf_init(&asked, ASKED_BYTES_MAX);
+    buf_reset(&asked);
+    pack_array(&asked, 4);
+    pack_uint(&asked, r->op);
+    pack_uint(&asked, r->show);
+    pack_str(&asked, r->user.bytes, r->user.len);
+    arguments_pack(&asked, r);
+    assert(!asked.failed);
+    whole = buf_span(&asked);
+    digest_sha256(&whole, 1, digest);
+    memcpy(r->fingerprint, digest, FINGERPRINT_BYTES);
+}
+
+enum err entry_read(struct span bytes, struct request *requests, size_t max, size_t *count)
+{
+    struct tree tree;
+    struct value root;
+    enum err err = ERR_NONE;
+
+    if (bytes.len > ENTRY_BYTES_MAX)
+        return ERR_INPUT;
+    TRY(tree_read(&tree, bytes.bytes, bytes.len));
+    root = tree_root(&tree);
+    if (!value_is_array(root, count) || *count == 0)
+        err = ERR_INPUT;
+    else if (*count > max)
+        err = ERR_BOUND;
+    for (size_t i = 0; err == ERR_NONE && i < *count; i++) {
+        if (!request_from(value_at(root, i), &requests[i]))
+            err = ERR_INPUT;
+    }
+    tree_free(&tree);
+    return err;
+}
+
+static void arguments_pack(struct buf *b, const struct request *r)
+{
+    switch (r->op) {
+    case OP_BOOK:
+    case OP_HOLD:
+        pack_array(b, r->lines);
+        for (size_t i = 0; i < r->lines; i++) {
+            pack_array(b, LINE_FIELDS);
+            pack_uint(b, r->line[i].tier);
+            pack_uint(b, r->line[i].quantity);
+        }
+        return;
+    case OP_CONFIRM:
+    case OP_EXTEND:
+        pack_array(b, 1);
+        pack_str(b, r->booking.bytes, ID_BYTES);
+        return;
+    case OP_CANCEL:
+        pack_array(b, 3);
+        pack_str(b, r->booking.bytes, ID_BYTES);
+        pack_uint(b, r->line[0].tier);
+        pack_uint(b, r->line[0].quantity);
+        return;
+    case OP_REFRESH:
+        pack_array(b, 0);
+        return;
+    }
+    assert(!"an operation");
+}
+
+static bool request_from(struct value v, struct request *r)
+{
+    size_t count;
+
+    memset(r, 0, sizeof(*r));
+    return value_is_array(v, &count) && count == FIELDS &&
+           bytes_from(value_at(v, 0), r->id.bytes, ID_BYTES) &&
+           operation_from(value_at(v, 1), &r->op) && value_u32(value_at(v, 2), &r->show) &&
+           r->show >= 1 && r->show <= INT32_MAX && user_from(value_at(v, 3), r) &&
+           value_int(value_at(v, 4), &r->deadline_ms) && r->deadline_ms >= 0 &&
+           bytes_from(value_at(v, 5), r->fingerprint, FINGERPRINT_BYTES) &&
+           short_text_from(value_at(v, 6), GATEWAY_NAME_BYTES_MAX, &r->reply_to) &&
+           short_text_from(value_at(v, 7), TRACE_BYTES_MAX, &r->trace) &&
+           arguments_from(value_at(v, 8), r);
+}
+
+static bool operation_from(struct value v, enum operation *op)
+{
+    uint32_t number;
+
+    if (!value_u32(v, &number) || operation_name((enum operation)number) == NULL)
+        return false;
+    *op = (enum operation)number;
+    return true;
+}
+
+/* Whoever takes places must be named; who has a booking's id may act on it. */
+static bool user_from(struct value v, struct request *r)
+{
+    bool must = r->op == OP_BOOK || r->op == OP_HOLD;
+
+    return value_str(v, &r->user) && (text_is_user(r->user) || (r->user.len == 0 && !must));
+}
+
+static bool arguments_from(struct value v, struct request *r)
+{
+    size_t count;
+
+    if (!value_is_array(v, &count))
+        return false;
+    switch (r->op) {
+    case OP_BOOK:
+    case OP_HOLD:
+        return lines_from(v, r);
+    case OP_CONFIRM:
+    case OP_EXTEND:
+        return count == 1 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES);
+    case OP_CANCEL:
+        return count == 3 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
+               part_from(v, &r->line[0]);
+    case OP_REFRESH:
+        return count == 0;
+    }
+    return false;
+}
+
+static bool lines_from(struct value v, struct request *r)
+{
+    uint64_t seen = 0; /* a bit for each tier; TIERS_MAX is below 64 */
+
+    if (!value_is_array(v, &r->lines) || r->lines < 1 || r->lines > LINES_MAX)
+        return false;
+    for (size_t i = 0; i < r->lines; i++) {
+        struct value of = value_at(v, i);
+        struct line *line = &r->line[i];
+        size_t count;
+
+        if (!value_is_array(of, &count) || count != LINE_FIELDS ||
+            !value_u32(value_at(of, 0), &line->tier) || line->tier < 1 || line->tier > TIERS_MAX ||
+            !value_u32(value_at(of, 1), &line->quantity) || line->quantity < 1 ||
+            line->quantity > QUANTITY_MAX || (seen >> line->tier & 1) != 0)
+            return false;
+        seen |= UINT64_C(1) << line->tier;
+    }
+    return true;
+}
+
+/* What CANCEL gives back: the second and third of its arguments, both of which may be 0. */
+static bool part_from(struct value of, struct line *part)
+{
+    return value_u32(value_at(of, 1), &part->tier) && part->tier <= TIERS_MAX &&
+           value_u32(value_at(of, 2), &part->quantity) && part->quantity <= QUANTITY_MAX;
+}
+
+static bool bytes_from(struct value v, void *bytes, size_t n)
+{
+    struct span s;
+
+    if (!value_str(v, &s) || s.len != n)
+        return false;
+    memcpy(bytes, s.bytes, n);
+    return true;
+}
+
+static bool short_text_from(struct value v, size_t bytes_max, struct span *text)
+{
+    return value_str(v, text) && text->len <= bytes_max && !text_has_control(*text);
+}
