@@ -45,10 +45,27 @@ $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 $(BUILD)/gen/lua/decide.lua.inc: $(BUILD)/gen/lua/decide.lua
 	xxd -i < $< > $@
 
+$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend)
+
 # Scripts and statements travel inside the programs: a text becomes one C array.
 $(BUILD)/gen/%.inc: %
 	@mkdir -p $(@D)
 	xxd -i < $< > $@
+
+# usherctl carries the migrations, in the order of their numbers.
+MIGRATIONS := $(sort $(wildcard sql/[0-9][0-9][0-9][0-9]_*.sql))
+$(BUILD)/gen/migrations.inc: $(patsubst %,$(BUILD)/gen/%.inc,$(MIGRATIONS)) ctl/migrations.sh
+	sh ctl/migrations.sh $(MIGRATIONS) > $@
+
+$(BUILD)/ctl/migrate.o: $(BUILD)/gen/migrations.inc
+
+# The links' own test starts its servers itself: tests/link/test_link.py.
+$(BUILD)/tests/link/link_probe: $(BUILD)/tests/link/link_probe.o $(LINK) $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lcmocka -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+
+.PHONY: test-link
+test-link: $(BUILD)/tests/link/link_probe ## the blocking links against real servers
+	BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q tests/link
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -1,8 +1,8 @@
 /*
  * A connection to Postgres for programs that may wait; the only place that includes libpq in
- * allocator/ and ctl/. Every call is bounded by the timeout; the session is set up with lock_timeout,
- * idle_in_transaction_session_timeout and tcp_user_timeout. A broken connection stays broken
- * (ERR_UNAVAILABLE) until postgres_connect is called again.
+ * allocator/ and ctl/. Every call is bounded by the timeout; the session is set up with
+ * lock_timeout, idle_in_transaction_session_timeout and tcp_user_timeout. A broken connection stays
+ * broken (ERR_UNAVAILABLE) until postgres_connect is called again.
  */
 #ifndef USHER_LINK_POSTGRES_H
 #define USHER_LINK_POSTGRES_H
@@ -18,13 +18,14 @@ struct postgres;
 
 /* Never NULL (aborts without memory). `conninfo`: a libpq URL or keyword string, multi-host ones
  * and target_session_attrs included; copied. */
-struct postgres *postgres_new(const char *conninfo, const char *application_name, int64_t timeout_ms);
+struct postgres *postgres_new(const char *conninfo, const char *application_name,
+                              int64_t timeout_ms);
 void postgres_free(struct postgres *p);
 
 enum err postgres_connect(struct postgres *p);
 void postgres_disconnect(struct postgres *p);
 bool postgres_is_connected(const struct postgres *p);
-const char *postgres_why(const struct postgres *p);   /* the last error in words, one line */
+const char *postgres_why(const struct postgres *p);      /* the last error in words, one line */
 const char *postgres_sqlstate(const struct postgres *p); /* of the last ERR_REFUSED, or "" */
 
 /* A parameter: text (binary false) or the type's binary form. bytes == NULL is SQL NULL. */
@@ -38,7 +39,8 @@ struct postgres_result; /* opaque; borrowed spans live until postgres_result_fre
 size_t postgres_rows(const struct postgres_result *r);
 bool postgres_is_null(const struct postgres_result *r, size_t row, size_t column);
 struct span postgres_cell(const struct postgres_result *r, size_t row, size_t column);
-int64_t postgres_cell_i64(const struct postgres_result *r, size_t row, size_t column); /* text or binary int2/4/8; 0 if NULL */
+int64_t postgres_cell_i64(const struct postgres_result *r, size_t row,
+                          size_t column);             /* text or binary int2/4/8; 0 if NULL */
 void postgres_result_free(struct postgres_result *r); /* NULL is fine */
 
 /* Statements without parameters, several allowed (a migration); results are dropped. */
@@ -46,12 +48,13 @@ enum err postgres_run(struct postgres *p, const char *sql);
 
 /*
  * COMMIT. ERR_REFUSED: nothing was committed (an aborted transaction ends in a rollback, which
- * Postgres reports as success; postgres_run looks at the tag too). ERR_UNKNOWN: the connection broke.
+ * Postgres reports as success; postgres_run looks at the tag too). ERR_UNKNOWN: the connection
+ * broke.
  */
 enum err postgres_commit(struct postgres *p);
 
-/* One statement with parameters. Results in text unless binary_results. ERR_REFUSED: Postgres said no (postgres_why,
- * postgres_sqlstate). *result is NULL on error. */
+/* One statement with parameters. Results in text unless binary_results. ERR_REFUSED: Postgres said
+ * no (postgres_why, postgres_sqlstate). *result is NULL on error. */
 enum err postgres_query(struct postgres *p, const char *sql, size_t count,
                         const struct postgres_parameter *parameters, bool binary_results,
                         struct postgres_result **result);
@@ -62,13 +65,15 @@ enum err postgres_query_prepared(struct postgres *p, const char *name, size_t co
                                  struct postgres_result **result);
 
 /*
- * Begin a prepared statement without waiting for it (the socket is written as far as it goes); then, later, settle it.
- * Exactly one may be under way. settle returns ERR_UNKNOWN when the connection broke or the timeout passed:
- * a single statement is its own transaction, so whether it committed is then not known.
+ * Begin a prepared statement without waiting for it (the socket is written as far as it goes);
+ * then, later, settle it. Exactly one may be under way. settle returns ERR_UNKNOWN when the
+ * connection broke or the timeout passed: a single statement is its own transaction, so whether it
+ * committed is then not known.
  */
 enum err postgres_begin(struct postgres *p, const char *name, size_t count,
                         const struct postgres_parameter *parameters, bool binary_results);
-bool postgres_is_settled(struct postgres *p); /* reads what is there; true when settle will not wait */
+bool postgres_is_settled(
+    struct postgres *p); /* reads what is there; true when settle will not wait */
 enum err postgres_settle(struct postgres *p, struct postgres_result **result);
 /* The socket, to wait for it together with another; -1 when not connected. */
 int postgres_socket(const struct postgres *p);

@@ -1,7 +1,7 @@
 /*
  * A blocking connection to Redis for programs that may wait; the only place that includes hiredis
- * in allocator/ and ctl/. Every call is bounded by the timeout. A broken connection stays broken (every call fails with
- * ERR_UNAVAILABLE) until redis_connect is called again.
+ * in allocator/ and ctl/. Every call is bounded by the timeout. A broken connection stays broken
+ * (every call fails with ERR_UNAVAILABLE) until redis_connect is called again.
  */
 #ifndef USHER_LINK_REDIS_H
 #define USHER_LINK_REDIS_H
@@ -31,16 +31,16 @@ const char *redis_why(const struct redis *r);    /* the last error in words */
 enum redis_kind { REDIS_NIL, REDIS_INTEGER, REDIS_STRING, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
 struct redis_reply; /* opaque */
 enum redis_kind redis_kind_of(const struct redis_reply *reply);
-long long redis_integer(const struct redis_reply *reply);       /* 0 unless REDIS_INTEGER */
-struct span redis_text(const struct redis_reply *reply);        /* string, status or error; else empty */
-size_t redis_count(const struct redis_reply *reply);            /* 0 unless REDIS_ARRAY */
+long long redis_integer(const struct redis_reply *reply); /* 0 unless REDIS_INTEGER */
+struct span redis_text(const struct redis_reply *reply);  /* string, status or error; else empty */
+size_t redis_count(const struct redis_reply *reply);      /* 0 unless REDIS_ARRAY */
 const struct redis_reply *redis_at(const struct redis_reply *reply, size_t index);
-void redis_reply_free(struct redis_reply *reply);               /* NULL is fine; only of what redis_take gave */
+void redis_reply_free(struct redis_reply *reply); /* NULL is fine; only of what redis_take gave */
 
 /*
- * Send now or pipeline: redis_send appends to the output buffer (which redis_flush or redis_take write out),
- * redis_take reads the next reply in order. ERR_UNAVAILABLE: broken or timed out; what was sent may or may not have been done.
- * An error reply is a reply: look at its kind.
+ * Send now or pipeline: redis_send appends to the output buffer (which redis_flush or redis_take
+ * write out), redis_take reads the next reply in order. ERR_UNAVAILABLE: broken or timed out; what
+ * was sent may or may not have been done. An error reply is a reply: look at its kind.
  */
 enum err redis_send(struct redis *r, size_t argc, const struct span *argv);
 enum err redis_flush(struct redis *r);
@@ -50,8 +50,10 @@ enum err redis_take_within(struct redis *r, int64_t timeout_ms, struct redis_rep
 /* Replies still to be taken. */
 size_t redis_pending(const struct redis *r);
 
-/* redis_send and redis_take in one. ERR_REFUSED for an error reply (its text in redis_why); then *reply is NULL. */
-enum err redis_do(struct redis *r, size_t argc, const struct span *argv, struct redis_reply **reply);
+/* redis_send and redis_take in one. ERR_REFUSED for an error reply (its text in redis_why); then
+ * *reply is NULL. */
+enum err redis_do(struct redis *r, size_t argc, const struct span *argv,
+                  struct redis_reply **reply);
 /* The same for words: redis_do_words(r, &reply, "HGET", key, field, NULL). */
 enum err redis_do_words(struct redis *r, struct redis_reply **reply, ...) __attribute__((sentinel));
 
