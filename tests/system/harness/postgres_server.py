@@ -102,7 +102,7 @@ class Postgres:
         connection = self.connect(database)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(statement, parameters)
+                cursor.execute(statement, parameters or None)
                 return cursor.fetchall() if cursor.description is not None else None
         finally:
             connection.close()

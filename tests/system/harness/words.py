@@ -76,7 +76,8 @@ class Keys:
         self.generations = self.root + "generations"
 
     def reply(self, raw):
-        return (self.root + "reply:").encode() + (raw if isinstance(raw, bytes) else raw.encode())
+        """`raw`: an id's 16 bytes, or "*" for a pattern."""
+        return self.root + "reply:" + (id_text(raw) if isinstance(raw, bytes) else raw)
 
     def availability(self, show):
         return f"{self.root}availability:{show}"

@@ -1,0 +1,388 @@
+"""The judge: section 3 recounted from Postgres, and compared with Redis and with what clients heard.
+
+It shares no code with the product and takes nothing on trust: not the counters (it counts bookings),
+not the journal (it looks for what it promises), not Redis (it builds what must be there). Each rule
+is a row of a table and gives one sentence for each violation.
+"""
+
+import time
+
+import psycopg2.extras
+
+from .process import patience
+from .words import (BOOK, GRANTED, HOLD, LIVE, STATES, Keys, Reply, id_bytes, id_text, unpack)
+
+NUMBERS = {name: number for number, name in STATES.items()}
+
+
+# What Postgres alone must say. Each statement finds violations: one row, one sentence.
+
+STATEMENTS = (
+    ("a tier's counters are not the places of its bookings", """
+        WITH places AS (
+          SELECT b.show, coalesce(i.tier, b.tier) AS tier, b.status,
+                 sum(coalesce(i.quantity, b.quantity)) AS places
+          FROM bookings b LEFT JOIN booking_items i ON b.tier = 0 AND i.booking = b.id
+          WHERE b.status IN ('HELD', 'PENDING', 'CONFIRMED') GROUP BY 1, 2, 3)
+        SELECT t.show, t.tier, t.held, t.pending, t.confirmed, t.available, t.blocked, t.capacity,
+               h.places AS held_found, p.places AS pending_found, c.places AS confirmed_found
+        FROM tiers t
+        LEFT JOIN places h ON h.show = t.show AND h.tier = t.tier AND h.status = 'HELD'
+        LEFT JOIN places p ON p.show = t.show AND p.tier = t.tier AND p.status = 'PENDING'
+        LEFT JOIN places c ON c.show = t.show AND c.tier = t.tier AND c.status = 'CONFIRMED'
+        WHERE t.held <> coalesce(h.places, 0) OR t.pending <> coalesce(p.places, 0)
+           OR t.confirmed <> coalesce(c.places, 0)
+           OR t.available + t.held + t.pending + t.confirmed + t.blocked <> t.capacity
+           OR t.available < 0"""),
+    ("a booking has places in no tier", """
+        SELECT b.id FROM bookings b LEFT JOIN booking_items i ON b.tier = 0 AND i.booking = b.id
+        LEFT JOIN tiers t ON t.show = b.show AND t.tier = coalesce(i.tier, b.tier)
+        WHERE t.tier IS NULL"""),
+    ("a booking's lines do not add up to it", """
+        SELECT b.id, b.quantity, b.amount, s.places, s.amount AS amount_of_lines, s.lines
+        FROM bookings b, LATERAL (
+          SELECT count(*) AS lines, coalesce(sum(i.quantity), 0) AS places,
+                 coalesce(sum(i.quantity * i.price), 0) AS amount
+          FROM booking_items i WHERE i.booking = b.id) s
+        WHERE (b.tier = 0 AND (s.places <> b.quantity OR s.amount <> b.amount OR s.lines < 2))
+           OR (b.tier > 0 AND (s.lines > 0 OR b.amount <> b.quantity * b.price))"""),
+    ("an id does not lead to its show", """
+        SELECT id, show FROM bookings
+        WHERE ('x' || left(replace(id::text, '-', ''), 8))::bit(32)::integer <> show"""),
+    ("a user has more than the show allows", """
+        SELECT b.show, b.user_id, sum(b.quantity) AS places, s.max_per_user
+        FROM bookings b JOIN shows s USING (show)
+        WHERE b.status IN ('HELD', 'PENDING', 'CONFIRMED')
+        GROUP BY b.show, b.user_id, s.max_per_user HAVING sum(b.quantity) > s.max_per_user"""),
+    ("a booking has more than the show allows", """
+        SELECT b.id, b.quantity, s.max_per_booking FROM bookings b JOIN shows s USING (show)
+        WHERE b.quantity > s.max_per_booking"""),
+    ("a booking was sold outside the sale", """
+        SELECT b.id FROM bookings b JOIN shows s USING (show)
+        WHERE b.created_ms < extract(epoch FROM s.sales_open_at) * 1000
+           OR b.created_ms >= extract(epoch FROM s.sales_close_at) * 1000"""),
+    ("a hold lives long past its time", """
+        SELECT b.id, b.expires_ms FROM bookings b
+        WHERE b.status = 'HELD' AND b.expires_ms < extract(epoch FROM now()) * 1000 - 1500"""),
+    ("an expired hold ended before its time", """
+        SELECT b.id FROM bookings b JOIN shows s USING (show) JOIN partitions p USING (partition)
+        WHERE b.status = 'EXPIRED' AND b.expires_ms > p.now_ms"""),
+    ("a hold is longer than its show allows", """
+        SELECT b.id FROM bookings b JOIN shows s USING (show)
+        WHERE b.expires_ms > b.created_ms + s.hold_ms_max"""),
+    ("the journal has a gap", """
+        SELECT b.partition, b.version FROM batches b JOIN partitions p USING (partition)
+        WHERE b.version < p.version AND NOT EXISTS (
+          SELECT FROM batches n WHERE n.partition = b.partition AND n.version = b.version + 1)"""),
+    ("the journal does not end where the partition is", """
+        SELECT p.partition, p.version, p.cursor, b.version AS journal, b.cursor AS journal_cursor
+        FROM partitions p LEFT JOIN LATERAL (
+          SELECT * FROM batches b WHERE b.partition = p.partition ORDER BY version DESC LIMIT 1) b
+          ON true
+        WHERE p.version > 0
+          AND (b.version IS DISTINCT FROM p.version OR b.cursor IS DISTINCT FROM p.cursor
+               OR b.epoch > p.epoch OR b.now_ms > p.now_ms)"""),
+    ("the journal runs backwards", """
+        SELECT b.partition, b.version FROM batches b
+        JOIN batches n ON n.partition = b.partition AND n.version = b.version + 1
+        WHERE n.epoch < b.epoch OR n.now_ms < b.now_ms
+           OR split_part(n.cursor, '-', 1)::numeric < split_part(b.cursor, '-', 1)::numeric
+           OR (split_part(n.cursor, '-', 1) = split_part(b.cursor, '-', 1)
+               AND split_part(n.cursor, '-', 2)::numeric < split_part(b.cursor, '-', 2)::numeric)"""),
+)
+
+
+def judge_database(connection):
+    """Violations that Postgres shows by itself."""
+    found = []
+    for sentence, statement in STATEMENTS:
+        found += [f"{sentence}: {row}" for row in rows_of(connection, statement)]
+    return found + judge_journal(connection)
+
+
+def rows_of(connection, statement, *parameters):
+    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        cursor.execute(statement, parameters or None)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def raw_id(text):
+    """Postgres' uuid as the 16 bytes of an id."""
+    return bytes.fromhex(text.replace("-", ""))
+
+
+def read_journal(connection):
+    """(partition, version, id, answer's bytes) of everything that was ever answered."""
+    for row in rows_of(connection, "SELECT partition, version, answers FROM batches ORDER BY 1, 2"):
+        for raw, _reply_to, answer in unpack(bytes(row["answers"])):
+            yield row["partition"], row["version"], raw, answer
+
+
+def read_bookings(connection):
+    """id → row, with its lines {tier: (quantity, price)}."""
+    bookings = {}
+    for row in rows_of(connection, "SELECT * FROM bookings"):
+        row["raw"] = raw_id(row["id"])
+        row["lines"] = {row["tier"]: (row["quantity"], row["price"])} if row["tier"] else {}
+        bookings[row["raw"]] = row
+    for item in rows_of(connection, "SELECT * FROM booking_items"):
+        bookings[raw_id(item["booking"])]["lines"][item["tier"]] = (item["quantity"], item["price"])
+    return bookings
+
+
+def judge_journal(connection):
+    """Invariant 3 inside Postgres: one decision an id, and what was granted is there."""
+    found, first = [], {}
+    bookings = read_bookings(connection)
+    changes = {raw_id(row["request"]): row for row in
+               rows_of(connection, "SELECT * FROM booking_changes")}
+    for partition, version, raw, data in read_journal(connection):
+        where = f"partition {partition}, version {version}, {id_text(raw)}"
+        if raw in first:
+            if first[raw] != data:
+                found.append(f"an id has two decisions: {where}")
+            continue
+        first[raw] = data
+        reply = Reply(data)
+        if reply.code != GRANTED:
+            if raw in bookings or raw in changes:
+                found.append(f"a refused request changed something: {where}")
+        elif reply.op in (BOOK, HOLD):
+            found += judge_grant(where, reply, bookings.get(raw))
+        elif reply.booking is not None:
+            change = changes.get(raw)
+            if change is None or bytes(change["answer"]) != data:
+                found.append(f"a granted change is not written down as answered: {where}")
+    if is_whole(connection):
+        found += [f"nobody asked for booking {id_text(raw)}" for raw in bookings
+                  if raw not in first]
+        found += [f"nobody asked for change {id_text(raw)}" for raw in changes if raw not in first]
+    return found
+
+
+def is_whole(connection):
+    """Does the journal still reach back to the first batch?"""
+    return not rows_of(connection, """
+        SELECT 1 FROM partitions p WHERE p.version > 0 AND NOT EXISTS (
+          SELECT FROM batches b WHERE b.partition = p.partition AND b.version = 1)""")
+
+
+def judge_grant(where, reply, booking):
+    """Is a booking there as it was granted, apart from what lawfully became of it since?"""
+    if booking is None:
+        return [f"a granted booking is not there: {where}"]
+    said = reply.booking
+    found = []
+    if (said["user"], said["created"], reply.show) != \
+            (booking["user_id"], booking["created_ms"], booking["show"]):
+        found.append(f"a booking is another's or of another time than granted: {where}")
+    if {tier for tier, _, _ in said["lines"]} != set(booking["lines"]):
+        found.append(f"a booking has other tiers than granted: {where}")
+    for tier, quantity, price in said["lines"]:
+        has = booking["lines"].get(tier, (0, price))
+        if has[0] > quantity or has[1] != price:
+            found.append(f"a booking has more or at another price than granted: {where}")
+    if said["amount"] != sum(quantity * price for _, quantity, price in said["lines"]):
+        found.append(f"a grant's amount is not its lines' sum: {where}")
+    return found
+
+
+# What Redis must say when Postgres says so and nothing is under way.
+
+def judge_redis(connection, redis):
+    """Violations in a Redis at rest. Only meaningful while versions stand still."""
+    found = []
+    for partition in rows_of(connection, "SELECT * FROM partitions"):
+        found += judge_partition(connection, redis, partition)
+    return found
+
+
+def judge_partition(connection, redis, partition):
+    keys = Keys(partition["partition"])
+    state = {k.decode(): v.decode() for k, v in redis.hgetall(keys.state).items()}
+    if not state:
+        return [f"partition {partition['partition']} has no state in Redis"]
+    found = []
+    for name in ("epoch", "version", "generation"):
+        if state.get(name) != str(partition[name]):
+            found.append(f"partition {partition['partition']}: {name} is {partition[name]} in "
+                         f"Postgres and {state.get(name)} in Redis")
+    if state.get("clean") != "1":
+        found.append(f"partition {partition['partition']} is unclean in Redis")
+    if found:
+        return found
+    published = redis.get(keys.published)
+    if partition["version"] and published != str(partition["version"]).encode():
+        found.append(f"partition {partition['partition']}: published {published}, not "
+                     f"{partition['version']}")
+    waiting = redis.xread({keys.requests: partition["cursor"]}, count=1)
+    if waiting:
+        found.append(f"partition {partition['partition']}: undecided requests in the stream")
+    bookings = read_bookings(connection)
+    shows = rows_of(connection, "SELECT * FROM shows WHERE partition = %s",
+                    partition["partition"])
+    loaded = {int(n) for n in redis.smembers(keys.of_generation(state["generation"], "shows"))}
+    for show in shows:
+        mine = [b for b in bookings.values()
+                if b["show"] == show["show"] and NUMBERS[b["status"]] in LIVE]
+        tiers = rows_of(connection, "SELECT * FROM tiers WHERE show = %s ORDER BY tier",
+                        show["show"])
+        if show["show"] in loaded:
+            found += judge_show(redis, keys, state["generation"], show, tiers, mine)
+        elif any(b["status"] == "HELD" for b in mine):
+            found.append(f"show {show['show']} has holds and is not loaded")
+        found += judge_availability(redis, keys, show, tiers)
+    found += judge_replies(redis, keys, bookings)
+    return found
+
+
+def judge_show(redis, keys, generation, show, tiers, live):
+    number, found = show["show"], []
+
+    def differs(what, wanted, seen):
+        if wanted != seen:
+            found.append(f"show {number}: {what} should be {wanted} and Redis has {seen}")
+
+    fields = redis.hgetall(keys.of_generation(generation, f"show:{number}"))
+    rules = {"state": show["state"], "max_per_user": show["max_per_user"] or 0,
+             "max_per_booking": show["max_per_booking"], "hold_ms": show["hold_ms"],
+             "hold_ms_max": show["hold_ms_max"], "tiers": len(tiers)}
+    for name, wanted in rules.items():
+        differs(name, str(wanted).encode(), fields.get(name.encode()))
+    for tier in tiers:
+        for name in ("price", "available", "held", "pending", "confirmed"):
+            field = f"{tier['tier']}:{name}"
+            differs(field, str(tier[name]).encode(), fields.get(field.encode()))
+    users = {}
+    for booking in live:
+        user = booking["user_id"].encode()
+        users[user] = users.get(user, 0) + booking["quantity"]
+    seen = redis.hgetall(keys.of_generation(generation, f"users:{number}"))
+    differs("users", users, {user: int(count) for user, count in seen.items()})
+    seen = redis.hgetall(keys.of_generation(generation, f"bookings:{number}"))
+    differs("live bookings", {b["raw"]: packed(b) for b in live},
+            {raw: unpacked(data) for raw, data in seen.items()})
+    seen = redis.zrange(keys.of_generation(generation, "holds"), 0, -1, withscores=True)
+    differs("holds", {b["raw"]: b["expires_ms"] for b in live if b["status"] == "HELD"},
+            {raw: int(score) for raw, score in seen
+             if int.from_bytes(raw[:4], "big") == number})
+    return found
+
+
+def packed(booking):
+    """The part of a live booking that Postgres and Redis both know."""
+    return (NUMBERS[booking["status"]], booking["user_id"].encode(), booking["created_ms"],
+            {tier: line for tier, line in booking["lines"].items() if line[0]})
+
+
+def unpacked(data):
+    state, user, _expires, _extended, created, *flat = unpack(data)
+    return (state, user, created,
+            {flat[i]: (flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3) if flat[i + 1]})
+
+
+def judge_availability(redis, keys, show, tiers):
+    data = redis.get(keys.availability(show["show"]))
+    if data is None:
+        return []
+    number, _version, counts = unpack(data)
+    wanted = [[t["tier"], t["capacity"], t["available"], t["held"],
+               t["pending"] + t["confirmed"], t["blocked"]] for t in tiers]
+    if number != show["show"] or sorted(counts) != wanted:
+        return [f"show {show['show']}: the availability for readers is {counts}, not {wanted}"]
+    return []
+
+
+def judge_replies(redis, keys, bookings):
+    """Whatever Redis would answer for an id is what Postgres has."""
+    found = []
+    for key in redis.scan_iter(match=keys.reply("*"), count=1000):
+        raw = id_bytes(key.rsplit(b":", 1)[1].decode())
+        data = redis.get(key)
+        if data is None:
+            continue
+        reply = Reply(data)
+        if reply.code != GRANTED and raw in bookings:
+            found.append(f"{id_text(raw)} is answered as refused and has a booking")
+        elif reply.code == GRANTED and reply.op in (BOOK, HOLD):
+            found += judge_grant(id_text(raw), reply, bookings.get(raw))
+    return found
+
+
+# What clients were told.
+
+class Ask:
+    """One wish of one client: a command, sent once or again and again, and all that came back."""
+
+    def __init__(self, user, body, key=None):
+        self.user = user    # nobody else in this history has the name
+        self.body = body
+        self.key = key      # without one, only the first sending may count
+        self.sendings = 0
+        self.answers = []   # (status, body's bytes) of final answers, in order of arrival
+
+    @property
+    def granted(self):
+        return next((body for status, body in self.answers if status == 201), None)
+
+
+FINAL = (200, 201, 409, 410, 504)
+
+
+def judge_history(connection, asks, lines_of):
+    """Every answer is true, and nothing is there that nobody asked for.
+
+    lines_of(body) gives {tier's number: quantity} of what an ask's body wishes."""
+    found, by_user = [], {}
+    for booking in read_bookings(connection).values():
+        by_user.setdefault(booking["user_id"], []).append(booking)
+    for ask in asks:
+        mine = by_user.pop(ask.user, [])
+        found += [f"{ask.user}: {problem}" for problem in judge_ask(ask, mine, lines_of)]
+    found += [f"nobody asked for the booking of {user}" for user in by_user]
+    return found
+
+
+def judge_ask(ask, mine, lines_of):
+    found = []
+    if len(mine) > (1 if ask.key is not None else ask.sendings):
+        found.append(f"{len(mine)} bookings for {ask.sendings} sendings, key {ask.key}")
+    for booking in mine:
+        had = {tier: quantity for tier, (quantity, _) in booking["lines"].items()}
+        if had != lines_of(ask.body):
+            found.append(f"asked for {ask.body} and has {had}")
+    if ask.key is not None and len(set(ask.answers)) > 1:
+        found.append(f"different answers under one key: {ask.answers}")
+    for status, body in ask.answers:
+        assert status in FINAL
+        if status == 201:
+            found += judge_granted(body, mine)
+        elif ask.key is not None and mine:
+            found.append(f"was told {status} and has a booking: {body!r}")
+    return found
+
+
+def judge_granted(body, mine):
+    import json
+    said = json.loads(body)
+    for booking in mine:
+        if booking["raw"] == id_bytes(said["id"]):
+            if (said["user"], said["quantity"], said["amount"]) != \
+                    (booking["user_id"], booking["quantity"], booking["amount"]):
+                return [f"was told {said}, Postgres has {booking}"]
+            return []
+    return [f"was told of {said['id']}, which Postgres does not have"]
+
+
+# All of it.
+
+def judge(connection, redis=None, seconds=8.0):
+    """The violations that remain once everything has come to rest, within a bound."""
+    end = time.monotonic() + patience(seconds)
+    while True:
+        found = judge_database(connection)
+        if redis is not None and not found:
+            found = judge_redis(connection, redis)
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
