@@ -67,6 +67,11 @@ $(BUILD)/tests/link/link_probe: $(BUILD)/tests/link/link_probe.o $(LINK) $(BASE)
 test-link: $(BUILD)/tests/link/link_probe ## the blocking links against real servers
 	BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q tests/link
 
+# The benchmark has its own rules.
+include bench/bench.mk
+
+include ops/ops.mk
+
 clean: ## remove what was built
 	rm -rf $(BUILD)
 

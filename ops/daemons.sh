@@ -1,0 +1,83 @@
+# usher's own programs: their configuration, how they start, how one sees that all is ready.
+# Sourced after common.sh, postgres.sh and redis.sh.
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # names set by the files before
+
+programs_check() {
+    local program
+    for program in usher-gateway usher-allocator usherctl; do
+        [[ -x $build/$program ]] || die "$build/$program is not built; make builds it"
+    done
+}
+
+# Everything a program needs stands in a file that only its owner reads: a password on a command
+# line would be everybody's.
+daemons_configure() {
+    usher_url=http://$([[ $host == 0.0.0.0 ]] && echo 127.0.0.1 || echo "$host"):$http_port
+    postgres_url gateway socket
+    daemon_settings gateway "listen = $host:$http_port"
+    postgres_url allocator socket
+    daemon_settings allocator 'partition = 0'
+    postgres_url usher socket
+    daemon_settings ctl
+    postgres_url usher port
+    secret_of redis
+    private_file "$run_dir/usher.env" <<CONF
+USHER_URL=$usher_url
+USHER_REDIS=redis://:$secret@127.0.0.1:$redis_port/0
+USHER_PG=$url
+CONF
+}
+
+daemon_settings() { # daemon_settings SECTION [LINE…]: writes conf/SECTION.conf
+    local section=$1
+    shift
+    secret_of redis
+    {
+        printf '# Written at each start by ops/daemons.sh.\n[usher]\n'
+        printf 'redis = redis://:%s@127.0.0.1:%s/0\n' "$secret" "$redis_port"
+        printf 'postgres = %s\n\n[%s]\n' "$url" "$section"
+        (($# == 0)) || printf '%s\n' "$@"
+    } | private_file "$conf_dir/$section.conf"
+}
+
+# The tables, the roles' rights, the demo shows; each of them does nothing where it is done.
+daemons_furnish() {
+    ctl migrate
+    postgres_grant
+    ctl show create --file "$top/ops/demo.json" --if-absent
+}
+
+ctl() {
+    "$build/usherctl" --config "$conf_dir/ctl.conf" "$@" >>"$log_dir/usherctl.log" 2>&1 ||
+        give_up usherctl "$1 failed"
+}
+
+# Two partitions and three allocators: each takes what is free, one stands by.
+allocator_start() {
+    spawn "$1" "$build/usher-allocator" --config "$conf_dir/allocator.conf" --name "$1"
+}
+
+gateway_start() {
+    spawn gateway "$build/usher-gateway" --config "$conf_dir/gateway.conf"
+}
+
+gateway_answers() {
+    curl -s -f -o /dev/null --max-time 2 "$usher_url/readyz"
+}
+
+# A show of ops/demo.json, and a booking of it for the reader to try.
+readonly demo_show=concert demo_body='{"user": "ann", "tier": "VIP", "quantity": 2}'
+
+first_words() {
+    cat <<TEXT
+
+usher is ready at $usher_url
+
+  curl -s $usher_url/v1/shows
+  curl -s $usher_url/v1/shows/$demo_show/bookings \\
+       -H 'Content-Type: application/json' -d '$demo_body'
+
+Logs are in $log_dir, addresses and passwords in $run_dir/usher.env.
+TEXT
+}

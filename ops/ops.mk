@@ -1,0 +1,35 @@
+# Starting and stopping a whole usher, and the test run. Included by the Makefile.
+
+PORT    ?= 8080
+ADDRESS ?= 127.0.0.1
+RUN_DIR ?= run
+run up down status wipe: export PORT := $(PORT)
+run up down status wipe: export ADDRESS := $(ADDRESS)
+run up down status wipe: export RUN_DIR := $(RUN_DIR)
+run up down status wipe: export BUILD := $(BUILD)
+
+.PHONY: deps run up down status wipe test
+
+deps: ## install the Debian packages that are missing (ops/packages.txt)
+	@ops/install build run
+
+run: deps ## start everything here and stay; Ctrl-C stops it (PORT=8080 ADDRESS=127.0.0.1 RUN_DIR=run)
+	@$(MAKE) --no-print-directory -s build
+	@ops/run
+
+up: deps ## the same in the background, back when it is ready
+	@$(MAKE) --no-print-directory -s build
+	@ops/up
+
+down: ## stop what `make run` or `make up` started in RUN_DIR
+	@ops/down
+
+status: ## show what runs in RUN_DIR
+	@ops/status || true
+
+wipe: ## remove RUN_DIR with its database and all bookings
+	@ops/wipe
+
+test: ## install what is missing, build, and run every test; ends with `N passed, N failed`
+	@ops/install build run test
+	@ops/test
