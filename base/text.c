@@ -65,7 +65,7 @@ bool text_u64(struct span s, uint64_t max, uint64_t *n)
     for (size_t i = 0; i < s.len; i++) {
         uint64_t digit = (uint64_t)(unsigned char)s.bytes[i] - '0';
 
-        if (digit > 9 || sum > max / 10 || sum * 10 > max - digit)
+        if (digit > 9 || digit > max || sum > (max - digit) / 10)
             return false;
         sum = sum * 10 + digit;
     }
@@ -80,7 +80,7 @@ bool text_u64(struct span s, uint64_t max, uint64_t *n)
 void text_put_masked(struct buf *b, struct span s)
 {
     size_t from = find(s, 0, "://");
-    size_t at = s.len;
+    size_t at = from == 0 ? 0 : s.len;
     size_t shown = 0;
 
     while (at > from && s.bytes[at - 1] != '@')
@@ -94,7 +94,7 @@ void text_put_masked(struct buf *b, struct span s)
             shown = at - 1;
         }
     }
-    while ((from = find(s, shown, "password=")) < s.len) {
+    while ((from = find(s, shown, "password=")) > 0) {
         buf_put(b, s.bytes + shown, from - shown);
         buf_puts(b, "***");
         shown = end_of_password(s, from);
@@ -137,7 +137,7 @@ static size_t utf8_length(const unsigned char *at, size_t have)
     return n;
 }
 
-/* Where the word ends that is found first at or behind `from`, or s.len. */
+/* Where the word ends that is found first at or behind `from`, or 0. */
 static size_t find(struct span s, size_t from, const char *word)
 {
     size_t n = strlen(word);
@@ -146,7 +146,7 @@ static size_t find(struct span s, size_t from, const char *word)
         if (span_is_nocase((struct span){s.bytes + i, n}, word))
             return i + n;
     }
-    return s.len;
+    return 0;
 }
 
 /* As libpq reads its keyword strings, where quotes protect spaces; in a URL, up to the next '&'. */
