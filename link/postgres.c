@@ -68,6 +68,19 @@ struct postgres *postgres_new(const char *conninfo, const char *application_name
     return p;
 }
 
+const char *postgres_check(const char *conninfo)
+{
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &why);
+
+    if (options == NULL) {
+        PQfreemem(why); /* may repeat the password */
+        return "is neither a libpq URL nor a libpq keyword string";
+    }
+    PQconninfoFree(options);
+    return NULL;
+}
+
 void postgres_free(struct postgres *p)
 {
     if (p == NULL)
@@ -419,21 +432,35 @@ static enum err copy_next(struct postgres *p, char **bytes, int *n)
     return ERR_NONE;
 }
 
-enum err postgres_copy_out(struct postgres *p, const char *sql,
-                           enum err (*line)(void *context, struct span bytes), void *context)
+static enum err start_copy(struct postgres *p, const char *query)
 {
-    if (!postgres_is_connected(p))
-        return ERR_UNAVAILABLE;
+    buf_reset(&p->text);
+    buf_puts(&p->text, "COPY (");
+    buf_puts(&p->text, query);
+    buf_puts(&p->text, ") TO STDOUT");
+    const char *sql = buf_text(&p->text);
+    assert(sql != NULL);
     PGresult *result;
     p->copies = true;
     enum err err = start(p, PQsendQuery(p->conn, sql));
     if (!err)
         err = finish(p, &result);
     p->copies = false;
-    if (err)
-        return err;
+    TRY(err);
     assert(PQresultStatus(result) == PGRES_COPY_OUT);
     PQclear(result);
+    return ERR_NONE;
+}
+
+enum err postgres_copy_out(struct postgres *p, const char *query,
+                           enum err (*line)(void *context, struct span bytes), void *context)
+{
+    if (!postgres_is_connected(p))
+        return ERR_UNAVAILABLE;
+    PGresult *result;
+    enum err err = start_copy(p, query);
+    if (err)
+        return err;
     p->under_way = true; /* after the rows comes the statement's result */
     p->settled = false;
     for (;;) {

@@ -21,6 +21,8 @@ struct postgres;
 struct postgres *postgres_new(const char *conninfo, const char *application_name,
                               int64_t timeout_ms);
 void postgres_free(struct postgres *p);
+/* NULL if libpq can read the text, else a static sentence (which does not repeat it). */
+const char *postgres_check(const char *conninfo);
 
 enum err postgres_connect(struct postgres *p);
 void postgres_disconnect(struct postgres *p);
@@ -78,10 +80,10 @@ enum err postgres_settle(struct postgres *p, struct postgres_result **result);
 /* The socket, to wait for it together with another; -1 when not connected. */
 int postgres_socket(const struct postgres *p);
 
-/* COPY (query) TO STDOUT in text format: `line` is called for each row with its bytes (without the
- * newline), columns split by tabs, escapes as COPY writes them. It returns ERR_NONE to go on;
- * after an error the remaining rows are read and dropped, and the error is returned. */
-enum err postgres_copy_out(struct postgres *p, const char *sql,
+/* COPY (query) TO STDOUT in text format: `line` is called for each row of the query with its bytes
+ * (without the newline), columns split by tabs, escapes as COPY writes them. It returns ERR_NONE to
+ * go on; after an error the remaining rows are read and dropped, and the error is returned. */
+enum err postgres_copy_out(struct postgres *p, const char *query,
                            enum err (*line)(void *context, struct span bytes), void *context);
 
 /* Text columns of a COPY line: split in place at most `max` fields; returns how many there were. */
