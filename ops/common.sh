@@ -1,6 +1,6 @@
 # What the scripts in ops/ share: words to people, where a run lives, which process is whose,
 # free ports. Sourced; the caller has set -euo pipefail.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # A shell of `su` does not have the system's own folders, where setpriv's and dpkg's helpers are.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -36,7 +36,6 @@ find_run_dir() {
 
 # The processes of a run, in the order in which they start; they stop in the opposite one, except
 # that Redis goes before Postgres.
-# shellcheck disable=SC2034  # read by the scripts that source this
 services=(postgres redis allocator-1 allocator-2 allocator-3 gateway)
 
 # A process is known by its pid, the moment it started and the boot that was; a pid alone may have

@@ -1,7 +1,6 @@
 # usher's own programs: their configuration, how they start, how one sees that all is ready.
 # Sourced after common.sh, postgres.sh and redis.sh.
-# shellcheck shell=bash
-# shellcheck disable=SC2154  # names set by the files before
+# shellcheck shell=bash disable=SC2034,SC2154
 
 programs_check() {
     local program

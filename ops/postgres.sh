@@ -1,7 +1,6 @@
 # The private Postgres cluster of a run: where it lives, how it is made, started and furnished.
 # Sourced after common.sh.
-# shellcheck shell=bash
-# shellcheck disable=SC2154  # names set by common.sh
+# shellcheck shell=bash disable=SC2034,SC2154
 
 readonly pg_version_min=15
 readonly pg_elsewhere=/var/lib/usher
@@ -161,7 +160,7 @@ CONF
 # stranger who got the pid since, and then Postgres would not start: only with nobody left who
 # works in the data does that file go. In every other case Postgres itself knows best.
 cluster_release() {
-    local pid= file=$pg_data/postmaster.pid end=$((SECONDS + 60))
+    local pid='' file=$pg_data/postmaster.pid end=$((SECONDS + 60))
     [[ -e $file ]] || return 0
     read -r pid <"$file" || true
     [[ $pid =~ ^[0-9]+$ && -d /proc/$pid ]] || return 0

@@ -1,6 +1,5 @@
 # The private Redis of a run. Sourced after common.sh.
-# shellcheck shell=bash
-# shellcheck disable=SC2154  # names set by common.sh
+# shellcheck shell=bash disable=SC2034,SC2154
 
 readonly redis_program=/usr/bin/redis-server
 

@@ -1,11 +1,10 @@
 # The part of ops/run that starts, watches, restarts and stops. Sourced by it after the others.
-# shellcheck shell=bash
-# shellcheck disable=SC2154  # names set by the files before
+# shellcheck shell=bash disable=SC2034,SC2154
 
 readonly restart_ms_min=250 restart_ms_max=10000 steady_ms=30000
 readonly log_bytes_max=67108864
 
-stopping= hurried= ready= explained=
+stopping='' hurried='' ready='' explained=''
 declare -A pid_of=() started_ms=() wait_ms=() restart_at_ms=()
 
 # --- Starting -----------------------------------------------------------------------------------
