@@ -1,0 +1,31 @@
+/* JSON in and out of usherctl; the only file here that includes jansson. */
+#ifndef USHER_CTL_JSON_H
+#define USHER_CTL_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "show_spec.h"
+#include "status.h"
+
+#define SHOWS_IN_FILE_MAX 10000
+
+struct show_list {
+    struct show_spec *specs; /* owned; their texts are the tree's */
+    size_t count;
+    void *tree; /* owned */
+};
+
+/*
+ * A file that holds one show or an array of them: keys as show_fields names them, `"draft": true`,
+ * and `"tiers": [{"code", "price", "capacity"}, …]`. Anything else is an error: false, and one
+ * clause in why. Every show has been checked (show_spec_check).
+ */
+bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES]);
+void json_free_shows(struct show_list *list);
+
+/* One JSON object and a newline. */
+void json_write_status(FILE *out, const struct status *status);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * usherctl: what an operator does by hand. Global options, a subcommand, its own arguments; a
+ * subcommand is a row.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "context.h"
+#include "migrate.h"
+#include "show.h"
+#include "status.h"
+
+static const struct command *const commands[] = {
+    &migrate_command,    &show_create_command,   &show_list_command, &show_open_command,
+    &show_close_command, &partition_add_command, &status_command,
+};
+
+static const struct option_row options[] = {
+    {"redis", OPTION_SECRET, offsetof(struct options, redis), "redis://127.0.0.1:6379", 0, 0,
+     "Redis: redis://[user:password@]host:port[/db] or unix:///path"},
+    {"postgres", OPTION_SECRET, offsetof(struct options, postgres), "postgresql:///usher", 0, 0,
+     "Postgres: a libpq URL, several hosts and target_session_attrs included"},
+    {"timeout_ms", OPTION_NUMBER, offsetof(struct options, timeout_ms), "60000", 100, 2000000,
+     "longest wait for one answer of either (ms)"},
+};
+
+static const struct program program = {
+    .name = "usherctl",
+    .section = "ctl",
+    .summary = "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
+               "migrate, show create|list|open|close, partition add, status;\n"
+               "usherctl COMMAND --help tells about each.",
+    .usage = "COMMAND [ARGUMENT …]",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+};
+
+static const struct command *command_find(int argc, char **argv, int *words);
+_Noreturn static void command_unknown(int argc, char **argv);
+
+int main(int argc, char **argv)
+{
+    struct context context = {0};
+    int words, first = config_load(&program, argc, argv, &context.options);
+    const struct command *command = command_find(argc - first, argv + first, &words);
+    if (command == NULL)
+        command_unknown(argc - first, argv + first);
+    log_open("usherctl", LOG_WARN);
+    context_check(&context);
+    int code = command->run(&context, command, argc - first - words, argv + first + words);
+    context_close(&context);
+    config_free(&program, &context.options);
+    if (fflush(stdout) != 0)
+        return context_fail("standard output cannot be written");
+    return code;
+}
+
+/* A command's name is one word or two; *words says how many. */
+static const struct command *command_find(int argc, char **argv, int *words)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const char *name = commands[i]->name, *space = strchr(name, ' ');
+        size_t n = space != NULL ? (size_t)(space - name) : strlen(name);
+        *words = space != NULL ? 2 : 1;
+        if (argc >= *words && strlen(argv[0]) == n && strncmp(argv[0], name, n) == 0 &&
+            (space == NULL || strcmp(argv[1], space + 1) == 0))
+            return commands[i];
+    }
+    return NULL;
+}
+
+static void command_unknown(int argc, char **argv)
+{
+    fprintf(stderr, "usherctl: ");
+    if (argc > 0)
+        fprintf(stderr, "there is no command '%s%s%s'; ", argv[0], argc > 1 ? " " : "",
+                argc > 1 ? argv[1] : "");
+    fprintf(stderr, "give one of:");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(stderr, "%s %s", i > 0 ? "," : "", commands[i]->name);
+    fprintf(stderr, "\n");
+    exit(EXIT_USAGE);
+}

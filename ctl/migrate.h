@@ -1,0 +1,13 @@
+/*
+ * usherctl migrate: numbered forward-only migrations, sql/NNNN_name.sql, carried inside the
+ * program. Each is applied once, in its own transaction, under an advisory lock, and written down
+ * in schema_migrations with its SHA-256: one that was changed after it was applied is an error.
+ */
+#ifndef USHER_CTL_MIGRATE_H
+#define USHER_CTL_MIGRATE_H
+
+#include "arguments.h"
+
+extern const struct command migrate_command;
+
+#endif

@@ -1,0 +1,221 @@
+#include "show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "context.h"
+#include "json.h"
+#include "refresh.h"
+#include "show_store.h"
+
+static int create_run(struct context *context, const struct command *command, int argc,
+                      char **argv);
+static int list_run(struct context *context, const struct command *command, int argc, char **argv);
+static int open_run(struct context *context, const struct command *command, int argc, char **argv);
+static int close_run(struct context *context, const struct command *command, int argc, char **argv);
+static int add_run(struct context *context, const struct command *command, int argc, char **argv);
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* show create: the fields of a show (show_spec.h), and these. */
+struct create_arguments {
+    struct show_spec spec; /* first: the offsets of show_fields are its own */
+    struct word_list tiers;
+    const char *file;
+    bool if_absent;
+};
+
+#define CREATE_FLAGS 3
+static const struct flag create_own_flags[CREATE_FLAGS] = {
+    {"--tier", FLAG_LIST, offsetof(struct create_arguments, tiers), 0, 0, "CODE:PRICE:CAPACITY",
+     "a tier, its price in minor units; again for each"},
+    {"--file", FLAG_TEXT, offsetof(struct create_arguments, file), 0, 0, "FILE.json",
+     "one show or an array of them, instead of flags"},
+    {"--if-absent", FLAG_SWITCH, offsetof(struct create_arguments, if_absent), 0, 0, "",
+     "a slug that exists already is left as it is"},
+};
+struct move_arguments {
+    int64_t wait_seconds;
+};
+
+static const struct flag move_flags[] = {
+    {"--wait-seconds", FLAG_NUMBER, offsetof(struct move_arguments, wait_seconds), 1, 600, "N",
+     "how long the allocator may take [30]"},
+};
+
+const struct command show_create_command = {
+    .name = "show create",
+    .positional = "",
+    .summary = "Create a show, or the shows of a file: all of them or none.",
+    .run = create_run,
+    .flags = {{show_fields, SHOW_FIELDS}, {create_own_flags, COUNT(create_own_flags)}},
+};
+const struct command show_list_command = {
+    .name = "show list",
+    .positional = "",
+    .summary = "List the shows and what is left of them.",
+    .run = list_run,
+};
+const struct command show_open_command = {
+    .name = "show open",
+    .positional = "SLUG",
+    .summary = "Open sales, and have the partition's allocator take that over.",
+    .run = open_run,
+    .flags = {{move_flags, COUNT(move_flags)}},
+};
+const struct command show_close_command = {
+    .name = "show close",
+    .positional = "SLUG",
+    .summary = "Close sales, and have the partition's allocator take that over.",
+    .run = close_run,
+    .flags = {{move_flags, COUNT(move_flags)}},
+};
+const struct command partition_add_command = {
+    .name = "partition add",
+    .positional = "N",
+    .summary = "Add a partition; the next free allocator takes it.",
+    .run = add_run,
+};
+
+/* Create. */
+
+static int create_all(struct context *context, const struct show_spec *specs, size_t count,
+                      bool if_absent)
+{
+    struct postgres *postgres = context_postgres(context);
+    if (postgres == NULL)
+        return EXIT_FAILED;
+    struct show_made *made = calloc(count + 1, sizeof(*made));
+    if (made == NULL)
+        abort();
+    size_t at;
+    enum err err = shows_create(postgres, specs, count, if_absent, made, &at);
+    int code = EXIT_SUCCESS;
+    if (err == ERR_UNKNOWN)
+        code = context_fail("Postgres went away during the commit: see usherctl show list");
+    else if (err)
+        code = context_fail("show %s: %s; nothing was created", count > 0 ? specs[at].slug : "-",
+                            postgres_why(postgres));
+    for (size_t i = 0; !code && i < count; i++)
+        printf("show %s: number %u%s\n", specs[i].slug, made[i].number,
+               made[i].existed ? " (was there already)" : "");
+    free(made);
+    return code;
+}
+
+static int create_from_file(struct context *context, const struct command *command,
+                            const struct create_arguments *arguments)
+{
+    struct show_list list;
+    char why[SHOW_WHY_BYTES];
+    if (!json_read_shows(arguments->file, &list, why))
+        arguments_wrong(command, "%s", why);
+    int code = create_all(context, list.specs, list.count, arguments->if_absent);
+    json_free_shows(&list);
+    return code;
+}
+
+static int create_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    struct create_arguments arguments = {.file = NULL};
+    show_spec_init(&arguments.spec);
+    arguments_read(command, argc, argv, &arguments, NULL);
+    if (arguments.file != NULL && (arguments.spec.slug != NULL || arguments.tiers.count > 0))
+        arguments_wrong(command, "--file stands instead of --slug and --tier");
+    if (arguments.file != NULL)
+        return create_from_file(context, command, &arguments);
+    char why[SHOW_WHY_BYTES];
+    for (size_t i = 0; i < arguments.tiers.count; i++)
+        if (!show_spec_add_tier(&arguments.spec, arguments.tiers.word[i], why))
+            arguments_wrong(command, "%s", why);
+    if (!show_spec_check(&arguments.spec, why))
+        arguments_wrong(command, "%s", why);
+    return create_all(context, &arguments.spec, 1, arguments.if_absent);
+}
+
+/* List. */
+
+static void print_cell(const struct postgres_result *result, size_t row, size_t column, int width)
+{
+    struct span cell = postgres_cell(result, row, column);
+    printf("%-*.*s", width, (int)cell.len, cell.bytes);
+}
+
+static int list_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    static const struct {
+        const char *title;
+        size_t column;
+        int width;
+    } columns[] = {{"number", 0, 7}, {"slug", 1, 19},     {"partition", 4, 10},
+                   {"state", 5, 7},  {"category", 3, 11}, {"left of each tier", 6, 0}};
+    arguments_read(command, argc, argv, NULL, NULL);
+    struct postgres *postgres = context_postgres(context);
+    struct postgres_result *result;
+    if (postgres == NULL)
+        return EXIT_FAILED;
+    if (shows_list(postgres, &result))
+        return context_fail_postgres(context, "listing shows");
+    for (size_t i = 0; i < COUNT(columns); i++)
+        printf("%-*s%s", columns[i].width, columns[i].title, i + 1 < COUNT(columns) ? " " : "\n");
+    for (size_t row = 0; row < postgres_rows(result); row++) {
+        for (size_t i = 0; i < COUNT(columns); i++) {
+            print_cell(result, row, columns[i].column, columns[i].width);
+            printf(i + 1 < COUNT(columns) ? " " : "\n");
+        }
+    }
+    postgres_result_free(result);
+    return EXIT_SUCCESS;
+}
+
+/* Open and close. */
+
+static int set_state(struct context *context, const struct command *command, int argc, char **argv,
+                     const char *state)
+{
+    struct move_arguments arguments = {.wait_seconds = 30};
+    const char *name;
+    arguments_read(command, argc, argv, &arguments, &name);
+    struct postgres *postgres = context_postgres(context);
+    if (postgres == NULL)
+        return EXIT_FAILED;
+    bool found;
+    struct show_moved moved;
+    if (show_set_state(postgres, name, state, &found, &moved))
+        return context_fail_postgres(context, "changing the show");
+    if (!found)
+        return context_fail("there is no show '%s'", name);
+    printf("show %s is %s in Postgres\n", moved.slug, state);
+    return refresh_show(context, moved.number, moved.partition, arguments.wait_seconds);
+}
+
+static int open_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    return set_state(context, command, argc, argv, "open");
+}
+
+static int close_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    return set_state(context, command, argc, argv, "closed");
+}
+
+/* Partitions. */
+
+static int add_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    const char *word;
+    uint64_t partition;
+    arguments_read(command, argc, argv, NULL, &word);
+    if (!text_u64(span_of(word), INT32_MAX, &partition) || partition == 0)
+        arguments_wrong(command, "a partition is a number from 1 to %d, not '%s'", INT32_MAX, word);
+    struct postgres *postgres = context_postgres(context);
+    bool existed;
+    if (postgres == NULL)
+        return EXIT_FAILED;
+    if (partition_add(postgres, (int64_t)partition, &existed))
+        return context_fail_postgres(context, "adding the partition");
+    printf("partition %s %s\n", word, existed ? "was there already" : "added");
+    return EXIT_SUCCESS;
+}

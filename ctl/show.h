@@ -1,0 +1,13 @@
+/* usherctl show … and partition …. */
+#ifndef USHER_CTL_SHOW_H
+#define USHER_CTL_SHOW_H
+
+#include "arguments.h"
+
+extern const struct command show_create_command;
+extern const struct command show_list_command;
+extern const struct command show_open_command;
+extern const struct command show_close_command;
+extern const struct command partition_add_command;
+
+#endif

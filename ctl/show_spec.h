@@ -1,0 +1,52 @@
+/* A show as an operator describes it, by flags or in a file, checked before anything is written. */
+#ifndef USHER_CTL_SHOW_SPEC_H
+#define USHER_CTL_SHOW_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arguments.h"
+#include "base/bounds.h"
+
+struct tier_spec {
+    char code[TIER_BYTES_MAX + 1];
+    int64_t price; /* minor units */
+    int64_t capacity;
+};
+
+/* Texts are borrowed from argv or from the file's tree; NULL where not given. */
+struct show_spec {
+    int64_t number; /* 0: the next free one */
+    const char *slug;
+    const char *name; /* NULL: the slug */
+    const char *category;
+    int64_t partition;
+    int64_t max_per_user; /* live places; 0: no limit */
+    int64_t max_per_booking;
+    int64_t hold_seconds;
+    int64_t hold_seconds_max; /* with an extension; 0: twice hold_seconds */
+    const char *starts_at;
+    const char *opens_at;
+    const char *closes_at;
+    const char *currency;
+    bool draft;
+    size_t tiers;
+    struct tier_spec tier[TIERS_MAX];
+};
+
+/* The fields besides the tiers: flags of the command line, and keys of a file (show_field_key). */
+#define SHOW_FIELDS 14
+extern const struct flag show_fields[SHOW_FIELDS];
+#define SHOW_FIELD_BYTES 32
+void show_field_key(const struct flag *field, char key[SHOW_FIELD_BYTES]); /* "max_per_user" */
+
+void show_spec_init(struct show_spec *spec); /* the defaults */
+
+#define SHOW_WHY_BYTES 200
+/* Append the tier "CODE:PRICE:CAPACITY". False, and one clause in why, if it is not one. */
+bool show_spec_add_tier(struct show_spec *spec, const char *text, char why[SHOW_WHY_BYTES]);
+/* Is everything there and within bounds? Fills in what is NULL by default. */
+bool show_spec_check(struct show_spec *spec, char why[SHOW_WHY_BYTES]);
+
+#endif

@@ -1,0 +1,156 @@
+#include "show_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NUMBER_BYTES 24
+
+static const char partition_sql[] =
+    "INSERT INTO partitions (partition) VALUES ($1) ON CONFLICT DO NOTHING RETURNING partition";
+static const char find_sql[] = "SELECT show FROM shows WHERE slug = $1";
+static const char show_sql[] =
+    "INSERT INTO shows (show, slug, name, category, partition, starts_at, sales_open_at,"
+    " sales_close_at, state, max_per_user, max_per_booking, hold_ms, hold_ms_max, currency)"
+    " VALUES (coalesce($1, (SELECT coalesce(max(show), 0) + 1 FROM shows)), $2, $3, $4, $5, $6, $7,"
+    " $8, $9, $10, $11, $12, $13, $14) RETURNING show";
+static const char tier_sql[] =
+    "INSERT INTO tiers (show, tier, code, price, capacity, available) VALUES ($1, $2, $3, $4, $5,"
+    " $5)";
+static const char state_sql[] = "UPDATE shows SET state = $2 WHERE slug = $1 OR show::text = $1"
+                                " RETURNING show, partition, slug";
+static const char list_sql[] =
+    "SELECT s.show, s.slug, s.name, s.category, s.partition, s.state,"
+    " (SELECT string_agg(format('%s %s/%s', t.code, t.available, t.capacity), ', ' ORDER BY t.tier)"
+    "  FROM tiers t WHERE t.show = s.show)"
+    " FROM shows s ORDER BY s.show";
+
+static struct postgres_parameter text_of(const char *text)
+{
+    return (struct postgres_parameter){text, text != NULL ? strlen(text) : 0, false};
+}
+
+/* 0 is NULL where `optional`. The text lives in `into`. */
+static struct postgres_parameter number_of(int64_t n, bool optional, char into[NUMBER_BYTES])
+{
+    snprintf(into, NUMBER_BYTES, "%" PRId64, n);
+    return text_of(optional && n == 0 ? NULL : into);
+}
+
+enum err partition_add(struct postgres *postgres, int64_t partition, bool *existed)
+{
+    char number[NUMBER_BYTES];
+    struct postgres_parameter one = number_of(partition, false, number);
+    struct postgres_result *result;
+    TRY(postgres_query(postgres, partition_sql, 1, &one, false, &result));
+    *existed = postgres_rows(result) == 0;
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+static enum err find(struct postgres *postgres, const char *slug, struct show_made *made)
+{
+    struct postgres_parameter one = text_of(slug);
+    struct postgres_result *result;
+    TRY(postgres_query(postgres, find_sql, 1, &one, false, &result));
+    made->existed = postgres_rows(result) > 0;
+    if (made->existed)
+        made->number = (uint32_t)postgres_cell_i64(result, 0, 0);
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+static enum err insert_show(struct postgres *postgres, const struct show_spec *spec,
+                            uint32_t *number)
+{
+    char texts[6][NUMBER_BYTES];
+    const struct postgres_parameter row[] = {
+        number_of(spec->number, true, texts[0]),
+        text_of(spec->slug),
+        text_of(spec->name),
+        text_of(spec->category),
+        number_of(spec->partition, false, texts[1]),
+        text_of(spec->starts_at),
+        text_of(spec->opens_at),
+        text_of(spec->closes_at),
+        text_of(spec->draft ? "draft" : "open"),
+        number_of(spec->max_per_user, true, texts[2]),
+        number_of(spec->max_per_booking, false, texts[3]),
+        number_of(spec->hold_seconds * 1000, false, texts[4]),
+        number_of(spec->hold_seconds_max * 1000, false, texts[5]),
+        text_of(spec->currency),
+    };
+    struct postgres_result *result;
+    TRY(postgres_query(postgres, show_sql, sizeof(row) / sizeof(row[0]), row, false, &result));
+    *number = (uint32_t)postgres_cell_i64(result, 0, 0);
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+static enum err insert_tiers(struct postgres *postgres, const struct show_spec *spec,
+                             uint32_t number)
+{
+    for (size_t i = 0; i < spec->tiers; i++) {
+        const struct tier_spec *tier = &spec->tier[i];
+        char texts[4][NUMBER_BYTES];
+        const struct postgres_parameter row[] = {
+            number_of(number, false, texts[0]),
+            number_of((int64_t)i + 1, false, texts[1]),
+            text_of(tier->code),
+            number_of(tier->price, false, texts[2]),
+            number_of(tier->capacity, false, texts[3]),
+        };
+        struct postgres_result *result;
+        TRY(postgres_query(postgres, tier_sql, 5, row, false, &result));
+        postgres_result_free(result);
+    }
+    return ERR_NONE;
+}
+
+static enum err create_one(struct postgres *postgres, const struct show_spec *spec, bool if_absent,
+                           struct show_made *made)
+{
+    *made = (struct show_made){0};
+    if (if_absent)
+        TRY(find(postgres, spec->slug, made));
+    if (made->existed)
+        return ERR_NONE;
+    bool existed;
+    TRY(partition_add(postgres, spec->partition, &existed));
+    TRY(insert_show(postgres, spec, &made->number));
+    return insert_tiers(postgres, spec, made->number);
+}
+
+enum err shows_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
+                      bool if_absent, struct show_made *made, size_t *failed)
+{
+    /* The lock keeps the next free number free; readers and allocators pass it. */
+    *failed = 0;
+    TRY(postgres_run(postgres, "BEGIN; LOCK TABLE shows IN SHARE ROW EXCLUSIVE MODE"));
+    for (; *failed < count; (*failed)++)
+        TRY(create_one(postgres, &specs[*failed], if_absent, &made[*failed]));
+    *failed = count > 0 ? count - 1 : 0;
+    return postgres_commit(postgres);
+}
+
+enum err show_set_state(struct postgres *postgres, const char *name, const char *state, bool *found,
+                        struct show_moved *moved)
+{
+    const struct postgres_parameter row[] = {text_of(name), text_of(state)};
+    struct postgres_result *result;
+    TRY(postgres_query(postgres, state_sql, 2, row, false, &result));
+    *found = postgres_rows(result) > 0;
+    if (*found) {
+        struct span slug = postgres_cell(result, 0, 2);
+        moved->number = (uint32_t)postgres_cell_i64(result, 0, 0);
+        moved->partition = (uint32_t)postgres_cell_i64(result, 0, 1);
+        snprintf(moved->slug, sizeof(moved->slug), "%.*s", (int)slug.len, slug.bytes);
+    }
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+enum err shows_list(struct postgres *postgres, struct postgres_result **result)
+{
+    return postgres_query(postgres, list_sql, 0, NULL, false, result);
+}

@@ -1,0 +1,40 @@
+/* Shows and partitions in Postgres: what the subcommands write and read. */
+#ifndef USHER_CTL_SHOW_STORE_H
+#define USHER_CTL_SHOW_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "link/postgres.h"
+#include "show_spec.h"
+
+/* What became of one show: created, or (with if_absent) there already. */
+struct show_made {
+    uint32_t number;
+    bool existed;
+};
+
+/*
+ * All of them or none, in one transaction; partitions that are not there yet are added.
+ * ERR_REFUSED, ERR_UNAVAILABLE and ERR_UNKNOWN as link/postgres.h says; *failed is then the index
+ * of the show that was being written.
+ */
+enum err shows_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
+                      bool if_absent, struct show_made *made, size_t *failed);
+
+enum err partition_add(struct postgres *postgres, int64_t partition, bool *existed);
+
+/* Set a show's state ("open", "closed"), by slug or number. *found is false if there is none. */
+struct show_moved {
+    uint32_t number;
+    uint32_t partition;
+    char slug[SLUG_BYTES_MAX + 1];
+};
+enum err show_set_state(struct postgres *postgres, const char *name, const char *state, bool *found,
+                        struct show_moved *moved);
+
+/* number, slug, name, category, partition, state, "CODE available/capacity, …" by number. */
+enum err shows_list(struct postgres *postgres, struct postgres_result **result);
+
+#endif
