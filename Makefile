@@ -72,6 +72,8 @@ include bench/bench.mk
 
 include ops/ops.mk
 
+include http/http.mk
+
 include tests/checks.mk
 
 clean: ## remove what was built

@@ -49,6 +49,12 @@ static enum chunked_state read_size_lf(struct chunked *c, char byte)
     return c->left > 0 ? CHUNKED_DATA : CHUNKED_TRAILER_START;
 }
 
+static enum chunked_state read_data_lf(struct chunked *c, char byte)
+{
+    c->line_bytes = 0;
+    return byte == '\n' ? CHUNKED_SIZE_FIRST : CHUNKED_BAD;
+}
+
 static enum chunked_state read_trailer_start(char byte)
 {
     if (byte == '\r')
@@ -85,7 +91,7 @@ static enum chunked_state read_byte(struct chunked *c, char byte)
     case CHUNKED_DATA_CR:
         return byte == '\r' ? CHUNKED_DATA_LF : CHUNKED_BAD;
     case CHUNKED_DATA_LF:
-        return byte == '\n' ? CHUNKED_SIZE_FIRST : CHUNKED_BAD;
+        return read_data_lf(c, byte);
     case CHUNKED_TRAILER_START:
         return read_trailer_start(byte);
     case CHUNKED_TRAILER_NAME:
@@ -133,9 +139,7 @@ enum chunked_verdict chunked_read(struct chunked *c, struct span *input, struct 
             return CHUNKED_HAS_DATA;
         }
         c->line_bytes++;
-        c->state = read_byte(c, *input->bytes);
-        if (line_is_too_long(c))
-            c->state = CHUNKED_BAD;
+        c->state = line_is_too_long(c) ? CHUNKED_BAD : read_byte(c, *input->bytes);
         if (c->state == CHUNKED_BAD)
             return CHUNKED_IS_BAD;
         input->bytes++;

@@ -185,9 +185,9 @@ static void connection_set_state(struct connection *c, enum connection_state nex
         [CONNECTION_CLOSED] = 0,
     };
     static const enum timeout_kind timeout[] = {
-        [CONNECTION_IDLE] = TIMEOUT_IDLE,       [CONNECTION_HEAD] = TIMEOUT_HEAD,
-        [CONNECTION_BODY] = TIMEOUT_BODY,       [CONNECTION_AWAITING] = TIMEOUT_NONE,
-        [CONNECTION_WRITING] = TIMEOUT_WRITE,   [CONNECTION_LINGERING] = TIMEOUT_LINGER,
+        [CONNECTION_IDLE] = TIMEOUT_IDLE,     [CONNECTION_HEAD] = TIMEOUT_HEAD,
+        [CONNECTION_BODY] = TIMEOUT_BODY,     [CONNECTION_AWAITING] = TIMEOUT_NONE,
+        [CONNECTION_WRITING] = TIMEOUT_WRITE, [CONNECTION_LINGERING] = TIMEOUT_LINGER,
         [CONNECTION_CLOSED] = TIMEOUT_NONE,
     };
     assert(legal_moves[c->state] & 1u << next);

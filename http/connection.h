@@ -2,11 +2,11 @@
  * One client's connection. Its state follows from what is under way and is set in one place,
  * connection_settle, at the end of every event:
  *
- *   IDLE       nothing under way                                    reads    idle_ms, closed silently
- *   HEAD       a head has begun                                     reads    head_ms, 408
+ *   IDLE       nothing under way                                    reads    idle_ms, closed
+ * silently HEAD       a head has begun                                     reads    head_ms, 408
  *   BODY       a head was taken, its body is coming                 reads    body_ms, 408
- *   AWAITING   the application owes answers                         reads    (the application's time)
- *   WRITING    the client does not take what we send                writes   write_ms, closed
+ *   AWAITING   the application owes answers                         reads    (the application's
+ * time) WRITING    the client does not take what we send                writes   write_ms, closed
  *   LINGERING  all is sent and our side is shut; what still comes   reads    LINGER_MS, closed
  *              is dropped, lest a reset overtake the last answer
  *   CLOSED     waits for the end of the turn to be freed
@@ -19,8 +19,9 @@
 #ifndef USHER_HTTP_CONNECTION_H
 #define USHER_HTTP_CONNECTION_H
 
-#include <ev.h>
 #include <netinet/in.h>
+
+#include <ev.h>
 
 #include "http/chunked.h"
 #include "http/exchange_private.h"
@@ -41,15 +42,15 @@ struct connection {
     ev_io io;
     struct timeout_link timeout;
     enum connection_state state; /* written by connection_settle's helpers alone */
-    bool is_fresh;     /* something was accomplished: the state's time begins anew */
-    bool is_due;       /* stands in server->due */
-    bool is_busy;      /* its event is being worked on and ends in connection_settle */
-    bool is_doomed;    /* broken or out of bounds: to be closed at once */
-    bool is_closing;   /* no further request is taken */
-    bool is_ended;     /* the last answer is in the output */
-    bool is_stalled;   /* input holds requests that have to wait for those under way */
-    bool has_eof;      /* the client sends no more, but may still read */
-    bool owes_continue; /* the incoming body is waiting for our 100 */
+    bool is_fresh;               /* something was accomplished: the state's time begins anew */
+    bool is_due;                 /* stands in server->due */
+    bool is_busy;                /* its event is being worked on and ends in connection_settle */
+    bool is_doomed;              /* broken or out of bounds: to be closed at once */
+    bool is_closing;             /* no further request is taken */
+    bool is_ended;               /* the last answer is in the output */
+    bool is_stalled;             /* input holds requests that have to wait for those under way */
+    bool has_eof;                /* the client sends no more, but may still read */
+    bool owes_continue;          /* the incoming body is waiting for our 100 */
 
     char *input; /* owned: what was read and not understood yet */
     size_t input_len;
@@ -65,9 +66,9 @@ struct connection {
     size_t under_way;
 
     struct buf output;
-    size_t output_sent;  /* of the output's bytes */
-    size_t kept_bytes;   /* in answers whose turn has not come */
-    uint64_t dropped;    /* while lingering */
+    size_t output_sent; /* of the output's bytes */
+    size_t kept_bytes;  /* in answers whose turn has not come */
+    uint64_t dropped;   /* while lingering */
 
     struct connection *next, *previous; /* all of the server's */
     struct connection *next_due;        /* or the next dead */

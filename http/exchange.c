@@ -31,8 +31,7 @@ struct exchange *exchange_take(struct exchange_pool *pool, struct connection *co
 {
     size_t fields_bytes = parsed->count * sizeof parsed->field[0];
     size_t body_room = head->content_length <= BODY_INLINE_BYTES_MAX ? head->content_length : 0;
-    struct exchange *x =
-        block_take(pool, sizeof *x + fields_bytes + head_bytes.len + body_room);
+    struct exchange *x = block_take(pool, sizeof *x + fields_bytes + head_bytes.len + body_room);
     if (x == NULL)
         return NULL;
     char *copy = (char *)x + sizeof *x + fields_bytes;
@@ -126,8 +125,8 @@ enum err exchange_body_put(struct exchange *x, struct span bytes, size_t bytes_m
 void exchange_set_state(struct exchange *x, enum exchange_state state)
 {
     static const unsigned legal_moves[] = {
-        [EXCHANGE_INCOMING] = 1u << EXCHANGE_HANDED | 1u << EXCHANGE_ANSWERED |
-                              1u << EXCHANGE_ABANDONED,
+        [EXCHANGE_INCOMING] =
+            1u << EXCHANGE_HANDED | 1u << EXCHANGE_ANSWERED | 1u << EXCHANGE_ABANDONED,
         [EXCHANGE_HANDED] = 1u << EXCHANGE_ANSWERED | 1u << EXCHANGE_ABANDONED,
         [EXCHANGE_ANSWERED] = 0,
         [EXCHANGE_ABANDONED] = 0,

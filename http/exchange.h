@@ -7,8 +7,9 @@
  * `gone` is called once instead, and the exchange must not be touched after it returns; it is not
  * called for an exchange that was answered.
  *
- * The server, not the application, answers what is wrong with HTTP itself (400, 408, 413, 414, 417, 431,
- * 501, 505 and connection bounds 503), through the application's `render_error`, so that errors look alike.
+ * The server, not the application, answers what is wrong with HTTP itself (400, 408, 413, 414, 417,
+ * 431, 501, 505 and connection bounds 503), through the application's `render_error`, so that
+ * errors look alike.
  */
 #ifndef USHER_HTTP_EXCHANGE_H
 #define USHER_HTTP_EXCHANGE_H
@@ -18,8 +19,17 @@
 
 #include "base/buf.h"
 
-enum http_method { HTTP_OTHER_ = 0, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH,
-                   METHOD_DELETE, METHOD_OPTIONS, METHOD_UNKNOWN };
+enum http_method {
+    HTTP_OTHER_ = 0,
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_OPTIONS,
+    METHOD_UNKNOWN
+};
 
 struct exchange;
 
@@ -31,7 +41,8 @@ struct span exchange_body(const struct exchange *x);
 /* The first header field of that name (any case), or an empty span with bytes == NULL. */
 struct span exchange_header(const struct exchange *x, const char *name);
 /* All fields of that name: call with *at = 0 until it returns false. */
-bool exchange_header_next(const struct exchange *x, const char *name, size_t *at, struct span *value);
+bool exchange_header_next(const struct exchange *x, const char *name, size_t *at,
+                          struct span *value);
 /* Monotonic microseconds at which the request's last byte was read. */
 int64_t exchange_began_us(const struct exchange *x);
 /* The peer's address as text, NUL-terminated. */
@@ -55,9 +66,11 @@ struct http_application {
     void *context;
     void (*handle)(void *context, struct exchange *x);
     void (*gone)(void *context, struct exchange *x);
-    /* How many body bytes this request may bring (0: none is fine, but more is 413). Called once the head is read. */
+    /* How many body bytes this request may bring (0: none is fine, but more is 413). Called once
+     * the head is read. */
     size_t (*body_bytes_max)(void *context, struct exchange *x);
-    /* The server's own refusal: write further header fields and a body; the content type is returned. */
+    /* The server's own refusal: write further header fields and a body; the content type is
+     * returned. */
     const char *(*render_error)(void *context, int status, const char *detail, struct buf *headers,
                                 struct buf *body);
 };

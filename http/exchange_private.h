@@ -30,7 +30,7 @@ struct exchange {
     enum exchange_state state;
     enum http_method method;
     bool is_http_1_0;
-    bool keep_alive;     /* what the client wants */
+    bool keep_alive; /* what the client wants */
     bool is_usual_block;
     bool ends_connection; /* nothing is sent after its answer */
     uint16_t fields;

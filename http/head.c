@@ -10,7 +10,8 @@
 #define IN_VALUE 4u
 #define IN_HOST 8u
 
-/* RFC 9110's token, any visible ASCII in a target but '#', and in values also SP, HTAB, obs-text. */
+/* RFC 9110's token, any visible ASCII in a target but '#', and in values also SP, HTAB, obs-text.
+ */
 static const unsigned char byte_class[256] = {
     ['\t'] = IN_VALUE,
     [' '] = IN_VALUE,
@@ -49,8 +50,8 @@ static const struct {
     const char *name;
     enum http_method method;
 } methods[] = {
-    {"GET", METHOD_GET},     {"POST", METHOD_POST},     {"HEAD", METHOD_HEAD},
-    {"PUT", METHOD_PUT},     {"PATCH", METHOD_PATCH},   {"DELETE", METHOD_DELETE},
+    {"GET", METHOD_GET},         {"POST", METHOD_POST},   {"HEAD", METHOD_HEAD},
+    {"PUT", METHOD_PUT},         {"PATCH", METHOD_PATCH}, {"DELETE", METHOD_DELETE},
     {"OPTIONS", METHOD_OPTIONS},
 };
 
@@ -146,7 +147,8 @@ static enum head_verdict scan_request_line(struct scan *s)
     if (s->at == s->end)
         return HEAD_INCOMPLETE;
     if (target.len == 0 || *s->at != ' ')
-        return bad(s->head, 400, "The request target is empty or has a byte that may not be in it.");
+        return bad(s->head, 400,
+                   "The request target is empty or has a byte that may not be in it.");
     s->at++;
     enum head_verdict verdict = judge_target(s, target);
     return verdict == HEAD_COMPLETE ? scan_version(s) : verdict;
@@ -256,7 +258,8 @@ static enum head_verdict scan_field(struct scan *s)
         return bad(s->head, 400, "A header field is not a name, a colon and a value on one line.");
     s->at++;
     struct span value = pass(s, IN_VALUE);
-    enum head_verdict verdict = scan_line_end(s, "A header field has a byte that may not be in it.");
+    enum head_verdict verdict =
+        scan_line_end(s, "A header field has a byte that may not be in it.");
     if (verdict != HEAD_COMPLETE)
         return verdict;
     while (value.len > 0 && (value.bytes[0] == ' ' || value.bytes[0] == '\t')) {
@@ -292,6 +295,8 @@ static enum head_verdict judge_length(struct scan *s, struct span value)
         uint64_t digit = (uint64_t)(value.bytes[i] - '0');
         n = n > (UINT64_MAX - digit) / 10 ? UINT64_MAX : n * 10 + digit;
     }
+    if (n > INT64_MAX)
+        return bad(s->head, 413, "The request's body is too large.");
     s->head->has_length = true;
     s->head->content_length = n;
     return HEAD_COMPLETE;

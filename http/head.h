@@ -25,16 +25,16 @@ enum head_verdict {
 };
 
 struct head {
-    size_t len;     /* of the head with its last empty line; the body begins here */
-    size_t skipped; /* 2 if an empty line stood before the request line, else 0 */
+    size_t len;              /* of the head with its last empty line; the body begins here */
+    size_t skipped;          /* 2 if an empty line stood before the request line, else 0 */
     enum http_method method; /* also set in a bad head, once it was read; else HTTP_OTHER_ */
     size_t method_len;
     int minor; /* HTTP/1.minor: 0 or 1 */
     size_t fields;
     bool chunked;
     bool has_length;
-    uint64_t content_length; /* UINT64_MAX also stands for every greater number */
-    bool expects_continue;   /* never in HTTP/1.0 */
+    uint64_t content_length;
+    bool expects_continue; /* never in HTTP/1.0 */
 
     int status;      /* bad: the HTTP status of the refusal */
     const char *why; /* bad: a static sentence for the client */

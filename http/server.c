@@ -85,9 +85,8 @@ static enum err split_address(const char *address, char *host, const char **port
     host[len] = '\0';
     *port = colon + 1;
     size_t digits = strspn(*port, "0123456789");
-    return digits > 0 && digits <= 5 && (*port)[digits] == '\0' && atoi(*port) <= 65535
-               ? ERR_NONE
-               : ERR_INPUT;
+    return digits > 0 && digits <= 5 && (*port)[digits] == '\0' && atoi(*port) <= 65535 ? ERR_NONE
+                                                                                        : ERR_INPUT;
 }
 
 /* Errors stand in errno. Accepted sockets inherit TCP_NODELAY from the listener. */
@@ -134,8 +133,8 @@ static enum err listener_open(const char *address, int *fd, int *port)
     struct addrinfo *found = NULL;
     int failure = getaddrinfo(name, service, &hints, &found);
     *fd = failure == 0 ? listen_on(found) : -1;
-    if (*fd < 0 && host[0] == '\0' && (failure != 0 || errno == EAFNOSUPPORT ||
-                                       errno == EADDRNOTAVAIL)) {
+    if (*fd < 0 && host[0] == '\0' &&
+        (failure != 0 || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
         if (found != NULL)
             freeaddrinfo(found);
         found = NULL;

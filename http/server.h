@@ -12,13 +12,13 @@ struct ev_loop;
 struct http_server;
 
 struct http_server_options {
-    const char *listen;       /* "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses) */
-    size_t connections_max;   /* beyond: 503 with Retry-After and close */
-    int64_t idle_ms;          /* a kept-alive connection with nothing under way */
-    int64_t head_ms;          /* from a request's first byte to the end of its head: 408 */
-    int64_t body_ms;          /* from the end of the head to the last byte of the body: 408 */
-    int64_t write_ms;         /* without any progress while there is something to send: closed */
-    size_t output_bytes_max;  /* unsent bytes of one connection, beyond: closed */
+    const char *listen;      /* "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses) */
+    size_t connections_max;  /* beyond: 503 with Retry-After and close */
+    int64_t idle_ms;         /* a kept-alive connection with nothing under way */
+    int64_t head_ms;         /* from a request's first byte to the end of its head: 408 */
+    int64_t body_ms;         /* from the end of the head to the last byte of the body: 408 */
+    int64_t write_ms;        /* without any progress while there is something to send: closed */
+    size_t output_bytes_max; /* unsent bytes of one connection, beyond: closed */
 };
 
 struct http_counts { /* for metrics; monotonic except connections */
@@ -29,8 +29,8 @@ struct http_counts { /* for metrics; monotonic except connections */
  * used. The application outlives the server. */
 enum err http_server_open(struct ev_loop *loop, const struct http_server_options *options,
                           const struct http_application *application, struct http_server **server);
-/* Graceful end: stop accepting, finish the exchanges under way (with Connection: close), close idle connections; `drained` is
- * called once when no connection is left. */
+/* Graceful end: stop accepting, finish the exchanges under way (with Connection: close), close idle
+ * connections; `drained` is called once when no connection is left. */
 void http_server_drain(struct http_server *server, void (*drained)(void *context), void *context);
 const struct http_counts *http_server_counts(const struct http_server *server);
 int http_server_port(const struct http_server *server); /* as bound, when ":0" was asked for */
