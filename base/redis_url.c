@@ -83,8 +83,10 @@ static bool parse_address(struct span address, struct redis_url *url, const char
     uint64_t port;
 
     if (take_prefix(&address, "[")) {
+        const char *end = address.bytes + address.len;
+
         host = take_until(&address, ']');
-        if (address.len > 0 && !take_prefix(&address, ":")) {
+        if (host.bytes + host.len == end || (address.len > 0 && !take_prefix(&address, ":"))) {
             *why = "after [address] comes :port";
             return false;
         }

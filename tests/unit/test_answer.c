@@ -1,0 +1,283 @@
+#include "base/answer.h"
+#include "tests/unit/unit.h"
+
+static struct answer granted(void)
+{
+    struct answer a = {
+        .code = CODE_GRANTED,
+        .at_ms = 1767225600123,
+        .op = OP_BOOK,
+        .fingerprint = "\x00\xff"
+                       "345678",
+        .show = 7,
+        .has_booking = true,
+        .booking = {.id = id_fresh(7, ID_EPOCH_MS + 1000, 30000, 42),
+                    .user = SPAN("Zo\xc3\xab"),
+                    .state = STATE_CONFIRMED,
+                    .created_ms = 1767225600123,
+                    .expires_ms = 0,
+                    .amount = 30000,
+                    .lines = 2,
+                    .line = {{1, 3, 10000}, {TIERS_MAX, 0, PRICE_MAX}}},
+        .has_available = true,
+        .available = 97,
+    };
+
+    return a;
+}
+
+static struct answer refused(void)
+{
+    struct answer a = {
+        .code = CODE_NOT_ENOUGH, .at_ms = 1, .op = OP_HOLD, .show = 7, .detail = UINT64_MAX};
+
+    return a;
+}
+
+static void assert_same(const struct answer *a, const struct answer *b)
+{
+    assert_int_equal(a->code, b->code);
+    assert_true(a->at_ms == b->at_ms);
+    assert_int_equal(a->op, b->op);
+    assert_memory_equal(a->fingerprint, b->fingerprint, FINGERPRINT_BYTES);
+    assert_int_equal(a->show, b->show);
+    assert_int_equal(a->has_booking, b->has_booking);
+    assert_true(id_equal(a->booking.id, b->booking.id));
+    assert_span(a->booking.user, b->booking.user);
+    assert_int_equal(a->booking.state, b->booking.state);
+    assert_true(a->booking.created_ms == b->booking.created_ms);
+    assert_true(a->booking.expires_ms == b->booking.expires_ms);
+    assert_true(a->booking.amount == b->booking.amount);
+    assert_int_equal(a->booking.lines, b->booking.lines);
+    for (size_t i = 0; i < a->booking.lines; i++) {
+        assert_int_equal(a->booking.line[i].tier, b->booking.line[i].tier);
+        assert_int_equal(a->booking.line[i].quantity, b->booking.line[i].quantity);
+        assert_true(a->booking.line[i].price == b->booking.line[i].price);
+    }
+    assert_int_equal(a->has_available, b->has_available);
+    assert_true(a->available == b->available);
+    assert_true(a->detail == b->detail);
+}
+
+static struct buf packed(const struct answer *a)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    answer_pack(&b, a);
+    assert_false(b.failed);
+    return b;
+}
+
+static void is_refused(struct span s)
+{
+    struct answer a;
+
+    assert_int_equal(answer_read(s, &a), ERR_INPUT);
+}
+
+TEST(an_answer_survives_the_way)
+{
+    struct answer answers[2] = {granted(), refused()};
+
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        struct buf b = packed(&answers[i]);
+        struct guarded g = guarded_copy(buf_span(&b));
+        struct answer back;
+
+        memset(&back, 0xa5, sizeof(back));
+        assert_int_equal(answer_read(g.span, &back), ERR_NONE);
+        assert_same(&answers[i], &back);
+        assert_true(!back.has_booking || (back.booking.user.bytes > g.span.bytes &&
+                                          back.booking.user.bytes < g.span.bytes + g.span.len));
+        guarded_free(&g);
+        buf_free(&b);
+    }
+}
+
+TEST(every_truncation_is_refused)
+{
+    struct answer answers[2] = {granted(), refused()};
+
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        struct buf b = packed(&answers[i]);
+
+        each_prefix(buf_span(&b), is_refused);
+        pack_nil(&b);
+        is_refused(buf_span(&b));
+        buf_free(&b);
+    }
+}
+
+TEST(every_field_has_its_kind)
+{
+    static const struct span wrong[] = {BYTES("\xff"),
+                                        BYTES("\xc3"),
+                                        BYTES("\x80"),
+                                        BYTES("\xa1x"),
+                                        BYTES("\xcb\x3f\xf0\0\0\0\0\0\0"),
+                                        BYTES("\xc4\x01"
+                                              "a")};
+    static const struct span right[] = {BYTES("\x01"),
+                                        BYTES("\x05"),
+                                        BYTES("\x01"),
+                                        BYTES("\xa8"
+                                              "01234567"),
+                                        BYTES("\x07"),
+                                        BYTES("\xc0"),
+                                        BYTES("\xc0"),
+                                        BYTES("\x00")};
+
+    for (size_t at = 0; at < 8; at++) {
+        for (size_t i = 0; i <= COUNT(wrong); i++) {
+            struct buf b;
+
+            buf_init(&b, 1000);
+            pack_array(&b, 8);
+            for (size_t j = 0; j < 8; j++) {
+                struct span s = j == at && i < COUNT(wrong) ? wrong[i] : right[j];
+
+                buf_put(&b, s.bytes, s.len);
+            }
+            if (i < COUNT(wrong)) {
+                is_refused(buf_span(&b));
+            } else {
+                struct answer a;
+
+                assert_int_equal(answer_read(buf_span(&b), &a), ERR_NONE);
+            }
+            buf_free(&b);
+        }
+    }
+}
+
+TEST(every_field_of_a_booking_has_its_kind)
+{
+    static const struct span right[] = {BYTES("\xb0"
+                                              "0123456789abcdef"),
+                                        BYTES("\xa1u"),
+                                        BYTES("\x03"),
+                                        BYTES("\x05"),
+                                        BYTES("\x00"),
+                                        BYTES("\x0a"),
+                                        BYTES("\x91\x93\x01\x01\x0a")};
+
+    for (size_t at = 0; at <= 7; at++) {
+        struct buf b;
+        struct tree t;
+        struct booking booking;
+
+        buf_init(&b, 1000);
+        pack_array(&b, 7);
+        for (size_t j = 0; j < 7; j++)
+            buf_put(&b, j == at ? "\xff" : right[j].bytes, j == at ? 1 : right[j].len);
+        assert_int_equal(tree_read(&t, b.bytes, b.len), ERR_NONE);
+        assert_int_equal(booking_from(tree_root(&t), &booking), at < 7 ? ERR_INPUT : ERR_NONE);
+        tree_free(&t);
+        buf_free(&b);
+    }
+}
+
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        struct answer a = granted();                                                               \
+        struct buf b;                                                                              \
+        change;                                                                                    \
+        b = packed(&a);                                                                            \
+        is_refused(buf_span(&b));                                                                  \
+        buf_free(&b);                                                                              \
+    } while (0)
+
+TEST(what_cannot_be_is_refused)
+{
+    char user[USER_BYTES_MAX + 1];
+
+    memset(user, 'u', sizeof(user));
+    REFUSED(a.code = CODES_END);
+    REFUSED(a.op = (enum operation)0);
+    REFUSED(a.op = (enum operation)7);
+    REFUSED(a.at_ms = -1);
+    REFUSED(a.available = -1);
+    REFUSED(a.booking.state = (enum state)0);
+    REFUSED(a.booking.state = (enum state)7);
+    REFUSED(a.booking.user = SPAN(""));
+    REFUSED(a.booking.user = ((struct span){user, sizeof(user)}));
+    REFUSED(a.booking.user = SPAN("a\xff"));
+    REFUSED(a.booking.created_ms = -1);
+    REFUSED(a.booking.expires_ms = -1);
+    REFUSED(a.booking.amount = -1);
+    REFUSED(a.booking.lines = 0);
+    REFUSED(a.booking.line[0].tier = 0);
+    REFUSED(a.booking.line[0].tier = TIERS_MAX + 1);
+    REFUSED(a.booking.line[0].quantity = QUANTITY_MAX + 1);
+    REFUSED(a.booking.line[0].price = -1);
+    REFUSED(a.booking.line[0].price = PRICE_MAX + INT64_C(1));
+}
+
+TEST(more_lines_than_there_may_be_are_refused)
+{
+    struct answer a = granted();
+    struct buf b;
+    struct tree t;
+    struct booking booking;
+
+    a.booking.lines = 0;
+    buf_init(&b, 4096);
+    booking_pack(&b, &a.booking);
+    b.len--; /* the head of no lines */
+    pack_array(&b, LINES_MAX + 1);
+    for (uint32_t i = 0; i <= LINES_MAX; i++) {
+        pack_array(&b, 3);
+        pack_uint(&b, i + 1);
+        pack_uint(&b, 1);
+        pack_uint(&b, 1);
+    }
+    assert_int_equal(tree_read(&t, b.bytes, b.len), ERR_NONE);
+    assert_int_equal(booking_from(tree_root(&t), &booking), ERR_INPUT);
+    tree_free(&t);
+    buf_free(&b);
+}
+
+TEST(the_quantity_is_of_all_lines)
+{
+    struct answer a = granted();
+
+    assert_int_equal(booking_quantity(&a.booking), 3);
+    a.booking.line[1].quantity = 4;
+    assert_int_equal(booking_quantity(&a.booking), 7);
+    a.booking.lines = 0;
+    assert_int_equal(booking_quantity(&a.booking), 0);
+}
+
+TEST(changed_bytes_never_lead_beyond_the_end)
+{
+    struct answer a = granted();
+    struct buf b = packed(&a);
+
+    for (size_t at = 0; at < b.len; at++) {
+        for (unsigned c = 0; c < 256; c++) {
+            char was = b.bytes[at];
+            struct answer back;
+
+            b.bytes[at] = (char)c;
+            if (answer_read(buf_span(&b), &back) == ERR_NONE) {
+                assert_non_null(code_name(back.code));
+                assert_true(back.booking.lines <= LINES_MAX);
+            }
+            b.bytes[at] = was;
+        }
+    }
+    buf_free(&b);
+}
+
+int main(void)
+{
+    return RUN(cmocka_unit_test(an_answer_survives_the_way),
+               cmocka_unit_test(every_truncation_is_refused),
+               cmocka_unit_test(every_field_has_its_kind),
+               cmocka_unit_test(every_field_of_a_booking_has_its_kind),
+               cmocka_unit_test(what_cannot_be_is_refused),
+               cmocka_unit_test(more_lines_than_there_may_be_are_refused),
+               cmocka_unit_test(the_quantity_is_of_all_lines),
+               cmocka_unit_test(changed_bytes_never_lead_beyond_the_end));
+}

@@ -1,0 +1,35 @@
+#include "base/digest.h"
+#include "tests/unit/unit.h"
+
+static const unsigned char of_abc[DIGEST_BYTES] = {
+    0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+    0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+static const unsigned char of_nothing[DIGEST_BYTES] = {
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55};
+
+/* The examples of FIPS 180-4. */
+TEST(known_digests)
+{
+    unsigned char digest[DIGEST_BYTES];
+    struct span whole = SPAN("abc");
+
+    digest_sha256(&whole, 1, digest);
+    assert_memory_equal(digest, of_abc, DIGEST_BYTES);
+    digest_sha256(NULL, 0, digest);
+    assert_memory_equal(digest, of_nothing, DIGEST_BYTES);
+}
+
+TEST(parts_are_one_text)
+{
+    unsigned char digest[DIGEST_BYTES];
+    struct span parts[] = {SPAN("a"), SPAN(""), span_of(NULL), SPAN("bc")};
+
+    digest_sha256(parts, COUNT(parts), digest);
+    assert_memory_equal(digest, of_abc, DIGEST_BYTES);
+}
+
+int main(void)
+{
+    return RUN(cmocka_unit_test(known_digests), cmocka_unit_test(parts_are_one_text));
+}
