@@ -34,8 +34,7 @@ find_run_dir() {
     secret_dir=$run_dir/secret
 }
 
-# The processes of a run, in the order in which they start; they stop in the opposite one, except
-# that Redis goes before Postgres.
+# The processes of a run, in the order in which they start.
 services=(postgres redis allocator-1 allocator-2 allocator-3 gateway)
 
 # A process is known by its pid, the moment it started and the boot that was; a pid alone may have
@@ -113,7 +112,12 @@ service_stop() {
 
 stop_services() {
     local name failed=0
-    for name in gateway allocator-3 allocator-2 allocator-1 redis postgres; do
+    service_stop gateway || failed=1
+    # All of them at once: none should take over what the one before has just given back.
+    for name in allocator-1 allocator-2 allocator-3; do
+        ! process_find "$name" || kill -s TERM "$found" 2>/dev/null || true
+    done
+    for name in allocator-1 allocator-2 allocator-3 redis postgres; do
         service_stop "$name" || failed=1
     done
     return "$failed"

@@ -66,7 +66,7 @@ gateway_answers() {
 }
 
 # A show of ops/demo.json, and a booking of it for the reader to try.
-readonly demo_show=concert demo_body='{"user": "ann", "tier": "VIP", "quantity": 2}'
+readonly demo_show=festival demo_body='{"user": "ann", "tier": "VIP", "quantity": 2}'
 
 first_words() {
     cat <<TEXT

@@ -6,9 +6,9 @@ RUN_DIR ?= run
 run up down status wipe: export PORT := $(PORT)
 run up down status wipe: export ADDRESS := $(ADDRESS)
 run up down status wipe: export RUN_DIR := $(RUN_DIR)
-run up down status wipe: export BUILD := $(BUILD)
+run up down status wipe manual: export BUILD := $(BUILD)
 
-.PHONY: deps run up down status wipe test
+.PHONY: deps run up down status wipe test manual
 
 deps: ## install the Debian packages that are missing (ops/packages.txt)
 	@ops/install build run
@@ -33,3 +33,6 @@ wipe: ## remove RUN_DIR with its database and all bookings
 test: ## install what is missing, build, and run every test; ends with `N passed, N failed`
 	@ops/install build run test
 	@ops/test
+
+manual: build ## bring the options in the man pages up to date with --help
+	@ops/manual
