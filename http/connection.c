@@ -10,8 +10,6 @@
 
 #include "base/log.h"
 
-#define LINGER_BYTES_MAX 1048576
-
 static void on_io(struct ev_loop *loop, ev_io *io, int events);
 static enum connection_state connection_next_state(const struct connection *c);
 static void connection_set_state(struct connection *c, enum connection_state next);
@@ -66,7 +64,7 @@ static void drop_input(struct connection *c)
         return;
     if (n > 0)
         c->dropped += (uint64_t)n;
-    c->is_doomed = n <= 0 || c->dropped > LINGER_BYTES_MAX;
+    c->is_doomed = n <= 0 || c->dropped > DROPPED_BYTES_MAX;
 }
 
 static void on_io(struct ev_loop *loop, ev_io *io, int events)
@@ -164,9 +162,10 @@ static void set_events(struct connection *c, int events)
     ev_io_start(c->server->loop, &c->io);
 }
 
+/* Even where no further request is taken, reading tells of a client that goes away. */
 static bool connection_wants_input(const struct connection *c)
 {
-    return !c->has_eof && !c->is_stalled && (!c->is_closing || c->incoming != NULL);
+    return !c->has_eof && !c->is_stalled && c->dropped <= DROPPED_BYTES_MAX;
 }
 
 #define TO(state) (1u << CONNECTION_##state)

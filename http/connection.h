@@ -27,6 +27,8 @@
 #include "http/exchange_private.h"
 #include "http/server_private.h"
 
+#define DROPPED_BYTES_MAX 1048576 /* that a client may send behind its last request */
+
 enum connection_state {
     CONNECTION_IDLE,
     CONNECTION_HEAD,

@@ -75,8 +75,10 @@ static void take(struct connection *c, struct span input)
     c->is_stalled = false;
     while (input.len > 0 && !c->is_doomed) {
         if (c->incoming == NULL) {
-            if (c->is_closing)
+            if (c->is_closing) {
+                c->dropped += input.len;
                 break;
+            }
             c->is_stalled = !has_room_for_request(c);
             if (c->is_stalled || !take_head(c, &input))
                 break;
