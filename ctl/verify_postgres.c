@@ -1,0 +1,159 @@
+#include "verify_postgres.h"
+
+#define LINES_OF_A_CHECK_MAX 20
+
+/* A check: a query whose rows are sentences about what is wrong. Adding one is adding a row. */
+struct check {
+    const char *name;
+    const char *sql;
+};
+
+#define LIVE "('HELD', 'PENDING', 'CONFIRMED')"
+
+static const struct check checks[] = {
+    {"a tier's places add up",
+     "SELECT format('show %s tier %s: available %s, held %s, pending %s, confirmed %s and blocked"
+     " %s do not add up to its capacity of %s', show, tier, available, held, pending, confirmed,"
+     " blocked, capacity) FROM tiers"
+     " WHERE available + held + pending + confirmed + blocked <> capacity"
+     " OR least(available, held, pending, confirmed, blocked) < 0"},
+
+    {"a tier's counters are its bookings",
+     "WITH lines AS ("
+     " SELECT show, tier, quantity, status FROM bookings WHERE tier > 0"
+     " UNION ALL"
+     " SELECT b.show, i.tier, i.quantity, b.status"
+     " FROM bookings b JOIN booking_items i ON i.booking = b.id WHERE b.tier = 0"
+     "), counted AS ("
+     " SELECT show, tier, coalesce(sum(quantity) FILTER (WHERE status = 'HELD'), 0) AS held,"
+     "  coalesce(sum(quantity) FILTER (WHERE status = 'PENDING'), 0) AS pending,"
+     "  coalesce(sum(quantity) FILTER (WHERE status = 'CONFIRMED'), 0) AS confirmed"
+     " FROM lines GROUP BY show, tier)"
+     "SELECT format('show %s tier %s: it counts %s held, %s pending, %s confirmed; its bookings"
+     " have %s, %s, %s', show, tier, t.held, t.pending, t.confirmed, coalesce(c.held, 0),"
+     " coalesce(c.pending, 0), coalesce(c.confirmed, 0))"
+     " FROM tiers t LEFT JOIN counted c USING (show, tier)"
+     " WHERE (t.held, t.pending, t.confirmed) IS DISTINCT FROM"
+     "  (coalesce(c.held, 0), coalesce(c.pending, 0), coalesce(c.confirmed, 0))"
+     " UNION ALL "
+     "SELECT format('show %s tier %s: there are bookings of it, but no such tier', show, tier)"
+     " FROM counted c WHERE NOT EXISTS"
+     "  (SELECT FROM tiers t WHERE t.show = c.show AND t.tier = c.tier)"},
+
+    {"nobody has more than the show allows",
+     "SELECT format('show %s: user %s has %s live places, the show allows %s', b.show, b.user_id,"
+     " sum(b.quantity), s.max_per_user)"
+     " FROM bookings b JOIN shows s ON s.show = b.show AND s.max_per_user IS NOT NULL"
+     " WHERE b.status IN " LIVE
+     " GROUP BY b.show, b.user_id, s.max_per_user HAVING sum(b.quantity) > s.max_per_user"},
+
+    {"no booking is larger than the show allows",
+     "SELECT format('booking %s of show %s: %s places, the show allows %s in one booking', b.id,"
+     " b.show, b.quantity, s.max_per_booking)"
+     " FROM bookings b JOIN shows s ON s.show = b.show WHERE b.quantity > s.max_per_booking"},
+
+    {"a booking's id is of its show",
+     "SELECT format('booking %s: its id is not of its show %s', id, show) FROM bookings"
+     " WHERE substring(uuid_send(id) FOR 4) <> int4send(show)"},
+
+    {"a booking's show exists",
+     "SELECT format('show %s: there are %s bookings of it, but no such show', show, count(*))"
+     " FROM bookings b WHERE NOT EXISTS (SELECT FROM shows s WHERE s.show = b.show) GROUP BY show"},
+
+    {"a booking of one tier says what it costs",
+     "SELECT format('booking %s: %s places at %s do not cost %s', id, quantity, price, amount)"
+     " FROM bookings WHERE tier > 0 AND amount <> quantity * price"},
+
+    {"a booking of several tiers is the sum of its lines",
+     "SELECT format('booking %s: it says %s places for %s, its lines %s for %s', b.id, b.quantity,"
+     " b.amount, coalesce(i.quantity, 0), coalesce(i.amount, 0))"
+     " FROM bookings b LEFT JOIN ("
+     "  SELECT booking, sum(quantity) AS quantity, sum(quantity * price) AS amount"
+     "  FROM booking_items GROUP BY booking) i ON i.booking = b.id"
+     " WHERE b.tier = 0 AND (b.quantity, b.amount) IS DISTINCT FROM (i.quantity, i.amount)"},
+
+    {"lines belong to bookings of several tiers",
+     "SELECT format('booking %s: it has a line of tier %s, but is not of several tiers', i.booking,"
+     " i.tier) FROM booking_items i LEFT JOIN bookings b ON b.id = i.booking"
+     " WHERE b.tier IS DISTINCT FROM 0"},
+
+    {"a hold has an end, and it is not long past",
+     "SELECT format('booking %s of show %s: it is still held %s ms after its time', b.id, b.show,"
+     " p.now_ms - b.expires_ms)"
+     " FROM bookings b JOIN shows s ON s.show = b.show JOIN partitions p ON p.partition ="
+     " s.partition WHERE b.status = 'HELD' AND b.expires_ms < p.now_ms - 5000"
+     " UNION ALL "
+     "SELECT format('booking %s of show %s: it is %s and has no end', id, show, status)"
+     " FROM bookings WHERE status IN ('HELD', 'EXPIRED') AND expires_ms IS NULL"},
+
+    {"a change belongs to a booking",
+     "SELECT format('request %s: it changed booking %s, which does not exist', c.request,"
+     " c.booking) FROM booking_changes c"
+     " WHERE NOT EXISTS (SELECT FROM bookings b WHERE b.id = c.booking)"},
+
+    {"a request was decided once",
+     "SELECT format('request %s: it made a booking and changed one', c.request)"
+     " FROM booking_changes c WHERE EXISTS (SELECT FROM bookings b WHERE b.id = c.request)"},
+
+    {"the journal ends where its partition is",
+     "SELECT format('partition %s: it is at version %s (cursor %s), its journal ends at version %s"
+     " (cursor %s)', p.partition, p.version, p.cursor, b.version, b.cursor)"
+     " FROM partitions p JOIN LATERAL ("
+     "  SELECT version, epoch, cursor FROM batches b WHERE b.partition = p.partition"
+     "  ORDER BY version DESC LIMIT 1) b ON true"
+     " WHERE (b.version, b.cursor) <> (p.version, p.cursor) OR b.epoch > p.epoch"},
+
+    {"the journal has no hole",
+     "SELECT format('partition %s: its journal has %s batches from version %s to %s', partition,"
+     " count(*), min(version), max(version)) FROM batches GROUP BY partition"
+     " HAVING count(*) <> max(version) - min(version) + 1"},
+
+    {"the journal's epochs and times do not run back",
+     "SELECT format('partition %s: version %s was committed under epoch %s at %s, after epoch %s"
+     " at %s', partition, version, epoch, now_ms, epoch_before, now_ms_before)"
+     " FROM (SELECT partition, version, epoch, now_ms,"
+     "   lag(epoch) OVER w AS epoch_before, lag(now_ms) OVER w AS now_ms_before"
+     "  FROM batches WINDOW w AS (PARTITION BY partition ORDER BY version)) b"
+     " WHERE epoch < epoch_before OR now_ms < now_ms_before"},
+};
+
+static const char counts_sql[] = "SELECT (SELECT count(*) FROM shows), (SELECT count(*) FROM"
+                                 " bookings), (SELECT count(*) FROM partitions)";
+
+static enum err run_check(struct postgres *postgres, const struct check *check,
+                          struct differences *found)
+{
+    struct postgres_result *lines;
+    TRY(postgres_query(postgres, check->sql, 0, NULL, false, &lines));
+    size_t rows = postgres_rows(lines);
+    size_t shown = rows < LINES_OF_A_CHECK_MAX ? rows : LINES_OF_A_CHECK_MAX;
+    for (size_t i = 0; i < shown; i++) {
+        struct span line = postgres_cell(lines, i, 0);
+        differences_add(found, "%.*s", (int)line.len, line.bytes);
+    }
+    if (rows > shown)
+        differences_add(found, "(%s) %zu more like these", check->name, rows - shown);
+    postgres_result_free(lines);
+    return ERR_NONE;
+}
+
+static enum err read_counts(struct postgres *postgres, struct verify_counts *counts)
+{
+    struct postgres_result *row;
+    TRY(postgres_query(postgres, counts_sql, 0, NULL, false, &row));
+    counts->shows = postgres_cell_i64(row, 0, 0);
+    counts->bookings = postgres_cell_i64(row, 0, 1);
+    counts->partitions = postgres_cell_i64(row, 0, 2);
+    postgres_result_free(row);
+    return ERR_NONE;
+}
+
+enum err verify_postgres(struct postgres *postgres, struct differences *found,
+                         struct verify_counts *counts)
+{
+    TRY(postgres_run(postgres, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+    TRY(read_counts(postgres, counts));
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        TRY(run_check(postgres, &checks[i], found));
+    return postgres_run(postgres, "COMMIT");
+}
