@@ -14,14 +14,18 @@
 
 #define EXIT_CONFIGURATION 2
 #define NAME_BYTES_MAX 64   /* of a key, with what a flag or a variable puts before it */
-#define SHOWN_BYTES_MAX 256 /* of a bad value in an error line */
+#define SHOWN_BYTES_MAX 256 /* of a bad value, or of where it came from, in an error line */
 #define HELP_COLUMN 32
+
+struct source {
+    char text[SHOWN_BYTES_MAX];
+};
 
 /* What is under way: one per config_load. */
 struct loading {
     const struct program *program;
     void *target;
-    bool *given; /* for each option: it has a value */
+    struct source *sources; /* for each option: where its value came from, or "" */
     const char *file;
     FILE *stream;
     int line;
@@ -34,6 +38,7 @@ static void apply_file(struct loading *l);
 static void apply_environment(struct loading *l);
 static int apply_flags(struct loading *l, int argc, char **argv, bool general);
 static void require_all(struct loading *l);
+static void check_whole(const struct loading *l);
 static void set_option(struct loading *l, const struct option_row *row, const char *text,
                        const char *source);
 static const struct option_row *find_option(const struct program *program, struct span name);
@@ -46,8 +51,8 @@ int config_load(const struct program *program, int argc, char **argv, void *targ
     struct loading l = {.program = program, .target = target};
     int first;
 
-    l.given = calloc(program->option_count + 1, sizeof(*l.given));
-    if (l.given == NULL)
+    l.sources = calloc(program->option_count + 1, sizeof(*l.sources));
+    if (l.sources == NULL)
         refuse(program, "out of memory");
 
     /* The flags that ask for something other than a setting come first, wherever they stand. */
@@ -58,7 +63,8 @@ int config_load(const struct program *program, int argc, char **argv, void *targ
     apply_environment(&l);
     first = apply_flags(&l, argc, argv, false);
     require_all(&l);
-    free(l.given);
+    check_whole(&l);
+    free(l.sources);
     if (l.check_only) {
         puts("configuration is right");
         config_free(program, target);
@@ -89,7 +95,7 @@ static void apply_defaults(struct loading *l)
         const struct option_row *row = &l->program->options[i];
 
         if (row->fallback != NULL)
-            set_option(l, row, row->fallback, "default");
+            set_option(l, row, row->fallback, row->key);
     }
 }
 
@@ -127,7 +133,7 @@ static int take_key(void *context, const char *section, const char *name, const 
     struct loading *l = context;
     bool own = strcmp(section, l->program->section) == 0;
     const struct option_row *row;
-    char source[SHOWN_BYTES_MAX + 2 * NAME_BYTES_MAX];
+    char source[SHOWN_BYTES_MAX];
 
     if (section[0] == '\0')
         refuse(l->program, "%s:%d: \"%s\" stands before any [section]", l->file, l->line, name);
@@ -260,12 +266,26 @@ static void require_all(struct loading *l)
         bool is_text = row->kind == OPTION_TEXT || row->kind == OPTION_SECRET;
         char variable[NAME_BYTES_MAX];
 
-        if (row->fallback != NULL || (l->given[i] && (!is_text || (*text)[0] != '\0')))
+        if (row->fallback != NULL ||
+            (l->sources[i].text[0] != '\0' && (!is_text || (*text)[0] != '\0')))
             continue;
         variable_name(row, variable);
         refuse(l->program, "%s is required: as a flag, as %s, or in the file given by --config",
                row->key, variable);
     }
+}
+
+/* The program's own look at it all; it names an option, and the line names where that came from. */
+static void check_whole(const struct loading *l)
+{
+    const char *key = "";
+    const char *why = l->program->check == NULL ? NULL : l->program->check(l->target, &key);
+    const struct option_row *row = find_option(l->program, span_of(key));
+
+    if (why == NULL)
+        return;
+    refuse(l->program, "%s: %s", row == NULL ? key : l->sources[row - l->program->options].text,
+           why);
 }
 
 /* ---- one option ---- */
@@ -349,7 +369,7 @@ static void set_option(struct loading *l, const struct option_row *row, const ch
             refuse(l->program, "%s: \"%s\" is neither yes nor no", source, shown(text, room));
         break;
     }
-    l->given[row - l->program->options] = true;
+    snprintf(l->sources[row - l->program->options].text, SHOWN_BYTES_MAX, "%s", source);
 }
 
 /* By its key; a flag's name has - for _. */

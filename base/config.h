@@ -39,6 +39,11 @@ struct program {
     const char *usage;   /* what follows the options in the usage line, or "" */
     const struct option_row *options;
     size_t option_count;
+    /*
+     * What the rows cannot say; may be NULL. Returns NULL if all is right, else a sentence that
+     * shows no secret, and sets *key to the option that it is about.
+     */
+    const char *(*check)(const void *target, const char **key);
 };
 
 /*

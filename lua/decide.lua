@@ -1,4 +1,4 @@
--- decide: one batch of requests, in order. Built from model.lua, state.lua, operations.lua and this.
+-- decide: one batch of requests, in order. This follows model.lua, state.lua and operations.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    the reply key of each request, in order
@@ -6,7 +6,7 @@
 --     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
 --                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND booking; CANCEL booking,
 --                tier, quantity
---     known      msgpack [{booking id → [state, user]}, {show → true}]  what an earlier run NEEDed:
+--     known      msgpack [{booking id → [state, user]}, {show → true}], what an earlier run NEEDed:
 --                bookings that are not live, shows that this partition does not have
 --
 -- Returns msgpack, one of
@@ -19,7 +19,8 @@
 --     decisions  for each request: a decision (operations.lua), or a string: the answer that this
 --                id got before
 --     expired    ids of the holds that were released, [id …]
---     counters   [[show, tier, available, held, pending, confirmed], …] of the tiers touched
+--     counters   [[show, tier, available, held, pending, confirmed, blocked], …] of every tier of
+--                the shows that changed
 local EXPIRIES_MAX = 512
 
 local function check_state(epoch, generation, version)
@@ -117,10 +118,11 @@ end
 local function counters_touched()
   local list = {}
   for _, show in ipairs(show_order) do
-    for tier in pairs(show.touched) do
-      local counts = show.tiers[tier]
-      list[#list + 1] = {show.number, tier, counts.available, counts.held, counts.pending,
-                         counts.confirmed}
+    if next(show.touched) then
+      for tier, counts in ipairs(show.tiers) do
+        list[#list + 1] = {show.number, tier, counts.available, counts.held, counts.pending,
+                           counts.confirmed, counts.blocked}
+      end
     end
   end
   return list

@@ -41,7 +41,7 @@ local function read_show(number)
     show.tiers[tier] = {
       price = tonumber(raw[tier .. ':price']), available = tonumber(raw[tier .. ':available']),
       held = tonumber(raw[tier .. ':held']), pending = tonumber(raw[tier .. ':pending']),
-      confirmed = tonumber(raw[tier .. ':confirmed']),
+      confirmed = tonumber(raw[tier .. ':confirmed']), blocked = tonumber(raw[tier .. ':blocked']),
     }
   end
   show_order[#show_order + 1] = show

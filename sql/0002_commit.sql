@@ -153,7 +153,9 @@ CREATE FUNCTION commit_batch(
   x_booking uuid[],
   t_show integer[], t_tier integer[], t_available integer[], t_held integer[],
   t_pending integer[], t_confirmed integer[])
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+-- Its plans are kept while the tables grow from nothing to millions: only those by index stay good.
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   moves tier_move[] := '{}';
   found_moves tier_move[];

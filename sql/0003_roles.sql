@@ -19,4 +19,4 @@ GRANT SELECT ON partitions, shows, tiers, bookings, booking_items, booking_chang
   TO usher_allocator;
 GRANT SELECT ON partitions, shows, tiers, bookings, booking_items, booking_changes TO usher_gateway;
 GRANT EXECUTE ON FUNCTION claim_partition, stamp_partition, name_generation, prune_journal,
-  commit_batch TO usher_allocator;
+  commit_batch, status_number TO usher_allocator;

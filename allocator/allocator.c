@@ -1,0 +1,371 @@
+#include "allocator/allocator.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/outcome.h"
+#include "allocator/tenure.h"
+#include "base/clock.h"
+#include "base/keys.h"
+#include "base/log.h"
+
+#define BACKOFF_MS_MIN 20
+#define BACKOFF_MS_MAX 1000
+#define IDLE_WAIT_MS 100          /* longest wait for requests: signals and due holds are seen */
+#define LATE_MS 300000            /* an id older than this may be of a request long decided */
+#define REFUSALS_MAX 3            /* of the same batch, until its requests are refused unread */
+#define PRUNE_EVERY_MS 10000
+#define NEED_ROUNDS_MAX 8         /* a batch's needs are met in two; more is a bug */
+
+static bool is_stopping(const struct allocator *a)
+{
+    return *a->stop != 0;
+}
+
+static struct batch *free_batch(struct allocator *a)
+{
+    struct batch *b = a->batches[0] == a->in_flight ? a->batches[1] : a->batches[0];
+
+    batch_reset(b);
+    return b;
+}
+
+/* Wait for the commit under way. It is then committed, and the tenure one version further. */
+static enum err settle(struct allocator *a)
+{
+    struct batch *b = a->in_flight;
+
+    TRY(ledger_settle(&a->ledger));
+    int64_t now_us = clock_mono_us();
+    int64_t turn_us = now_us - (a->settled_us > b->began_us ? a->settled_us : b->began_us);
+    metric_observe_us(&a->reporter.metrics[AM_STAGE_COMMIT], (uint64_t)(now_us - b->began_us));
+    a->settled_us = now_us;
+    a->tenure.version = b->version;
+    a->tenure.cursor = b->cursor;
+    a->refusals = 0;
+    a->intake.single = false;
+    reporter_count(&a->reporter, b, turn_us);
+    return ERR_NONE;
+}
+
+/* The order is the contract: nothing is answered before it is durable. */
+static enum err publish(struct allocator *a, const struct batch *committed)
+{
+    int64_t began_us = clock_mono_us();
+    enum err err = publisher_send(&a->publisher, &a->tenure, committed);
+
+    metric_observe_us(&a->reporter.metrics[AM_STAGE_PUBLISH],
+                      (uint64_t)(clock_mono_us() - began_us));
+    return err;
+}
+
+static enum err settle_and_publish(struct allocator *a)
+{
+    if (a->in_flight == NULL)
+        return ERR_NONE;
+    TRY(settle(a));
+    struct batch *committed = a->in_flight;
+    a->in_flight = NULL;
+    TRY(publish(a, committed));
+    return publisher_finish(&a->publisher);
+}
+
+/* Which requests may have been granted before, beyond what Redis remembers? */
+static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
+{
+    bool wanted[BATCH_REQUESTS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < b->count; i++) {
+        struct id id = b->request[i].id;
+        wanted[i] = b->slot[i].origin == ORIGIN_UNDECIDED &&
+                    (again || a->intake.single || id_is_keyed(id) ||
+                     b->now_ms - id_made_ms(id) > LATE_MS);
+        count += wanted[i];
+    }
+    return count > 0 ? ledger_find_repeated(&a->ledger, b, wanted) : ERR_NONE;
+}
+
+/* Rules that have changed in Postgres hold from here on. */
+static enum err refresh_rules(struct allocator *a, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->request[i].op != OP_REFRESH || b->slot[i].origin != ORIGIN_UNDECIDED)
+            continue;
+        TRY(settle_and_publish(a));
+        TRY(rebuild_rules(&a->rebuild, &a->tenure, b->request[i].show));
+    }
+    return ERR_NONE;
+}
+
+/* Find what the script asked for. With nothing in flight, Postgres' word is final. */
+static enum err meet_needs(struct allocator *a, const struct need *need, struct known *known)
+{
+    bool found;
+
+    TRY(settle_and_publish(a));
+    for (size_t i = 0; i < need->shows; i++) {
+        TRY(rebuild_show(&a->rebuild, &a->tenure, need->show[i], &found));
+        if (found)
+            continue;
+        if (known->missing_shows == BATCH_REQUESTS_MAX)
+            return ERR_BOUND;
+        known->missing_show[known->missing_shows++] = need->show[i];
+    }
+    return need->bookings > 0 ? ledger_find_bookings(&a->ledger, need, known) : ERR_NONE;
+}
+
+static enum err decide(struct allocator *a, struct batch *b, bool again)
+{
+    static struct known known;
+    static struct need need;
+    struct cursor before = a->in_flight != NULL ? a->in_flight->cursor : a->tenure.cursor;
+    int64_t began_us = clock_mono_us();
+    bool later = false;
+
+    known.bookings = known.missing_shows = 0;
+    b->now_ms = allocator_now(a);
+    TRY(find_repeated(a, b, again));
+    TRY(refresh_rules(a, b));
+    if (a->refusals >= REFUSALS_MAX)
+        for (size_t i = 0; i < b->count; i++)
+            if (b->slot[i].origin == ORIGIN_UNDECIDED)
+                outcome_refuse(b, i, CODE_INTERNAL);
+    for (int round = 0;; round++) {
+        if (round == NEED_ROUNDS_MAX)
+            return ERR_REFUSED;
+        b->version = a->tenure.version + (a->in_flight != NULL ? 2 : 1);
+        TRY(decider_decide(&a->decider, &a->tenure, b, &known, &need, &later));
+        if (need.shows == 0 && need.bookings == 0)
+            break;
+        TRY(meet_needs(a, &need, &known));
+    }
+    if (later)
+        b->cursor = a->intake.after = before;
+    metric_observe_us(&a->reporter.metrics[AM_STAGE_DECIDE],
+                      (uint64_t)(clock_mono_us() - began_us));
+    return outcome_finish(b);
+}
+
+static bool is_hold_due(struct allocator *a)
+{
+    return a->decider.next_due_ms > 0 && a->decider.next_due_ms <= allocator_now(a);
+}
+
+/* How long may a turn without a commit under way wait for requests? */
+static int64_t idle_wait_ms(struct allocator *a)
+{
+    int64_t until_due = a->decider.next_due_ms - allocator_now(a);
+
+    if (a->in_flight != NULL || is_hold_due(a))
+        return 0;
+    return a->decider.next_due_ms > 0 && until_due < IDLE_WAIT_MS ? until_due : IDLE_WAIT_MS;
+}
+
+static void observe_wait(struct allocator *a, const struct batch *b)
+{
+    int64_t waited_ms = b->oldest_ms > 0 ? clock_wall_ms() - b->oldest_ms : 0;
+
+    if (b->count > 0)
+        metric_observe_us(&a->reporter.metrics[AM_STAGE_WAIT],
+                          waited_ms > 0 ? (uint64_t)waited_ms * 1000 : 0);
+    a->reporter.per_entry_milli = a->intake.requests_per_entry_milli;
+}
+
+/* Redis emptied behind our back gives no requests, and so no reason to look: look all the same. */
+static enum err check_redis(struct allocator *a)
+{
+    struct key state = key_state(a->tenure.partition), stream = key_requests(a->tenure.partition);
+    struct redis_reply *reply = NULL;
+
+    TRY(redis_do_words(a->redis, &reply, "EXISTS", state.text, stream.text, NULL));
+    bool both = redis_integer(reply) == 2;
+    redis_reply_free(reply);
+    if (!both)
+        log_event(LOG_WARN, "redis_lost_partition", "partition", log_u64(a->tenure.partition),
+                  NULL);
+    return both ? ERR_NONE : ERR_REBUILD;
+}
+
+/* Reports and checks, twice a second; the stamp only when no commit does it. */
+static enum err keep_house(struct allocator *a)
+{
+    int64_t mono_ms = clock_mono_us() / 1000;
+
+    if (mono_ms - a->housekept_ms < a->options->heartbeat_ms)
+        return ERR_NONE;
+    a->housekept_ms = mono_ms;
+    TRY(publisher_finish(&a->publisher));
+    TRY(check_redis(a));
+    TRY(reporter_send(&a->reporter, &a->tenure, ALLOCATOR_SERVING, allocator_now(a)));
+    TRY(publisher_finish(&a->publisher));
+    if (a->in_flight == NULL)
+        TRY(ledger_stamp(&a->ledger, &a->tenure, allocator_now(a)));
+    if (mono_ms - a->pruned_ms < PRUNE_EVERY_MS)
+        return ERR_NONE;
+    a->pruned_ms = mono_ms;
+    return ledger_prune_journal(&a->ledger, &a->tenure, a->options->journal_batches_max);
+}
+
+/*
+ * One turn. While Postgres commits batch n, batch n + 1 is read and decided; then n is settled,
+ * n + 1 handed to Postgres, and n's answers leave while it works. Never more than two in flight.
+ */
+static enum err turn(struct allocator *a)
+{
+    struct batch *next = free_batch(a), *committed = NULL;
+    bool again, has_work;
+
+    TRY(keep_house(a));
+    int64_t wait_ms = idle_wait_ms(a);
+    TRY(publisher_finish(&a->publisher));
+    TRY(intake_read(&a->intake, wait_ms, a->in_flight, next, &again));
+    observe_wait(a, next);
+    /* Entries that held no request still move the cursor. */
+    has_work = next->count > 0 || is_hold_due(a) ||
+               strcmp(next->cursor.text, a->in_flight != NULL ? a->in_flight->cursor.text
+                                                              : a->tenure.cursor.text) != 0;
+    if (has_work)
+        TRY(decide(a, next, again));
+    if (a->in_flight != NULL) {
+        TRY(settle(a));
+        committed = a->in_flight;
+        a->in_flight = NULL;
+    }
+    if (has_work) {
+        next->began_us = clock_mono_us();
+        TRY(ledger_begin(&a->ledger, &a->tenure, next));
+        a->in_flight = next;
+    }
+    return committed != NULL ? publish(a, committed) : ERR_NONE;
+}
+
+/* A batch that Postgres or the script refuses is tried again, alone; then its requests are refused. */
+static void note_refusal(struct allocator *a, const char *why)
+{
+    log_event(LOG_ERROR, "batch_refused", "partition", log_u64(a->tenure.partition), "behind",
+              a->tenure.cursor.text, "why", why, NULL);
+    if (strcmp(a->refused_at.text, a->tenure.cursor.text) != 0)
+        a->refusals = 0;
+    a->refused_at = a->tenure.cursor;
+    a->refusals++;
+    a->intake.single = true;
+}
+
+/* After an error: what was decided and not committed is void; what is known of Postgres is noted. */
+static void end_tenure(struct allocator *a, enum err err)
+{
+    if (a->in_flight != NULL && a->ledger.committing) {
+        /* Its outcome decides nothing here: the next tenure reads it from Postgres. */
+        enum err settled = ledger_settle(&a->ledger);
+        if (settled == ERR_REFUSED || settled == ERR_FENCED)
+            err = settled;
+        if (settled == ERR_UNKNOWN)
+            log_event(LOG_WARN, "commit_unknown", "partition", log_u64(a->tenure.partition), NULL);
+    }
+    a->in_flight = NULL;
+    if (err == ERR_REFUSED || err == ERR_MEMORY)
+        note_refusal(a, ledger_why(&a->ledger));
+    if (err == ERR_FENCED && a->epoch_min == 0) {
+        log_event(LOG_WARN, "fenced", "partition", log_u64(a->tenure.partition), "epoch",
+                  log_u64(a->tenure.epoch), NULL);
+        ledger_disconnect(&a->ledger);
+    }
+    /* The lock is only as good as the session: without it, stand in line again. */
+    if (!postgres_is_connected(a->ledger.owner) || !postgres_is_connected(a->ledger.reader))
+        ledger_disconnect(&a->ledger);
+}
+
+/* Whichever is away is said once. While only Redis is, the partition is kept. */
+static void explain(struct allocator *a, enum err err)
+{
+    if (a->ledger.held == 0 && err != ERR_FENCED && err != ERR_NONE)
+        tenure_say_away(a, "postgres", ledger_why(&a->ledger));
+    else if (!redis_is_connected(a->redis))
+        tenure_say_away(a, "redis", redis_why(a->redis));
+}
+
+static enum err stand_by(struct allocator *a)
+{
+    if (a->ledger.held != 0 && postgres_is_connected(a->ledger.owner))
+        return ERR_NONE;
+    while (!is_stopping(a)) {
+        TRY(ledger_connect(&a->ledger));
+        if (a->away != NULL && strcmp(a->away, "postgres") == 0)
+            tenure_say_away(a, NULL, NULL);
+        TRY(ledger_look(&a->ledger, (uint32_t)a->options->partition, a->options->heartbeat_ms_max));
+        if (a->ledger.held != 0)
+            return ERR_NONE;
+        clock_sleep_ms(a->options->stand_by_ms);
+    }
+    return ERR_NONE;
+}
+
+static enum err serve(struct allocator *a)
+{
+    tenure_say_away(a, NULL, NULL);
+    log_event(LOG_INFO, "serving", "partition", log_u64(a->tenure.partition), "epoch",
+              log_u64(a->tenure.epoch), NULL);
+    a->housekept_ms = 0;
+    while (!is_stopping(a))
+        TRY(turn(a));
+    return settle_and_publish(a);
+}
+
+static void open_parts(struct allocator *a, const struct options *options,
+                       const struct redis_url *url)
+{
+    memset(a, 0, sizeof *a);
+    a->options = options;
+    a->redis = redis_new(url, options->redis_ms);
+    ledger_init(&a->ledger, options->postgres, options->name, options->postgres_ms);
+    decider_init(&a->decider, a->redis);
+    intake_init(&a->intake, a->redis);
+    publisher_init(&a->publisher, a->redis);
+    reporter_init(&a->reporter, a->redis, options->name);
+    a->rebuild = (struct rebuild){&a->ledger, &a->decider, a->redis, options->heartbeat_ms};
+    a->batches[0] = batch_new();
+    a->batches[1] = batch_new();
+}
+
+static void close_parts(struct allocator *a)
+{
+    batch_free(a->batches[0]);
+    batch_free(a->batches[1]);
+    publisher_free(&a->publisher);
+    decider_free(&a->decider);
+    ledger_free(&a->ledger);
+    redis_free(a->redis);
+}
+
+void allocator_run(const struct options *options, const volatile sig_atomic_t *stop)
+{
+    static struct allocator allocator;
+    struct allocator *a = &allocator;
+    struct redis_url url;
+    const char *why;
+    int64_t backoff_ms = BACKOFF_MS_MIN;
+
+    if (!redis_url_parse(options->redis, &url, &why))
+        abort(); /* main has checked it */
+    open_parts(a, options, &url);
+    a->stop = stop;
+    while (!is_stopping(a)) {
+        enum err err = stand_by(a);
+        if (!err && !is_stopping(a))
+            err = tenure_take(a);
+        bool took = !err;
+        if (!err && !is_stopping(a))
+            err = serve(a);
+        if (err) {
+            end_tenure(a, err);
+            explain(a, err);
+            backoff_ms = took ? BACKOFF_MS_MIN : backoff_ms * 2;
+            if (backoff_ms > BACKOFF_MS_MAX)
+                backoff_ms = BACKOFF_MS_MAX;
+            clock_sleep_ms(backoff_ms);
+        }
+    }
+    close_parts(a);
+}

@@ -1,0 +1,80 @@
+/*
+ * A batch: the requests that one turn decides and commits together, and what became of them.
+ * Its memory is taken once and used again; two batches are all that an allocator has.
+ */
+#ifndef USHER_ALLOCATOR_BATCH_H
+#define USHER_ALLOCATOR_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocator/columns.h"
+#include "base/answer.h"
+#include "base/availability.h"
+#include "base/bounds.h"
+#include "base/request.h"
+#include "link/redis.h"
+
+#define CURSOR_BYTES_MAX 48
+#define BATCH_SHOWS_MAX (BATCH_REQUESTS_MAX + BATCH_EXPIRIES_MAX)
+
+struct cursor {
+    char text[CURSOR_BYTES_MAX]; /* a stream entry's id, "1700000000000-0" */
+};
+
+/* How a request of the batch comes by its answer. */
+enum origin {
+    ORIGIN_UNDECIDED, /* the script is to decide it */
+    ORIGIN_DECIDED,   /* decided in this batch; its answer goes into the journal */
+    ORIGIN_REPEATED,  /* decided before; the answer is the first one */
+    ORIGIN_FOLLOWS,   /* repeats the request `leader` of this batch */
+};
+
+struct slot {
+    enum origin origin;
+    uint32_t leader;    /* ORIGIN_FOLLOWS */
+    uint32_t answer_at; /* into batch.answers */
+    uint32_t answer_len;
+};
+
+/* Finds a request of the batch by its id: open addressing, at most half full. */
+#define BATCH_INDEX_SLOTS (2 * BATCH_REQUESTS_MAX)
+
+struct batch {
+    struct redis_reply *entries; /* owned; the requests' spans borrow from it */
+    struct cursor cursor;        /* of the last entry in it, or the cursor before it if none */
+    uint64_t version;            /* that its commit makes */
+    int64_t now_ms;
+    int64_t oldest_ms;           /* when its first entry was appended */
+    size_t count;
+    struct request request[BATCH_REQUESTS_MAX];
+    struct slot slot[BATCH_REQUESTS_MAX];
+    uint16_t index[BATCH_INDEX_SLOTS]; /* request + 1; 0: free */
+    struct buf answers;
+    struct buf journal;
+    struct columns columns;
+    size_t shows;
+    struct availability show[BATCH_SHOWS_MAX]; /* what the batch left in the shows it touched */
+    size_t expired;
+    uint64_t outcomes[CODES_END];
+    uint64_t repeated;
+    int64_t began_us; /* for the metrics: when its present stage began */
+};
+
+struct batch *batch_new(void); /* never NULL: aborts without memory */
+void batch_free(struct batch *b);
+void batch_reset(struct batch *b); /* empty, for the next turn; frees the entries */
+
+/* Its requests wait for a later turn; what is left of it are the holds it released. */
+void batch_forget_requests(struct batch *b);
+
+/* The position of the request with this id, or -1. */
+long batch_find(const struct batch *b, struct id id);
+/* Make request `at` findable. The first one with an id wins. */
+void batch_index(struct batch *b, size_t at);
+
+/* Store an answer's bytes for a request. */
+void batch_answer(struct batch *b, size_t at, enum origin origin, struct span bytes);
+struct span batch_answer_of(const struct batch *b, size_t at);
+
+#endif

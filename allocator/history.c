@@ -1,0 +1,207 @@
+#include "allocator/history.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define JOURNAL_ROW_BYTES_MAX (16u << 20)
+
+/* Granted requests: those that made a booking (answer is NULL), and those that changed one. */
+const char history_repeated_sql[] =
+    "SELECT u.n, NULL AS answer, b.user_id, b.created_ms, coalesce(b.expires_ms, 0), b.amount,"
+    " b.fingerprint, " HISTORY_LINES_SQL ", encode(b.origin, 'hex')"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
+    " UNION ALL "
+    "SELECT u.n, encode(c.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN booking_changes c ON c.request = u.id";
+
+const char history_bookings_sql[] =
+    "SELECT u.n, status_number(b.status), b.user_id"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id";
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool history_unhex(struct span text, void *into)
+{
+    unsigned char *bytes = into;
+
+    for (size_t i = 0; i + 1 < text.len; i += 2) {
+        int high = digit_of(text.bytes[i]), low = digit_of(text.bytes[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i / 2] = (unsigned char)(high * 16 + low);
+    }
+    return text.len % 2 == 0;
+}
+
+static bool cut_number(struct span *text, char end, uint64_t max, uint64_t *n)
+{
+    const char *stop = text->len > 0 ? memchr(text->bytes, end, text->len) : NULL;
+    struct span number = {text->bytes, stop != NULL ? (size_t)(stop - text->bytes) : text->len};
+
+    text->len -= number.len + (stop != NULL);
+    text->bytes += number.len + (stop != NULL);
+    return text_u64(number, max, n);
+}
+
+bool history_read_lines(struct span text, struct booking *booking)
+{
+    booking->lines = 0;
+    while (text.len > 0) {
+        uint64_t tier, quantity, price;
+        if (!cut_number(&text, ':', TIERS_MAX, &tier) ||
+            !cut_number(&text, ':', UINT32_MAX, &quantity) ||
+            !cut_number(&text, ',', PRICE_MAX, &price) || booking->lines == LINES_MAX)
+            return false;
+        if (quantity > 0)
+            booking->line[booking->lines++] = (struct booking_line){
+                .tier = (uint32_t)tier, .quantity = (uint32_t)quantity, .price = (int64_t)price};
+    }
+    return booking->lines > 0;
+}
+
+/* The booking as it was first answered, when it has changed since. */
+static enum err read_origin(struct span hex, struct answer *answer, struct buf *bytes,
+                            struct tree *tree)
+{
+    char *into = buf_room(bytes, hex.len / 2);
+
+    if (into == NULL || !history_unhex(hex, into))
+        return ERR_INPUT;
+    buf_grew(bytes, hex.len / 2);
+    TRY(tree_read(tree, bytes->bytes, bytes->len));
+    return booking_from(tree_root(tree), &answer->booking);
+}
+
+/* The answer that made a booking, from its row. */
+static enum err answer_from_row(const struct postgres_result *r, size_t row,
+                                const struct request *request, struct buf *packed)
+{
+    struct answer answer = {.code = CODE_GRANTED, .show = request->show, .has_booking = true};
+    struct booking *booking = &answer.booking;
+    struct buf bytes;
+    struct tree tree = {NULL, NULL};
+    uint64_t fingerprint = htobe64((uint64_t)postgres_cell_i64(r, row, 6));
+    enum err err = ERR_NONE;
+
+    answer.at_ms = postgres_cell_i64(r, row, 3);
+    memcpy(answer.fingerprint, &fingerprint, sizeof answer.fingerprint);
+    booking->id = request->id;
+    booking->user = postgres_cell(r, row, 2);
+    booking->created_ms = answer.at_ms;
+    booking->expires_ms = postgres_cell_i64(r, row, 4);
+    booking->amount = postgres_cell_i64(r, row, 5);
+    booking->state = booking->expires_ms > 0 ? STATE_HELD : STATE_CONFIRMED;
+    answer.op = booking->expires_ms > 0 ? OP_HOLD : OP_BOOK;
+
+    buf_init(&bytes, 65536);
+    if (!postgres_is_null(r, row, 8))
+        err = read_origin(postgres_cell(r, row, 8), &answer, &bytes, &tree);
+    else if (!history_read_lines(postgres_cell(r, row, 7), booking))
+        err = ERR_INPUT;
+    if (!err)
+        answer_pack(packed, &answer);
+    tree_free(&tree);
+    buf_free(&bytes);
+    return err;
+}
+
+static enum err answer_from_hex(struct span hex, struct buf *packed)
+{
+    char *into = buf_room(packed, hex.len / 2);
+
+    if (into == NULL || !history_unhex(hex, into))
+        return ERR_INPUT;
+    buf_grew(packed, hex.len / 2);
+    return ERR_NONE;
+}
+
+enum err history_read_repeated(const struct postgres_result *result, size_t row,
+                               struct batch *batch, const uint16_t *position, size_t count)
+{
+    int64_t number = postgres_cell_i64(result, row, 0);
+    struct buf packed;
+    enum err err;
+
+    if (number < 1 || (size_t)number > count)
+        return ERR_REFUSED;
+    size_t at = position[number - 1];
+    buf_init(&packed, 65536);
+    if (postgres_is_null(result, row, 1))
+        err = answer_from_row(result, row, &batch->request[at], &packed);
+    else
+        err = answer_from_hex(postgres_cell(result, row, 1), &packed);
+    if (!err)
+        batch_answer(batch, at, ORIGIN_REPEATED, buf_span(&packed));
+    else
+        log_event(LOG_ERROR, "first_answer_unreadable", "why", err_name(err), NULL);
+    buf_free(&packed);
+    return err;
+}
+
+enum err history_read_bookings(const struct postgres_result *result, const struct need *need,
+                               struct known *known)
+{
+    size_t first = known->bookings;
+
+    if (need->bookings > BATCH_REQUESTS_MAX - first)
+        return ERR_BOUND;
+    for (size_t i = 0; i < need->bookings; i++)
+        known->booking[first + i] = (struct known_booking){.id = need->booking[i]};
+    known->bookings += need->bookings;
+    for (size_t row = 0; row < postgres_rows(result); row++) {
+        int64_t number = postgres_cell_i64(result, row, 0);
+        struct span user = postgres_cell(result, row, 2);
+        if (number < 1 || (size_t)number > need->bookings || user.len > USER_BYTES_MAX)
+            return ERR_REFUSED;
+        struct known_booking *k = &known->booking[first + (size_t)number - 1];
+        k->state = (enum state)postgres_cell_i64(result, row, 1);
+        k->user_len = user.len;
+        memcpy(k->user, user.bytes, user.len);
+        /* What is live in Postgres and not in Redis: they are not equal. */
+        if (state_is_live(k->state)) {
+            log_event(LOG_WARN, "redis_differs", "in", "bookings", NULL);
+            return ERR_REBUILD;
+        }
+    }
+    return ERR_NONE;
+}
+
+struct journal_copy {
+    struct buf bytes;
+    enum err (*row)(void *context, int64_t now_ms, struct span answers);
+    void *context;
+};
+
+static enum err copy_journal_line(void *context, struct span line)
+{
+    struct journal_copy *copy = context;
+    struct span field[2];
+    uint64_t now_ms;
+
+    buf_reset(&copy->bytes);
+    if (postgres_copy_split(line, field, 2) != 2 || !text_u64(field[0], INT64_MAX, &now_ms) ||
+        answer_from_hex(field[1], &copy->bytes))
+        return ERR_INPUT;
+    return copy->row(copy->context, (int64_t)now_ms, buf_span(&copy->bytes));
+}
+
+enum err history_copy_journal(struct postgres *p, const char *sql,
+                              enum err (*row)(void *context, int64_t now_ms, struct span answers),
+                              void *context)
+{
+    struct journal_copy copy = {.row = row, .context = context};
+
+    buf_init(&copy.bytes, JOURNAL_ROW_BYTES_MAX);
+    enum err err = postgres_copy_out(p, sql, copy_journal_line, &copy);
+    buf_free(&copy.bytes);
+    return err;
+}

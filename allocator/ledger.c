@@ -1,0 +1,370 @@
+#include "allocator/ledger.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/history.h"
+#include "allocator/intake.h"
+#include "base/bounds.h"
+#include "base/log.h"
+
+/* "ushr": the class of our advisory locks; the object is the partition. */
+#define LOCK_CLASS "1970497650"
+#define SQL_BYTES_MAX 2048
+#define JOURNAL_MS_MAX ((int64_t)ANSWER_KEYED_SECONDS * 1000)
+
+static const char commit_sql[] =
+    "SELECT commit_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,"
+    "$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37)";
+#define COMMIT_SCALARS 6
+
+/* Free partitions first come first served; one that somebody owns has its lock taken. */
+static const char look_sql[] =
+    "SELECT partition FROM partitions WHERE ($1::integer = 0 OR partition = $1::integer) "
+    "AND NOT EXISTS (SELECT FROM pg_locks k WHERE k.locktype = 'advisory' AND k.granted "
+    "  AND k.classid = " LOCK_CLASS " AND k.objid = partition::oid AND k.objsubid = 2 "
+    "  AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())) "
+    "ORDER BY partition";
+
+static const char lock_sql[] =
+    "SELECT pg_try_advisory_lock(" LOCK_CLASS ", $1::integer)";
+
+/* The owner has not stamped for too long: end its session, which frees the lock. */
+static const char end_hung_sql[] =
+    "SELECT p.partition, k.pid, pg_terminate_backend(k.pid) FROM partitions p "
+    "JOIN pg_locks k ON k.locktype = 'advisory' AND k.granted AND k.classid = " LOCK_CLASS
+    "  AND k.objid = p.partition::oid AND k.objsubid = 2 AND k.pid <> pg_backend_pid() "
+    "  AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "WHERE ($1::integer = 0 OR p.partition = $1::integer) "
+    "AND p.heartbeat < clock_timestamp() - make_interval(secs => $2::double precision / 1000) "
+    /* Who has just locked but not yet claimed has no heartbeat: give it the time of its session. */
+    "AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = k.pid "
+    "  AND a.state_change < clock_timestamp() - make_interval(secs => $2::double precision / 1000))";
+
+void ledger_init(struct ledger *l, const char *conninfo, const char *name, int64_t timeout_ms)
+{
+    memset(l, 0, sizeof *l);
+    l->owner = postgres_new(conninfo, name, timeout_ms);
+    l->reader = postgres_new(conninfo, name, timeout_ms);
+}
+
+void ledger_free(struct ledger *l)
+{
+    postgres_free(l->owner);
+    postgres_free(l->reader);
+}
+
+static enum err connect_owner(struct ledger *l)
+{
+    if (postgres_is_connected(l->owner))
+        return ERR_NONE;
+    l->held = 0;
+    l->committing = false;
+    TRY(postgres_connect(l->owner));
+    return postgres_prepare(l->owner, "commit", commit_sql);
+}
+
+/*
+ * A plan is kept for as long as the session lives, and the tables grow from nothing to millions
+ * within a minute: only plans by index stay good.
+ */
+static const char reader_settings_sql[] =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+static enum err connect_reader(struct ledger *l)
+{
+    if (postgres_is_connected(l->reader))
+        return ERR_NONE;
+    TRY(postgres_connect(l->reader));
+    TRY(postgres_run(l->reader, reader_settings_sql));
+    TRY(postgres_prepare(l->reader, "find_repeated", history_repeated_sql));
+    return postgres_prepare(l->reader, "find_bookings", history_bookings_sql);
+}
+
+enum err ledger_connect(struct ledger *l)
+{
+    enum err err = connect_owner(l);
+
+    if (!err)
+        err = connect_reader(l);
+    /* A session without its statements is of no use. */
+    if (err)
+        ledger_disconnect(l);
+    return err;
+}
+
+void ledger_disconnect(struct ledger *l)
+{
+    postgres_disconnect(l->owner);
+    postgres_disconnect(l->reader);
+    l->held = 0;
+    l->committing = false;
+}
+
+const char *ledger_why(const struct ledger *l)
+{
+    const char *why = postgres_why(l->owner);
+
+    return why[0] != '\0' ? why : postgres_why(l->reader);
+}
+
+/* Parameters as text. */
+struct words {
+    size_t count;
+    char text[8][32];
+    struct postgres_parameter parameter[8];
+};
+
+static void put_number(struct words *w, int64_t n)
+{
+    assert(w->count < 8);
+    int len = snprintf(w->text[w->count], sizeof w->text[0], "%" PRId64, n);
+    w->parameter[w->count] = (struct postgres_parameter){w->text[w->count], (size_t)len, false};
+    w->count++;
+}
+
+static void put_word(struct words *w, const char *word)
+{
+    assert(w->count < 8);
+    w->parameter[w->count++] = (struct postgres_parameter){word, strlen(word), false};
+}
+
+/* The functions raise US001 when the partition's row is not as its owner thinks. */
+static enum err fenced_or(struct ledger *l, enum err err)
+{
+    if (err == ERR_REFUSED && strcmp(postgres_sqlstate(l->owner), "US001") == 0)
+        return ERR_FENCED;
+    return err;
+}
+
+static enum err owner_query(struct ledger *l, const char *sql, const struct words *w,
+                            struct postgres_result **result)
+{
+    return fenced_or(l, postgres_query(l->owner, sql, w->count, w->parameter, false, result));
+}
+
+static enum err end_hung_owners(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, wanted);
+    put_number(&w, heartbeat_ms_max);
+    TRY(owner_query(l, end_hung_sql, &w, &result));
+    for (size_t i = 0; i < postgres_rows(result); i++)
+        log_event(LOG_WARN, "hung_owner_ended", "partition",
+                  log_i64(postgres_cell_i64(result, i, 0)), "backend",
+                  log_i64(postgres_cell_i64(result, i, 1)), NULL);
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+static enum err try_lock(struct ledger *l, uint32_t partition)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, partition);
+    TRY(owner_query(l, lock_sql, &w, &result));
+    if (span_is(postgres_cell(result, 0, 0), "t"))
+        l->held = partition;
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+enum err ledger_look(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+    enum err err = ERR_NONE;
+
+    put_number(&w, wanted);
+    TRY(owner_query(l, look_sql, &w, &result));
+    for (size_t i = 0; !err && l->held == 0 && i < postgres_rows(result); i++)
+        err = try_lock(l, (uint32_t)postgres_cell_i64(result, i, 0));
+    postgres_result_free(result);
+    if (!err && l->held == 0)
+        err = end_hung_owners(l, wanted, heartbeat_ms_max);
+    return err;
+}
+
+static enum err read_claim(const struct postgres_result *r, struct ledger *l, struct tenure *t)
+{
+    struct span generation;
+
+    if (postgres_rows(r) != 1)
+        return ERR_REFUSED;
+    memset(t, 0, sizeof *t);
+    t->partition = l->held;
+    t->epoch = (uint64_t)postgres_cell_i64(r, 0, 0);
+    t->version = (uint64_t)postgres_cell_i64(r, 0, 1);
+    t->now_ms = postgres_cell_i64(r, 0, 3);
+    generation = postgres_cell(r, 0, 4);
+    if (!cursor_parse(postgres_cell(r, 0, 2), &t->cursor) ||
+        generation.len >= sizeof t->generation)
+        return ERR_REFUSED;
+    memcpy(t->generation, generation.bytes, generation.len);
+    return ERR_NONE;
+}
+
+enum err ledger_claim(struct ledger *l, const char *name, uint64_t epoch_min, struct tenure *t)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    assert(l->held != 0);
+    put_number(&w, l->held);
+    put_word(&w, name);
+    put_number(&w, (int64_t)epoch_min);
+    TRY(owner_query(l, "SELECT * FROM claim_partition($1::integer, $2, $3::bigint)", &w, &result));
+    enum err err = read_claim(result, l, t);
+    postgres_result_free(result);
+    return err;
+}
+
+enum err ledger_stamp(struct ledger *l, const struct tenure *t, int64_t now_ms)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, t->partition);
+    put_number(&w, (int64_t)t->epoch);
+    put_number(&w, now_ms);
+    TRY(owner_query(l, "SELECT stamp_partition($1::integer, $2::bigint, $3::bigint)", &w, &result));
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+enum err ledger_name_generation(struct ledger *l, const struct tenure *t)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, t->partition);
+    put_number(&w, (int64_t)t->epoch);
+    put_word(&w, t->generation);
+    TRY(owner_query(l, "SELECT name_generation($1::integer, $2::bigint, $3)", &w, &result));
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *batch)
+{
+    struct span arrays[COLUMN_COUNT];
+    struct postgres_parameter parameters[COMMIT_SCALARS + COLUMN_COUNT];
+    struct words w = {0};
+
+    assert(!l->committing);
+    if (!columns_finish(&batch->columns, arrays))
+        return ERR_MEMORY;
+    put_number(&w, t->partition);
+    put_number(&w, (int64_t)t->epoch);
+    put_number(&w, (int64_t)batch->version);
+    put_word(&w, batch->cursor.text);
+    put_number(&w, batch->now_ms);
+    memcpy(parameters, w.parameter, w.count * sizeof *parameters);
+    parameters[w.count] =
+        (struct postgres_parameter){batch->journal.bytes, batch->journal.len, true};
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        parameters[COMMIT_SCALARS + i] =
+            (struct postgres_parameter){arrays[i].bytes, arrays[i].len, true};
+    TRY(postgres_begin(l->owner, "commit", COMMIT_SCALARS + COLUMN_COUNT, parameters, false));
+    l->committing = true;
+    return ERR_NONE;
+}
+
+enum err ledger_settle(struct ledger *l)
+{
+    struct postgres_result *result = NULL;
+
+    assert(l->committing);
+    l->committing = false;
+    enum err err = fenced_or(l, postgres_settle(l->owner, &result));
+    postgres_result_free(result);
+    return err;
+}
+
+enum err ledger_find_repeated(struct ledger *l, struct batch *batch, const bool *wanted)
+{
+    struct columns ids;
+    struct postgres_result *result = NULL;
+    uint16_t position[BATCH_REQUESTS_MAX];
+    struct span arrays[COLUMN_COUNT];
+    size_t count = 0;
+    enum err err = ERR_MEMORY;
+
+    columns_init(&ids);
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!wanted[i])
+            continue;
+        columns_put_bytes(&ids, COLUMN_N_ID, batch->request[i].id.bytes, ID_BYTES);
+        position[count++] = (uint16_t)i;
+    }
+    if (count > 0 && columns_finish(&ids, arrays)) {
+        struct span array = arrays[COLUMN_N_ID];
+        struct postgres_parameter parameter = {array.bytes, array.len, true};
+        err = postgres_query_prepared(l->reader, "find_repeated", 1, &parameter, false, &result);
+    }
+    for (size_t row = 0; !err && row < postgres_rows(result); row++)
+        err = history_read_repeated(result, row, batch, position, count);
+    postgres_result_free(result);
+    columns_free(&ids);
+    return count == 0 ? ERR_NONE : err;
+}
+
+enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct known *known)
+{
+    struct columns ids;
+    struct postgres_result *result = NULL;
+    struct span arrays[COLUMN_COUNT];
+    enum err err = ERR_MEMORY;
+
+    columns_init(&ids);
+    for (size_t i = 0; i < need->bookings; i++)
+        columns_put_bytes(&ids, COLUMN_N_ID, need->booking[i].bytes, ID_BYTES);
+    if (columns_finish(&ids, arrays)) {
+        struct span array = arrays[COLUMN_N_ID];
+        struct postgres_parameter parameter = {array.bytes, array.len, true};
+        err = postgres_query_prepared(l->reader, "find_bookings", 1, &parameter, false, &result);
+    }
+    if (!err)
+        err = history_read_bookings(result, need, known);
+    postgres_result_free(result);
+    columns_free(&ids);
+    return err;
+}
+
+enum err ledger_read_journal(struct ledger *l, const struct tenure *t, uint64_t published,
+                             int64_t batches_max,
+                             enum err (*row)(void *context, int64_t now_ms, struct span answers),
+                             void *context)
+{
+    char sql[SQL_BYTES_MAX];
+
+    snprintf(sql, sizeof sql,
+             "SELECT now_ms, encode(answers, 'hex') FROM ("
+             " SELECT version, now_ms, answers FROM batches WHERE partition = %" PRIu32
+             " AND version > %" PRIu64 " AND now_ms > %" PRId64
+             " ORDER BY version DESC LIMIT %" PRId64 ") b ORDER BY version",
+             t->partition, published, t->now_ms - JOURNAL_MS_MAX, batches_max);
+    return history_copy_journal(l->reader, sql, row, context);
+}
+
+enum err ledger_prune_journal(struct ledger *l, const struct tenure *t, int64_t batches_max)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, t->partition);
+    put_number(&w, (int64_t)t->version - batches_max);
+    put_number(&w, t->now_ms - JOURNAL_MS_MAX);
+    put_number(&w, 500);
+    TRY(postgres_query(l->reader,
+                       "SELECT prune_journal($1::integer, $2::bigint, $3::bigint, $4::integer)",
+                       w.count, w.parameter, false, &result));
+    postgres_result_free(result);
+    return ERR_NONE;
+}

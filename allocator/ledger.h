@@ -1,0 +1,66 @@
+/*
+ * Postgres as the allocator uses it: who owns a partition, the commit of a batch, and what was
+ * committed before. Two sessions: the owner's, which holds the advisory lock and commits, and a
+ * reader for look-ups while a commit is under way.
+ */
+#ifndef USHER_ALLOCATOR_LEDGER_H
+#define USHER_ALLOCATOR_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocator/batch.h"
+#include "allocator/decider.h"
+#include "base/err.h"
+#include "link/postgres.h"
+
+struct ledger {
+    struct postgres *owner;  /* owned */
+    struct postgres *reader; /* owned */
+    uint32_t held;           /* the partition whose lock the owner's session has; 0: none */
+    bool committing;
+};
+
+void ledger_init(struct ledger *l, const char *conninfo, const char *name, int64_t timeout_ms);
+void ledger_free(struct ledger *l);
+
+/* Both sessions up, statements prepared. Connected ones are left alone; a session that had to be
+ * connected anew holds nothing (l->held is 0 then). */
+enum err ledger_connect(struct ledger *l);
+void ledger_disconnect(struct ledger *l);
+const char *ledger_why(const struct ledger *l);
+
+/*
+ * Look once for a partition that nobody owns (`wanted`, or any if 0) and lock it: l->held says
+ * which. An owner that has not stamped for heartbeat_ms_max is ended, so that a later look finds
+ * its partition free.
+ */
+enum err ledger_look(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max);
+
+/* Begin a tenure of the held partition: the epoch advances, older owners cannot commit any more. */
+enum err ledger_claim(struct ledger *l, const char *name, uint64_t epoch_min, struct tenure *t);
+enum err ledger_stamp(struct ledger *l, const struct tenure *t, int64_t now_ms);
+enum err ledger_name_generation(struct ledger *l, const struct tenure *t);
+
+/* Send the commit of a batch; then wait for its end. ERR_REFUSED: it is void, `ledger_why` says
+ * why; ERR_FENCED: another owner; ERR_UNKNOWN: the connection broke. */
+enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *batch);
+enum err ledger_settle(struct ledger *l);
+
+/*
+ * Requests of the batch that were granted before: those wanted[i] that Postgres has get their
+ * first answer as ORIGIN_REPEATED. Reads with the reader, so a commit may be under way.
+ */
+enum err ledger_find_repeated(struct ledger *l, struct batch *batch, const bool *wanted);
+
+/* What Postgres has of bookings that the script does not know; unknown ones get state 0. */
+enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct known *known);
+
+/* Journal rows behind `published`, newest `batches_max` of them, oldest first. */
+enum err ledger_read_journal(struct ledger *l, const struct tenure *t, uint64_t published,
+                             int64_t batches_max,
+                             enum err (*row)(void *context, int64_t now_ms, struct span answers),
+                             void *context);
+enum err ledger_prune_journal(struct ledger *l, const struct tenure *t, int64_t batches_max);
+
+#endif

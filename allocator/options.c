@@ -1,0 +1,82 @@
+#include "allocator/options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/redis_url.h"
+#include "link/postgres.h"
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option_row rows[] = {
+    {"redis", OPTION_SECRET, AT(redis), "redis://127.0.0.1:6379", 0, 0,
+     "Redis: redis://[user:password@]host:port[/db] or unix:///path"},
+    {"postgres", OPTION_SECRET, AT(postgres), "postgresql:///usher", 0, 0,
+     "Postgres: a libpq URL, several hosts and target_session_attrs included"},
+    {"name", OPTION_TEXT, AT(name), "allocator", 0, 0, "how this process is called in status and logs"},
+    {"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
+    {"partition", OPTION_NUMBER, AT(partition), "0", 0, 1000000,
+     "the partition to own; 0: any that is free"},
+    {"stand_by_ms", OPTION_NUMBER, AT(stand_by_ms), "50", 1, 60000,
+     "while without a partition, look for a free one this often (ms)"},
+    {"heartbeat_ms", OPTION_NUMBER, AT(heartbeat_ms), "500", 10, 60000,
+     "stamp the partition this often when idle (ms)"},
+    {"heartbeat_ms_max", OPTION_NUMBER, AT(heartbeat_ms_max), "5000", 100, 600000,
+     "an owner without a sign for longer is ended by the next (ms)"},
+    {"redis_ms", OPTION_NUMBER, AT(redis_ms), "2000", 10, 600000, "longest wait for Redis (ms)"},
+    {"postgres_ms", OPTION_NUMBER, AT(postgres_ms), "5000", 10, 600000,
+     "longest wait for Postgres (ms)"},
+    {"journal_batches_max", OPTION_NUMBER, AT(journal_batches_max), "20000", 16, 10000000,
+     "batches that the journal keeps, for a day at most"},
+};
+
+static const char *check(const void *target, const char **key)
+{
+    const struct options *options = target;
+    struct redis_url url;
+    enum log_level level;
+    const char *why = NULL;
+
+    *key = "redis";
+    if (!redis_url_parse(options->redis, &url, &why))
+        return why;
+    *key = "log_level";
+    if (!log_level_from(options->log_level, &level))
+        return "is debug, info, warn or error";
+    *key = "heartbeat_ms_max";
+    if (options->heartbeat_ms_max < 2 * options->heartbeat_ms)
+        return "must be at least twice heartbeat_ms";
+    *key = "postgres";
+    return postgres_check(options->postgres);
+}
+
+static const struct program program = {
+    .name = "usher-allocator",
+    .section = "allocator",
+    .summary = "Decides the requests of one partition, in order.",
+    .usage = "",
+    .options = rows,
+    .option_count = sizeof rows / sizeof *rows,
+    .check = check,
+};
+
+void options_load(struct options *options, int argc, char **argv)
+{
+    memset(options, 0, sizeof *options);
+    if (config_load(&program, argc, argv, options) < argc) {
+        fprintf(stderr, "usher-allocator: takes no arguments, only options; see --help\n");
+        exit(2);
+    }
+    enum log_level level = LOG_INFO;
+    log_level_from(options->log_level, &level);
+    log_open("usher-allocator", level);
+}
+
+void options_free(struct options *options)
+{
+    config_free(&program, options);
+}

@@ -1,0 +1,234 @@
+#include "allocator/publisher.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocator/intake.h"
+#include "base/codec.h"
+#include "base/keys.h"
+#include "base/log.h"
+
+#define MESSAGE_BYTES_MAX (16u << 20)
+#define RECORD_BYTES_MAX 65536
+#define REPLAY_PENDING_MAX 2000
+#define GATEWAYS_MAX 64 /* told in one go; those beyond find their answers under the keys */
+
+void publisher_init(struct publisher *p, struct redis *redis)
+{
+    p->redis = redis;
+    buf_init(&p->message, MESSAGE_BYTES_MAX);
+    buf_init(&p->record, RECORD_BYTES_MAX);
+}
+
+void publisher_free(struct publisher *p)
+{
+    buf_free(&p->message);
+    buf_free(&p->record);
+}
+
+/* Answers of a batch or of a journal row, as the gateways and the keys get them. */
+struct item {
+    struct id id;
+    struct span reply_to;
+    struct span answer;
+    bool repeated;
+};
+
+static enum err send_message(struct publisher *p, uint32_t partition, struct span gateway,
+                             const struct item *items, size_t count)
+{
+    char name[GATEWAY_NAME_BYTES_MAX + 1];
+    size_t for_it = 0;
+
+    if (gateway.len == 0 || gateway.len > GATEWAY_NAME_BYTES_MAX)
+        return ERR_NONE;
+    memcpy(name, gateway.bytes, gateway.len);
+    name[gateway.len] = '\0';
+    for (size_t i = 0; i < count; i++)
+        for_it += span_equal(items[i].reply_to, gateway);
+    buf_reset(&p->message);
+    pack_array(&p->message, 2);
+    pack_uint(&p->message, partition);
+    pack_array(&p->message, for_it);
+    for (size_t i = 0; i < count; i++) {
+        if (!span_equal(items[i].reply_to, gateway))
+            continue;
+        pack_array(&p->message, 3);
+        pack_str(&p->message, items[i].id.bytes, ID_BYTES);
+        pack_uint(&p->message, items[i].repeated);
+        pack_str(&p->message, items[i].answer.bytes, items[i].answer.len);
+    }
+    if (p->message.failed)
+        return ERR_MEMORY;
+    struct key channel = key_replies_channel(name);
+    struct span argv[] = {SPAN("PUBLISH"), {channel.text, channel.len}, buf_span(&p->message)};
+    return redis_send(p->redis, 3, argv);
+}
+
+/* The message goes first: who awaits need not wait for the keys to be written. */
+static enum err send_messages(struct publisher *p, uint32_t partition, const struct item *items,
+                              size_t count)
+{
+    struct span told[GATEWAYS_MAX];
+    size_t gateways = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < gateways && !span_equal(told[at], items[i].reply_to))
+            at++;
+        if (at < gateways || gateways == GATEWAYS_MAX)
+            continue;
+        told[gateways++] = items[i].reply_to;
+        TRY(send_message(p, partition, items[i].reply_to, items, count));
+    }
+    return ERR_NONE;
+}
+
+static enum err send_reply_key(struct publisher *p, uint32_t partition, const struct item *item,
+                               int64_t seconds)
+{
+    struct key key = key_reply(partition, item->id);
+    char ttl[24];
+    int len = snprintf(ttl, sizeof ttl, "%" PRId64, seconds);
+    struct span argv[] = {SPAN("SET"), {key.text, key.len}, item->answer, SPAN("EX"),
+                          {ttl, (size_t)len}};
+
+    return redis_send(p->redis, 5, argv);
+}
+
+static int64_t seconds_kept(struct id id)
+{
+    return id_is_keyed(id) ? ANSWER_KEYED_SECONDS : ANSWER_SECONDS;
+}
+
+static enum err send_availability(struct publisher *p, const struct tenure *t,
+                                  const struct availability *a)
+{
+    struct key key = key_availability(t->partition, a->show);
+    struct key channel = key_show_channel(a->show);
+
+    buf_reset(&p->record);
+    availability_pack(&p->record, a);
+    struct span set[] = {SPAN("SET"), {key.text, key.len}, buf_span(&p->record)};
+    struct span tell[] = {SPAN("PUBLISH"), {channel.text, channel.len}, buf_span(&p->record)};
+    TRY(redis_send(p->redis, 3, set));
+    return redis_send(p->redis, 3, tell);
+}
+
+/* Mark how far answers are sent, and drop the entries that are decided. */
+static enum err send_progress(struct publisher *p, uint32_t partition, uint64_t version,
+                              const struct cursor *cursor)
+{
+    struct key published = key_published(partition), stream = key_requests(partition);
+    char number[24], behind[CURSOR_BYTES_MAX + 24];
+    uint64_t ms = 0, sequence = 0;
+    int len = snprintf(number, sizeof number, "%" PRIu64, version);
+
+    sscanf(cursor->text, "%" SCNu64 "-%" SCNu64, &ms, &sequence);
+    int behind_len = snprintf(behind, sizeof behind, "%" PRIu64 "-%" PRIu64, ms, sequence + 1);
+    struct span set[] = {SPAN("SET"), {published.text, published.len}, {number, (size_t)len}};
+    struct span trim[] = {SPAN("XTRIM"), {stream.text, stream.len}, SPAN("MINID"),
+                          {behind, (size_t)behind_len}};
+    TRY(redis_send(p->redis, 3, set));
+    return redis_send(p->redis, 4, trim);
+}
+
+enum err publisher_send(struct publisher *p, const struct tenure *t, const struct batch *batch)
+{
+    static struct item items[BATCH_REQUESTS_MAX];
+
+    for (size_t i = 0; i < batch->count; i++)
+        items[i] = (struct item){
+            .id = batch->request[i].id,
+            .reply_to = batch->request[i].reply_to,
+            .answer = batch_answer_of(batch, i),
+            .repeated = batch->slot[i].origin == ORIGIN_REPEATED,
+        };
+    TRY(send_messages(p, t->partition, items, batch->count));
+    for (size_t i = 0; i < batch->count; i++)
+        TRY(send_reply_key(p, t->partition, &items[i], seconds_kept(items[i].id)));
+    for (size_t i = 0; i < batch->shows; i++)
+        TRY(send_availability(p, t, &batch->show[i]));
+    TRY(send_progress(p, t->partition, batch->version, &batch->cursor));
+    return redis_flush(p->redis);
+}
+
+enum err publisher_finish(struct publisher *p)
+{
+    enum err err = ERR_NONE;
+
+    while (redis_pending(p->redis) > 0) {
+        struct redis_reply *reply = NULL;
+        TRY(redis_take(p->redis, &reply));
+        if (redis_kind_of(reply) == REDIS_ERROR && !err) {
+            log_event(LOG_WARN, "publication_failed", "why", redis_text(reply).bytes, NULL);
+            err = ERR_REFUSED;
+        }
+        redis_reply_free(reply);
+    }
+    return err;
+}
+
+struct replay {
+    struct publisher *p;
+    const struct tenure *t;
+    uint64_t batches;
+};
+
+static bool read_item(struct value v, struct item *item)
+{
+    struct span id;
+    size_t count;
+
+    if (!value_is_array(v, &count) || count != 3 || !value_str(value_at(v, 0), &id) ||
+        id.len != ID_BYTES || !value_str(value_at(v, 1), &item->reply_to) ||
+        !value_str(value_at(v, 2), &item->answer))
+        return false;
+    memcpy(item->id.bytes, id.bytes, ID_BYTES);
+    item->repeated = true;
+    return true;
+}
+
+/* One row: what is still to be kept of it. Whoever waited may still be waiting. */
+static enum err replay_row(void *context, int64_t now_ms, struct span answers)
+{
+    static struct item items[BATCH_REQUESTS_MAX];
+    struct replay *r = context;
+    int64_t age = (r->t->now_ms - now_ms) / 1000;
+    struct tree tree;
+    size_t count;
+    enum err err = ERR_NONE;
+
+    if (tree_read(&tree, answers.bytes, answers.len))
+        return ERR_INPUT;
+    if (!value_is_array(tree_root(&tree), &count) || count > BATCH_REQUESTS_MAX)
+        count = 0;
+    for (size_t i = 0; !err && i < count; i++) {
+        if (!read_item(value_at(tree_root(&tree), i), &items[i]))
+            err = ERR_INPUT;
+        else if (seconds_kept(items[i].id) > age)
+            err = send_reply_key(r->p, r->t->partition, &items[i], seconds_kept(items[i].id) - age);
+    }
+    if (!err && age < ANSWER_SECONDS)
+        err = send_messages(r->p, r->t->partition, items, count);
+    tree_free(&tree);
+    r->batches++;
+    if (!err && redis_pending(r->p->redis) > REPLAY_PENDING_MAX)
+        err = publisher_finish(r->p);
+    return err;
+}
+
+enum err publisher_replay(struct publisher *p, struct ledger *ledger, const struct tenure *t,
+                          uint64_t published, int64_t batches_max)
+{
+    struct replay replay = {.p = p, .t = t};
+
+    if (published < t->version)
+        TRY(ledger_read_journal(ledger, t, published, batches_max, replay_row, &replay));
+    TRY(send_progress(p, t->partition, t->version, &t->cursor));
+    if (replay.batches > 0)
+        log_event(LOG_INFO, "journal_published", "partition", log_u64(t->partition), "batches",
+                  log_u64(replay.batches), NULL);
+    return publisher_finish(p);
+}

@@ -1,0 +1,111 @@
+#include "allocator/tenure.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+int64_t allocator_now(struct allocator *a)
+{
+    int64_t clock = clock_wall_ms();
+
+    if (clock > a->now_ms)
+        a->now_ms = clock;
+    return a->now_ms;
+}
+
+void tenure_say_away(struct allocator *a, const char *what, const char *why)
+{
+    if (what == a->away)
+        return;
+    if (what != NULL)
+        log_event(LOG_WARN, "away", "what", what, "why", why, NULL);
+    else
+        log_event(LOG_INFO, "back", "what", a->away, NULL);
+    a->away = what;
+}
+
+static enum err claim(struct allocator *a)
+{
+    struct tenure *t = &a->tenure;
+
+    TRY(ledger_claim(&a->ledger, a->options->name, a->epoch_min, t));
+    a->epoch_min = 0;
+    a->now_ms = t->now_ms;
+    t->now_ms = allocator_now(a);
+    intake_set(&a->intake, t->partition, &t->cursor);
+    a->reporter.metrics[AM_TAKEOVERS].count++;
+    log_event(LOG_INFO, "partition_claimed", "partition", log_u64(t->partition), "epoch",
+              log_u64(t->epoch), "version", log_u64(t->version), NULL);
+    return ERR_NONE;
+}
+
+static enum err connect_redis(struct allocator *a)
+{
+    /* Replies of another tenure may still be on their way: begin with a clean connection. */
+    if (redis_is_connected(a->redis) && redis_pending(a->redis) > 0)
+        redis_disconnect(a->redis);
+    if (!redis_is_connected(a->redis)) {
+        TRY(redis_connect(a->redis));
+        a->reporter.metrics[AM_REDIS_RECONNECTS].count++;
+    }
+    return decider_load_scripts(&a->decider);
+}
+
+/*
+ * A Redis that has seen a higher epoch than Postgres was left behind by a Postgres that lost some:
+ * who holds the lock in Postgres is the owner, with an epoch beyond both.
+ */
+static enum err take_in_redis(struct allocator *a, struct taken *taken)
+{
+    enum err err = decider_take(&a->decider, &a->tenure, taken);
+
+    if (err == ERR_FENCED && taken->fenced_by < UINT64_MAX / 2) {
+        log_event(LOG_WARN, "redis_is_ahead", "epoch", log_u64(taken->fenced_by), NULL);
+        a->epoch_min = taken->fenced_by + 1;
+    }
+    return err;
+}
+
+static bool redis_equals_postgres(const struct tenure *t, const struct taken *taken)
+{
+    return taken->clean && taken->version == t->version && t->generation[0] != '\0' &&
+           strcmp(taken->generation, t->generation) == 0;
+}
+
+static enum err mend_stream(struct allocator *a)
+{
+    bool created;
+    int64_t appended;
+
+    TRY(decider_mend(&a->decider, &a->tenure, &created, &appended));
+    if (created || appended > 0)
+        log_event(LOG_WARN, "stream_mended", "partition", log_u64(a->tenure.partition), "created",
+                  created ? "yes" : "no", "appended_again", log_i64(appended), NULL);
+    return ERR_NONE;
+}
+
+enum err tenure_take(struct allocator *a)
+{
+    struct tenure *t = &a->tenure;
+    struct taken taken;
+    char run_id[64];
+
+    strncpy(run_id, redis_run_id(a->redis), sizeof run_id - 1);
+    run_id[sizeof run_id - 1] = '\0';
+    TRY(claim(a));
+    TRY(connect_redis(a));
+    TRY(take_in_redis(a, &taken));
+    /* Another server under the same address, or the same one restarted: it may have lost the end. */
+    bool same_redis = run_id[0] == '\0' || strcmp(run_id, redis_run_id(a->redis)) == 0;
+    if (!same_redis || !redis_equals_postgres(t, &taken)) {
+        reporter_send(&a->reporter, t, ALLOCATOR_REBUILDING, t->now_ms);
+        TRY(publisher_finish(&a->publisher));
+        a->reporter.metrics[AM_REBUILDS].count++;
+        TRY(rebuild_partition(&a->rebuild, t));
+    }
+    TRY(mend_stream(a));
+    return publisher_replay(&a->publisher, &a->ledger, t, taken.has_published ? taken.published : 0,
+                            JOURNAL_REPLAY_BATCHES);
+}
