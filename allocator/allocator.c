@@ -71,6 +71,24 @@ static enum err settle_and_publish(struct allocator *a)
     return publisher_finish(&a->publisher);
 }
 
+/* What a reply key still holds is the first answer to the byte; Postgres' is made from its row. */
+static enum err prefer_reply_keys(struct allocator *a, struct batch *b, const bool *wanted)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct key key = key_reply(a->tenure.partition, b->request[i].id);
+        struct redis_reply *reply = NULL;
+
+        if (!wanted[i] || b->slot[i].origin != ORIGIN_REPEATED)
+            continue;
+        TRY(publisher_finish(&a->publisher));
+        TRY(redis_do_words(a->redis, &reply, "GET", key.text, NULL));
+        if (redis_kind_of(reply) == REDIS_STRING)
+            batch_answer(b, i, ORIGIN_REPEATED, redis_text(reply));
+        redis_reply_free(reply);
+    }
+    return ERR_NONE;
+}
+
 /* Which requests may have been granted before, beyond what Redis remembers? */
 static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
 {
@@ -84,7 +102,10 @@ static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
                      b->now_ms - id_made_ms(id) > LATE_MS);
         count += wanted[i];
     }
-    return count > 0 ? ledger_find_repeated(&a->ledger, b, wanted) : ERR_NONE;
+    if (count == 0)
+        return ERR_NONE;
+    TRY(ledger_find_repeated(&a->ledger, b, wanted));
+    return prefer_reply_keys(a, b, wanted);
 }
 
 /* Rules that have changed in Postgres hold from here on. */
@@ -254,7 +275,7 @@ static void note_refusal(struct allocator *a, const char *why)
 }
 
 /* After an error: what was decided and not committed is void; what is known of Postgres is noted. */
-static void end_tenure(struct allocator *a, enum err err)
+static void end_tenure(struct allocator *a, enum err err, bool served)
 {
     if (a->in_flight != NULL && a->ledger.committing) {
         /* Its outcome decides nothing here: the next tenure reads it from Postgres. */
@@ -265,7 +286,7 @@ static void end_tenure(struct allocator *a, enum err err)
             log_event(LOG_WARN, "commit_unknown", "partition", log_u64(a->tenure.partition), NULL);
     }
     a->in_flight = NULL;
-    if (err == ERR_REFUSED || err == ERR_MEMORY)
+    if (served && (err == ERR_REFUSED || err == ERR_MEMORY))
         note_refusal(a, ledger_why(&a->ledger));
     if (err == ERR_FENCED && a->epoch_min == 0) {
         log_event(LOG_WARN, "fenced", "partition", log_u64(a->tenure.partition), "epoch",
@@ -359,7 +380,7 @@ void allocator_run(const struct options *options, const volatile sig_atomic_t *s
         if (!err && !is_stopping(a))
             err = serve(a);
         if (err) {
-            end_tenure(a, err);
+            end_tenure(a, err, took);
             explain(a, err);
             backoff_ms = took ? BACKOFF_MS_MIN : backoff_ms * 2;
             if (backoff_ms > BACKOFF_MS_MAX)

@@ -259,15 +259,16 @@ static enum err read_taken_state(const struct redis_reply *reply, struct taken *
         taken->fenced_by = number_in(redis_text(redis_at(reply, 1)));
         return ERR_FENCED;
     }
-    if (redis_count(reply) != 5)
+    if (redis_count(reply) != 6)
         return ERR_REFUSED;
+    taken->epoch = number_in(redis_text(redis_at(reply, 1)));
     /* A generation too long to be ours is not ours. */
-    if (!text_into(redis_text(redis_at(reply, 1)), taken->generation, sizeof taken->generation))
+    if (!text_into(redis_text(redis_at(reply, 2)), taken->generation, sizeof taken->generation))
         taken->generation[0] = '\0';
-    taken->version = number_in(redis_text(redis_at(reply, 2)));
-    taken->clean = span_is(redis_text(redis_at(reply, 3)), "1");
-    taken->has_published = redis_text(redis_at(reply, 4)).len > 0;
-    taken->published = number_in(redis_text(redis_at(reply, 4)));
+    taken->version = number_in(redis_text(redis_at(reply, 3)));
+    taken->clean = span_is(redis_text(redis_at(reply, 4)), "1");
+    taken->has_published = redis_text(redis_at(reply, 5)).len > 0;
+    taken->published = number_in(redis_text(redis_at(reply, 5)));
     return ERR_NONE;
 }
 

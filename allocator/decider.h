@@ -75,6 +75,7 @@ enum err decider_decide(struct decider *d, const struct tenure *t, struct batch 
 
 /* What Redis has of the partition. */
 struct taken {
+    uint64_t epoch; /* before this one */
     char generation[GENERATION_BYTES_MAX];
     uint64_t version;
     bool clean;

@@ -3,12 +3,15 @@
 --   KEYS[1]  usher:{p}:state     KEYS[2]  usher:{p}:published
 --   ARGV     epoch
 --
--- Returns {'FENCED', epoch} or {'TAKEN', generation, version, clean, published}, each a string, ''
--- where there is none.
+-- Returns {'FENCED', epoch} or {'TAKEN', epoch before, generation, version, clean, published}, each
+-- a string, '' where there is none.
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'generation', 'version', 'clean')
 local seen = tonumber(state[1])
 if seen and seen > tonumber(ARGV[1]) then
   return {'FENCED', state[1]}
 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
-return {'TAKEN', state[2] or '', state[3] or '', state[4] or '', redis.call('GET', KEYS[2]) or ''}
+return {
+  'TAKEN', state[1] or '', state[2] or '', state[3] or '', state[4] or '',
+  redis.call('GET', KEYS[2]) or '',
+}

@@ -229,19 +229,24 @@ BEGIN
     FROM unnest(c_request, c_booking, c_op, c_answer) AS c (request, booking, op, answer);
   END IF;
 
+  -- What moved and did not move back. Every such tier must be one that the script speaks of.
+  SELECT coalesce(array_agg(ROW(m.show, m.tier, m.available, m.held, m.pending, m.confirmed)
+                            ::tier_move), '{}')
+  INTO moves FROM (
+    SELECT (x).show, (x).tier, sum((x).available) AS available, sum((x).held) AS held,
+           sum((x).pending) AS pending, sum((x).confirmed) AS confirmed
+    FROM unnest(moves) x GROUP BY 1, 2) m
+  WHERE (m.available, m.held, m.pending, m.confirmed) <> (0, 0, 0, 0);
+
   IF cardinality(t_show) > 0 OR cardinality(moves) > 0 THEN
     UPDATE tiers t
     SET available = t.available + m.available, held = t.held + m.held,
         pending = t.pending + m.pending, confirmed = t.confirmed + m.confirmed
-    FROM (SELECT (x).show, (x).tier, sum((x).available)::integer AS available,
-                 sum((x).held)::integer AS held, sum((x).pending)::integer AS pending,
-                 sum((x).confirmed)::integer AS confirmed
-          FROM unnest(moves) x GROUP BY 1, 2) m
+    FROM unnest(moves) m
     WHERE t.show = m.show AND t.tier = m.tier;
-    GET DIAGNOSTICS affected = ROW_COUNT;
-    PERFORM batch_expects('tiers moved', affected, (
-      SELECT count(*) FROM (SELECT DISTINCT (x).show, (x).tier FROM unnest(moves) x) m
-      JOIN unnest(t_show, t_tier) AS e (show, tier) USING (show, tier)));
+    SELECT count(*) INTO affected
+    FROM unnest(moves) m JOIN unnest(t_show, t_tier) AS e (show, tier) USING (show, tier);
+    PERFORM batch_expects('tiers moved', affected, cardinality(moves));
     SELECT count(*) INTO affected
     FROM unnest(t_show, t_tier, t_available, t_held, t_pending, t_confirmed)
          AS e (show, tier, available, held, pending, confirmed)
