@@ -186,15 +186,23 @@ private_file() {
 # with room for the file's name): the wanted one if it is, else one where sockets usually live.
 # Sets $sockets.
 socket_dir() {
-    local base=/run/usher
+    local base
     sockets=$2
     if ((${#sockets} > 80)); then
-        ((EUID == 0)) || base=${XDG_RUNTIME_DIR:-/tmp}/usher-$EUID
+        base=$(socket_base)
         folder 755 "$base"
         [[ ! -L $base && -O $base ]] || die "$base belongs to somebody else"
         sockets=$base/$run_id-$1
     fi
     folder 700 "$sockets"
+}
+
+socket_base() {
+    if ((EUID == 0)); then
+        echo /run/usher
+    else
+        echo "${XDG_RUNTIME_DIR:-/tmp}/usher-$EUID"
+    fi
 }
 
 # folder MODE PATH…: make folders that are not there; those that are keep their mode.

@@ -74,7 +74,7 @@ first_words() {
 usher is ready at $usher_url
 
   curl -s $usher_url/v1/shows
-  curl -s $usher_url/v1/shows/$demo_show/bookings \\
+  curl -s -X POST $usher_url/v1/shows/$demo_show/bookings \\
        -H 'Content-Type: application/json' -d '$demo_body'
 
 Logs are in $log_dir, addresses and passwords in $run_dir/usher.env.
