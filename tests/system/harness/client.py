@@ -7,6 +7,7 @@ import socket
 import time
 
 from . import contract
+from .process import patience
 
 REQUEST_ID = re.compile(r"^[\x21-\x7e]{1,128}$")
 
@@ -120,8 +121,23 @@ class Client:
     def availability(self, show):
         return self.get(f"/v1/shows/{show}/availability")
 
-    def available(self, show):
-        return self.availability(show).json["available"]
+    def await_stock(self, show, expected, seconds=3.0):
+        """Readers may hear of a change a moment after its client did: wait for it, within a bound.
+
+        `expected`: all that is available, or {tier: available}, or {tier: (available, held,
+        booked)}."""
+        end = time.monotonic() + patience(seconds)
+        while True:
+            body = self.availability(show).json
+            if isinstance(expected, int):
+                seen = body["available"]
+            else:
+                seen = {t["tier"]: t["available"] if isinstance(expected.get(t["tier"]), int)
+                        else (t["available"], t["held"], t["booked"]) for t in body["tiers"]}
+            if seen == expected:
+                return body
+            assert time.monotonic() < end, f"{show} has {seen}, not {expected}"
+            time.sleep(0.01)
 
 
 def field_names(keywords):
@@ -149,7 +165,7 @@ def check_problem(answer):
     problem = answer.json
     for member in ("type", "title", "detail", "code", "error"):
         assert isinstance(problem[member], str) and problem[member], (member, answer)
-    assert isinstance(problem["instance"], str), answer
+    assert isinstance(problem.get("instance", ""), str), answer
     assert problem["status"] == answer.status, answer
 
 

@@ -5,6 +5,7 @@ not the journal (it looks for what it promises), not Redis (it builds what must 
 is a row of a table and gives one sentence for each violation.
 """
 
+import json
 import time
 
 import psycopg2.extras
@@ -200,6 +201,8 @@ def judge_redis(connection, redis):
 def judge_partition(connection, redis, partition):
     keys = Keys(partition["partition"])
     state = {k.decode(): v.decode() for k, v in redis.hgetall(keys.state).items()}
+    if not state and partition["epoch"] == 0:
+        return []  # nobody has ever owned it
     if not state:
         return [f"partition {partition['partition']} has no state in Redis"]
     found = []
@@ -314,64 +317,91 @@ def judge_replies(redis, keys, bookings):
 class Ask:
     """One wish of one client: a command, sent once or again and again, and all that came back."""
 
-    def __init__(self, user, body, key=None):
-        self.user = user    # nobody else in this history has the name
+    def __init__(self, user, body, key=None, copies=1):
+        self.user = user      # nobody else in this history has the name
         self.body = body
-        self.key = key      # without one, only the first sending may count
+        self.key = key        # without one, each sending is another request
+        self.copies = copies  # sent by so many at the same time
         self.sendings = 0
-        self.answers = []   # (status, body's bytes) of final answers, in order of arrival
+        self.answers = []     # (status, body's bytes) of final answers, in order of arrival
+        self.changes = []     # (what, Ask) that followed, on the booking that was granted
 
     @property
     def granted(self):
         return next((body for status, body in self.answers if status == 201), None)
 
+    def outcome(self, what):
+        """The status that a change was answered with; None: not sent; 0: sent, never answered."""
+        asked = [change for name, change in self.changes if name == what]
+        if not asked:
+            return None
+        return asked[0].answers[0][0] if asked[0].answers else 0
+
 
 FINAL = (200, 201, 409, 410, 504)
 
 
-def judge_history(connection, asks, lines_of):
+def judge_history(connection, asks, lines):
     """Every answer is true, and nothing is there that nobody asked for.
 
-    lines_of(body) gives {tier's number: quantity} of what an ask's body wishes."""
+    lines(body) gives {tier's number: quantity} of what an ask's body wishes."""
     found, by_user = [], {}
     for booking in read_bookings(connection).values():
         by_user.setdefault(booking["user_id"], []).append(booking)
     for ask in asks:
         mine = by_user.pop(ask.user, [])
-        found += [f"{ask.user}: {problem}" for problem in judge_ask(ask, mine, lines_of)]
+        found += [f"{ask.user}: {problem}" for problem in judge_ask(ask, mine, lines)]
     found += [f"nobody asked for the booking of {user}" for user in by_user]
     return found
 
 
-def judge_ask(ask, mine, lines_of):
-    found = []
+def judge_ask(ask, mine, lines):
+    found = judge_key(ask) + [p for _, change in ask.changes for p in judge_key(change)]
     if len(mine) > (1 if ask.key is not None else ask.sendings):
         found.append(f"{len(mine)} bookings for {ask.sendings} sendings, key {ask.key}")
     for booking in mine:
         had = {tier: quantity for tier, (quantity, _) in booking["lines"].items()}
-        if had != lines_of(ask.body):
+        if had != lines(ask.body):
             found.append(f"asked for {ask.body} and has {had}")
-    if ask.key is not None and len(set(ask.answers)) > 1:
-        found.append(f"different answers under one key: {ask.answers}")
     for status, body in ask.answers:
-        assert status in FINAL
         if status == 201:
-            found += judge_granted(body, mine)
+            found += judge_granted(ask, body, mine)
         elif ask.key is not None and mine:
             found.append(f"was told {status} and has a booking: {body!r}")
     return found
 
 
-def judge_granted(body, mine):
-    import json
+def judge_key(ask):
+    if ask.key is not None and len(set(ask.answers)) > 1:
+        return [f"different answers under one key: {ask.answers}"]
+    return []
+
+
+def judge_granted(ask, body, mine):
+    """Is what was granted there, and has nothing become of it but what its owner was told?"""
     said = json.loads(body)
-    for booking in mine:
-        if booking["raw"] == id_bytes(said["id"]):
-            if (said["user"], said["quantity"], said["amount"]) != \
-                    (booking["user_id"], booking["quantity"], booking["amount"]):
-                return [f"was told {said}, Postgres has {booking}"]
-            return []
-    return [f"was told of {said['id']}, which Postgres does not have"]
+    booking = next((b for b in mine if b["raw"] == id_bytes(said["id"])), None)
+    if booking is None:
+        return [f"was told of {said['id']}, which Postgres does not have"]
+    found = []
+    if (said["user"], said["quantity"], said["amount"]) != \
+            (booking["user_id"], booking["quantity"], booking["amount"]):
+        found.append(f"was told {said}, Postgres has {booking}")
+    lawful = lawful_ends(ask, said["status"])
+    if booking["status"] not in lawful:
+        found.append(f"is {booking['status']}, not one of {sorted(lawful)}: {said['id']}")
+    return found
+
+
+def lawful_ends(ask, granted_as):
+    """States in which a booking may be found, by what was asked of it and answered."""
+    confirm, cancel = ask.outcome("confirm"), ask.outcome("cancel")
+    if cancel == 200:
+        return {"CANCELLED"}
+    ends = {"CANCELLED"} if cancel == 0 else set()
+    if granted_as == "CONFIRMED" or confirm == 200:
+        return ends | {"CONFIRMED"}
+    return ends | {"HELD", "EXPIRED"} | ({"CONFIRMED"} if confirm == 0 else set())
 
 
 # All of it.

@@ -3,6 +3,7 @@
 import secrets
 
 from . import judge
+from .crowd import Crowd, lines_of
 from .postgres_server import quote
 from .process import wait_until
 from .programs import Allocator, Gateway, run_program
@@ -91,6 +92,9 @@ class World:
         self.proxies.append(proxy)
         return proxy
 
+    def crowd(self, show, **options):
+        return Crowd([gateway.port for gateway in self.gateways], show, **options)
+
     # Looking.
 
     def client(self, gateway=0, **options):
@@ -138,17 +142,16 @@ class World:
 
     # Judging.
 
-    def judge(self, asks=(), lines_of=None, redis=True, verify=True):
+    def judge(self, asks=()):
         """Nothing may be wrong: by our judge, and by the product's own `usherctl verify`."""
         self.reconnect()
-        client = self.redis.client() if redis else None
-        violations = judge.judge(self.connection, client)
+        violations = judge.judge(self.connection, self.redis.client())
         if asks:
-            violations += judge.judge_history(self.connection, asks, lines_of)
+            numbers = {row["code"]: row["tier"] for row in self.rows("SELECT code, tier FROM tiers")}
+            violations += judge.judge_history(self.connection, asks, lines_of(numbers))
         assert not violations, "\n".join(violations)
-        if verify:
-            result = self.ctl("verify")
-            assert result.code == 0, result
+        result = self.ctl("verify")
+        assert result.code == 0, result
 
     # Ending.
 
