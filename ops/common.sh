@@ -5,8 +5,9 @@
 # A shell of `su` does not have the system's own folders, where setpriv's and dpkg's helpers are.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
+# Words that cannot be written (a full disk, a closed terminal) are lost; the work goes on.
 say() {
-    printf 'usher: %s\n' "$*"
+    printf 'usher: %s\n' "$*" || true
 }
 
 # Standard error may have been put aside (ops/supervisor.sh).
@@ -74,14 +75,15 @@ process_find() {
 }
 
 # process_stop NAME SIGNAL SECONDS [SIGNAL SECONDS…]: send the first signal to the recorded process
-# and give it its time, then the next. Fails if the process outlives them all. Once `hurried` is
-# set (a second Ctrl-C), nothing is given more than a second.
+# and give it its time, then the next; a process that was paused is woken to hear it. Fails if it
+# outlives them all. Once `hurried` is set (a second Ctrl-C), nothing gets more than a second.
 process_stop() {
     local name=$1 end
     shift
     process_find "$name" || return 0
     while (($# > 0)); do
         kill -s "$1" "$found" 2>/dev/null || true
+        kill -s CONT "$found" 2>/dev/null || true
         end=$((SECONDS + $2))
         while process_find "$name"; do
             ((SECONDS < end)) || break
@@ -140,7 +142,7 @@ port_is_taken() {
     printf -v hex ':%04X' "$1"
     awk -v port="$hex" '
         $4 == "0A" && substr($2, length($2) - 4) == port { found = 1 }
-        END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+        END { exit !found }' < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
 }
 
 # A free port below the range from which the kernel takes ports for outgoing connections.

@@ -8,18 +8,21 @@ run up down status wipe: export ADDRESS := $(ADDRESS)
 run up down status wipe: export RUN_DIR := $(RUN_DIR)
 run up down status wipe manual: export BUILD := $(BUILD)
 
-.PHONY: deps run up down status wipe test manual
+.PHONY: deps built run up down status wipe test manual
 
 deps: ## install the Debian packages that are missing (ops/packages.txt)
 	@ops/install build run
 
-run: deps ## start everything here and stay; Ctrl-C stops it (PORT=8080 ADDRESS=127.0.0.1 RUN_DIR=run)
-	@$(MAKE) --no-print-directory -s build
+run: built ## start everything here and stay; Ctrl-C stops it (PORT=8080 ADDRESS=127.0.0.1 RUN_DIR=run)
 	@ops/run
 
-up: deps ## the same in the background, back when it is ready
-	@$(MAKE) --no-print-directory -s build
+up: built ## the same in the background, back when it is ready
 	@ops/up
+
+# A make of its own, begun when the compiler is there; -q asks whether there is anything to do.
+built: deps
+	@$(MAKE) -q build 2>/dev/null || echo 'usher: building'
+	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 
 down: ## stop what `make run` or `make up` started in RUN_DIR
 	@ops/down

@@ -4,6 +4,9 @@
 readonly restart_ms_min=250 restart_ms_max=10000 steady_ms=30000
 readonly log_bytes_max=67108864
 
+readonly early_deaths_max=5
+
+early_deaths=0
 stopping='' hurried='' ready='' explained=''
 declare -A pid_of=() started_ms=() wait_ms=() restart_at_ms=()
 
@@ -64,8 +67,11 @@ show_tail() {
 
 # --- Keeping ------------------------------------------------------------------------------------
 
+# From here on nothing but a signal ends the run: a command that fails in one turn (a full disk, no
+# more processes) may do better in the next.
 keep_running() {
     local turn
+    set +e
     for ((turn = 1; ; turn++)); do
         pause 0.3
         tend_all
@@ -94,9 +100,8 @@ is_mine() {
 take_note_of_death() {
     local name=$1 status=0
     wait "${pid_of[$name]}" || status=$?
-    # Wrong configuration does not mend itself.
-    if [[ -z $ready && $status == 2 && $name == @(gateway|allocator-*) ]]; then
-        give_up "$name" 'refuses its configuration'
+    if [[ -z $ready ]] && ((++early_deaths > early_deaths_max)); then
+        give_up "$name" "ended again and again, at last with $(ending_in_words "$status")"
     fi
     now_ms
     if ((ms - started_ms[$name] > steady_ms)) || [[ -z ${wait_ms[$name]:-} ]]; then
@@ -131,7 +136,7 @@ log_bound() {
     [[ -e $1 ]] || return 0
     bytes=$(stat -c %s "$1")
     if ((bytes > log_bytes_max)); then
-        cp -f "$1" "$1.1"
+        cp -f "$1" "$1.1" || true
         : >"$1"
     fi
 }
