@@ -18,3 +18,16 @@ $(BUILD)/bench/rival: $(RIVALS) $(BUILD)/bench/serve.o $(BUILD)/bench/generator/
 
 $(BUILD)/bench/limit_%: $(BUILD)/bench/limit_%.o $(LINK) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+
+# QUICK=1: some minutes instead of half an hour; its plots stay in $(BUILD). ONLY= names measures.
+bench_arguments = --build $(BUILD) $(if $(ONLY),--only $(ONLY)) \
+                  $(if $(QUICK),--quick,$(if $(ONLY),,--plots docs/bench))
+
+.PHONY: bench bench-wrk bench-programs
+bench-programs: $(BENCH_PROGRAMS) ## build the benchmark's programs
+
+bench: build bench-programs ## usher beside its rivals and limits, every target judged (QUICK=1)
+	bench/run $(bench_arguments)
+
+bench-wrk: build ## wrk against the usher that runs in RUN_DIR
+	RUN_DIR=$(or $(RUN_DIR),run) BUILD=$(BUILD) bench/wrk

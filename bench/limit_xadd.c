@@ -44,11 +44,13 @@ int main(int argc, char **argv)
     struct redis_url url;
     const char *why = "";
 
-    if (argc != 3 || !redis_url_parse(argv[1], &url, &why)) {
-        fprintf(stderr, "usage: limit_xadd REDIS_URL SECONDS\n%s\n", why);
+    const char *text = getenv("USHER_REDIS");
+
+    if (argc != 2 || text == NULL || !redis_url_parse(text, &url, &why)) {
+        fprintf(stderr, "usage: USHER_REDIS=URL limit_xadd SECONDS\n%s\n", why);
         return 2;
     }
-    int64_t span_us = limit_number("limit_xadd", argv[2], 3600) * 1000000;
+    int64_t span_us = limit_number("limit_xadd", argv[1], 3600) * 1000000;
     signal(SIGPIPE, SIG_IGN);
     struct redis *redis = redis_new(&url, TIMEOUT_MS);
     bool right = redis_connect(redis) == ERR_NONE;

@@ -102,8 +102,6 @@ static void ask(struct held *c)
 {
     size_t index;
 
-    if (c->hold->plan->open_kind != OPEN_AWAIT)
-        return;
     (void)target_of(c->hold, c, &index);
     const struct buf *request = &c->hold->request[index];
     if (send(c->io.fd, request->bytes, request->len, MSG_NOSIGNAL) != (ssize_t)request->len)
@@ -125,7 +123,6 @@ static void finish_connect(struct held *c)
         c->state = HELD_OPEN;
         h->connecting--;
         h->tally->open++;
-        ask(c);
     }
     connect_more(h);
 }
@@ -210,15 +207,21 @@ static void hold_init(struct hold *h, const struct plan *plan, struct board *boa
     h->count = (size_t)plan_share(plan, plan->open, process);
     h->held = calloc(h->count > 0 ? h->count : 1, sizeof(*h->held));
     assert(h->loop != NULL && h->held != NULL);
-    for (size_t i = 0; i < plan->targets; i++) {
+    for (size_t i = 0; i < plan->targets; i++)
         buf_init(&h->request[i], 4096);
-        if (plan->open_kind == OPEN_AWAIT)
-            buf_putf(&h->request[i], "GET %s HTTP/1.1\r\nHost: %s\r\nPrefer: wait=30\r\n\r\n",
-                     plan->path, plan->target[i].host);
-    }
     ev_timer_init(&h->look, on_look, LOOK_SECONDS, LOOK_SECONDS);
     h->look.data = h;
     ev_timer_start(h->loop, &h->look);
+}
+
+static void ask_all(struct hold *h)
+{
+    for (size_t i = 0; i < h->plan->targets; i++)
+        buf_putf(&h->request[i], "GET %s HTTP/1.1\r\nHost: %s\r\nPrefer: wait=30\r\n\r\n",
+                 h->board->path, h->plan->target[i].host);
+    for (size_t i = 0; i < h->count; i++)
+        if (h->held[i].state == HELD_OPEN)
+            ask(&h->held[i]);
 }
 
 static void run_for(struct hold *h, double seconds)
@@ -251,6 +254,8 @@ int hold_run(const struct plan *plan, struct board *board, uint32_t process)
     connect_more(&h);
     run_for(&h, CONNECT_SECONDS);
     bool right = h.tally->open + h.tally->open_lost == h.count && drive_wait_for_start(board);
+    if (right && plan->open_kind == OPEN_AWAIT)
+        ask_all(&h);
     if (right)
         run_for(&h, plan->seconds);
     else

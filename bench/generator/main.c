@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,18 @@ static void start_processes(const struct plan *plan, pid_t pids[])
     }
 }
 
+/* What the held connections ask for may depend on what happened while they were made. */
+static void take_path(const struct plan *plan)
+{
+    if (plan->open_kind != OPEN_AWAIT)
+        return;
+    if (strcmp(plan->path, "-") != 0)
+        snprintf(board->path, sizeof(board->path), "%s", plan->path);
+    else if (fgets(board->path, sizeof(board->path), stdin) == NULL)
+        atomic_store(&board->stop, 1);
+    board->path[strcspn(board->path, "\r\n")] = '\0';
+}
+
 /* All clients first, then one common start. */
 static void start_together(const struct plan *plan)
 {
@@ -58,12 +71,13 @@ static void start_together(const struct plan *plan)
             return;
         clock_sleep_ms(1);
     }
-    board->start_wall_us = clock_wall_ms() * 1000;
-    atomic_store(&board->start_us, clock_mono_us());
     if (plan->open > 0) {
         printf("storm: open\n");
         fflush(stdout);
+        take_path(plan);
     }
+    board->start_wall_us = clock_wall_ms() * 1000;
+    atomic_store(&board->start_us, clock_mono_us());
 }
 
 /* Collects those that ended; true while one still runs. */

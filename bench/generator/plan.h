@@ -38,7 +38,7 @@ struct plan {
     unsigned weight_sum;
     uint32_t open; /* connections to hold, over all processes; 0: the usual run */
     enum open_kind open_kind;
-    const char *path; /* --open-kind await: what to GET; borrowed from argv */
+    const char *path; /* --open-kind await: what to GET, or "-"; borrowed from argv */
     int64_t timeline_ms;
     const char *json; /* where to write the results; borrowed from argv; NULL: nowhere */
     bool quiet;

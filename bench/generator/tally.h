@@ -14,6 +14,7 @@
 
 #define TIMELINE_CELLS 20000
 #define SAMPLE_BYTES 1024
+#define PATH_BYTES_MAX 512
 
 struct tally {
     uint64_t verdict[STEPS_END][VERDICTS_END]; /* within the window */
@@ -44,6 +45,7 @@ struct board {
     _Atomic int64_t start_us; /* monotonic; 0 while not all are ready */
     _Atomic uint32_t stop;    /* 1: end now */
     int64_t start_wall_us;
+    char path[PATH_BYTES_MAX]; /* what awaiting connections ask for; set before start_us */
     struct tally tally[PROCESSES_MAX];
 };
 

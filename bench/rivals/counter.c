@@ -26,12 +26,27 @@ struct counter {
     char sha1[SHA_BYTES];
 };
 
+static const char *user_of(const struct redis_url *url)
+{
+    return url->user[0] != '\0' ? url->user : "default";
+}
+
+static bool log_in(redisContext *redis, const struct redis_url *url)
+{
+    if (url->password[0] == '\0')
+        return true;
+    redisReply *reply = redisCommand(redis, "AUTH %s %s", user_of(url), url->password);
+    bool right = reply != NULL && reply->type == REDIS_REPLY_STATUS;
+    freeReplyObject(reply);
+    return right;
+}
+
 static redisContext *connect_waiting(const struct redis_url *url)
 {
     redisContext *redis =
         url->is_unix ? redisConnectUnix(url->host) : redisConnect(url->host, url->port);
 
-    if (redis != NULL && redis->err == 0)
+    if (redis != NULL && redis->err == 0 && log_in(redis, url))
         return redis;
     fprintf(stderr, "rival: redis: %s\n", redis != NULL ? redis->errstr : "no memory");
     if (redis != NULL)
@@ -78,7 +93,7 @@ struct counter *counter_open(struct ev_loop *loop, const char *url_text, uint32_
     assert(counter != NULL);
     *counter = (struct counter){.answered = answered, .context = context};
     if (!redis_url_parse(url_text, &url, &why)) {
-        fprintf(stderr, "rival: --redis: %s\n", why);
+        fprintf(stderr, "rival: redis: %s\n", why);
         free(counter);
         return NULL;
     }
@@ -89,6 +104,9 @@ struct counter *counter_open(struct ev_loop *loop, const char *url_text, uint32_
             counter->redis->data = counter;
             redisLibevAttach(loop, counter->redis);
             redisAsyncSetDisconnectCallback(counter->redis, on_disconnect);
+            if (url.password[0] != '\0')
+                redisAsyncCommand(counter->redis, NULL, NULL, "AUTH %s %s", user_of(&url),
+                                  url.password);
             return counter;
         }
     }

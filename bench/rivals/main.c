@@ -40,7 +40,7 @@ static void print_help(void)
         printf("                         %-17s %s\n", designs[i]->name, designs[i]->summary);
     puts("                         seckill           a Redis counter with write-behind\n"
          "  --postgres CONNINFO  a database of its own: its tables shows and bookings are dropped\n"
-         "  --redis URL          for seckill (redis://127.0.0.1:6379)\n"
+         "  --redis URL          for seckill (USHER_REDIS, else redis://127.0.0.1:6379)\n"
          "  --listen ADDRESS     where to listen (127.0.0.1:0)\n"
          "  --pool N             connections to Postgres (16)\n"
          "  --shows N            shows 1 … N (1)\n"
@@ -61,8 +61,9 @@ static long number(const char *text, long max)
 
 static struct rival rival_from_arguments(int argc, char **argv)
 {
+    const char *redis = getenv("USHER_REDIS");
     struct rival r = {.listen = "127.0.0.1:0",
-                      .redis = "redis://127.0.0.1:6379",
+                      .redis = redis != NULL ? redis : "redis://127.0.0.1:6379",
                       .pool = 16,
                       .shows = 1,
                       .seats = 100000000};
