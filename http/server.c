@@ -2,8 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,12 +11,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/listener.h"
 #include "http/server_private.h"
 
-#define LISTEN_TEXT_BYTES_MAX 256
 #define RESPONSE_HEAD_BYTES_MAX 65536
 
-static enum err listener_open(const char *address, int *fd, int *port);
 static void on_connection(struct ev_loop *loop, ev_io *listener, int events);
 static void on_pause_end(struct ev_loop *loop, ev_timer *timer, int events);
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events);
@@ -68,87 +65,6 @@ enum err http_server_open(struct ev_loop *loop, const struct http_server_options
     ev_io_start(loop, &s->listener);
     *server = s;
     return ERR_NONE;
-}
-
-/* "host:port", "[v6]:port", ":port". The port is what follows the last colon. */
-static enum err split_address(const char *address, char *host, const char **port)
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || strlen(address) >= LISTEN_TEXT_BYTES_MAX)
-        return ERR_INPUT;
-    size_t len = (size_t)(colon - address);
-    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
-        address++;
-        len -= 2;
-    }
-    memcpy(host, address, len);
-    host[len] = '\0';
-    *port = colon + 1;
-    size_t digits = strspn(*port, "0123456789");
-    return digits > 0 && digits <= 5 && (*port)[digits] == '\0' && atoi(*port) <= 65535 ? ERR_NONE
-                                                                                        : ERR_INPUT;
-}
-
-/* Errors stand in errno. Accepted sockets inherit TCP_NODELAY from the listener. */
-static int listen_on(const struct addrinfo *info)
-{
-    int yes = 1, no = 0;
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0 &&
-        (info->ai_family != AF_INET6 ||
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) == 0) &&
-        bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
-        return fd;
-    int cause = errno;
-    close(fd);
-    errno = cause;
-    return -1;
-}
-
-static int bound_port(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
-        return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
-}
-
-static enum err listener_open(const char *address, int *fd, int *port)
-{
-    char host[LISTEN_TEXT_BYTES_MAX];
-    const char *service;
-    if (split_address(address, host, &service) != ERR_NONE) {
-        log_event(LOG_ERROR, "listen_failed", "address", address, "error", "not host:port", NULL);
-        return ERR_INPUT;
-    }
-    /* All addresses: an IPv6 socket takes IPv4 too; where there is no IPv6, IPv4 comes next. */
-    const char *name = host[0] != '\0' ? host : "::";
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    int failure = getaddrinfo(name, service, &hints, &found);
-    *fd = failure == 0 ? listen_on(found) : -1;
-    if (*fd < 0 && host[0] == '\0' &&
-        (failure != 0 || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-        if (found != NULL)
-            freeaddrinfo(found);
-        found = NULL;
-        failure = getaddrinfo("0.0.0.0", service, &hints, &found);
-        *fd = failure == 0 ? listen_on(found) : -1;
-    }
-    const char *error = failure != 0 ? gai_strerror(failure) : strerror(errno);
-    if (*fd < 0)
-        log_event(LOG_ERROR, "listen_failed", "address", address, "error", error, NULL);
-    else
-        *port = bound_port(*fd);
-    if (found != NULL)
-        freeaddrinfo(found);
-    return *fd < 0 ? ERR_INPUT : ERR_NONE;
 }
 
 void server_look_at_clock(struct http_server *server)

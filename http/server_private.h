@@ -13,7 +13,6 @@
 #define OUTPUT_SPARE_BYTES 65536 /* output buffers up to this size are kept for the next ... */
 #define OUTPUTS_SPARE 32         /* ... and this many of them */
 #define ERROR_BYTES_MAX 16384    /* fields and body of a refusal */
-#define LISTEN_BACKLOG 4096
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_PAUSE_SECONDS 0.1  /* when there is no descriptor left */
 #define LINGER_MS 1000            /* how long a closed connection may still drop what it is sent */

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import resource
+import signal
 import socket
 import struct
 import time
@@ -168,7 +169,15 @@ def start(tmp_path):
 
     yield begin
     for responder in started:
-        code = responder.stop()
+        if responder.alive():
+            # No SIGCONT along with it: that would undo the SIGSTOP by which the leak sanitizer
+            # attaches to an ending program, and it would wait for ever.
+            responder.send(signal.SIGTERM)
+        try:
+            code = responder.wait()
+        finally:
+            if responder.alive():
+                responder.kill9()
         assert responder.complaints() == [], responder.tail()
         assert code == 0, responder.tail()
 
@@ -681,7 +690,6 @@ def resident_bytes(pid):
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif("asan" in build_folder().name, reason="sanitizers have memory of their own")
 def test_a_connection_that_waits_is_small(responder):
     count = 2000
     responder.counts()
@@ -694,7 +702,8 @@ def test_a_connection_that_waits_is_small(responder):
         wire.send(get(b"/slow?ms=60000", fields))
     wait_until("requests", lambda: responder.counts()["requests"] > 2 * count)
     each = (resident_bytes(responder.pid) - before) / count
-    assert each < 3072, each
+    print(f"{each:.0f} bytes each")
+    assert each < (32768 if is_slow_build() else 3072)  # sanitizers take memory of their own
     for wire in wires:
         wire.reset()
     wait_until("gone", lambda: responder.counts()["gone"] == count)
@@ -710,7 +719,7 @@ def test_draining(responder):
     half = responder.connect()
     half.send(post(b"hello")[:-1])
     wait_until("requests", lambda: responder.counts()["requests"] >= 4)
-    responder.send(15)
+    responder.send(signal.SIGTERM)
     assert idle.is_closed()
     assert busy.is_silent(0.05)
     with pytest.raises(ConnectionRefusedError):
@@ -728,7 +737,7 @@ def test_draining(responder):
 
 
 def test_draining_with_nothing_under_way(responder):
-    responder.send(15)
+    responder.send(signal.SIGTERM)
     assert responder.wait(2) == 0
 
 
@@ -738,7 +747,7 @@ def test_what_was_sent_before_the_drain_is_answered(responder):
     late = [responder.connect() for _ in range(20)]
     for wire in wires + late:
         wire.send(get(b"/"))
-    responder.send(15)
+    responder.send(signal.SIGTERM)
     responder.cont()
     for wire in wires + late:
         assert wire.answer().body == b"ok"

@@ -1,0 +1,110 @@
+#include "http/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define ADDRESS_BYTES_MAX 256
+
+/* The host, copied without brackets, and the port: what follows the last colon. */
+static bool split_address(const char *address, char host[ADDRESS_BYTES_MAX], const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || strlen(address) >= ADDRESS_BYTES_MAX)
+        return false;
+    size_t len = (size_t)(colon - address);
+    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
+        address++;
+        len -= 2;
+    }
+    memcpy(host, address, len);
+    host[len] = '\0';
+    *port = colon + 1;
+    size_t digits = strspn(*port, "0123456789");
+    return digits > 0 && digits <= 5 && (*port)[digits] == '\0' && atoi(*port) <= 65535;
+}
+
+static bool set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+/* Accepted sockets inherit TCP_NODELAY. An IPv6 socket for all addresses takes IPv4 too. */
+static bool prepare(int fd, const struct addrinfo *info)
+{
+    return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+           set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) &&
+           set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+           (info->ai_family != AF_INET6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
+           bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0;
+}
+
+/* A listening descriptor, or -1 and errno. */
+static int listen_on(const struct addrinfo *info)
+{
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || prepare(fd, info))
+        return fd;
+    int cause = errno;
+    close(fd);
+    errno = cause;
+    return -1;
+}
+
+/* The same by name; -1 and the error's text. */
+static int listen_at(const char *host, const char *port, const char **error)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    int failure = getaddrinfo(host, port, &hints, &found);
+    if (failure != 0) {
+        *error = gai_strerror(failure);
+        return -1;
+    }
+    int fd = listen_on(found);
+    if (fd < 0)
+        *error = strerror(errno);
+    freeaddrinfo(found);
+    return fd;
+}
+
+static int bound_port(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } address = {.six = {0}};
+    socklen_t len = sizeof address;
+    if (getsockname(fd, &address.any, &len) != 0)
+        return 0;
+    bool is_six = address.any.sa_family == AF_INET6;
+    return ntohs(is_six ? address.six.sin6_port : address.four.sin_port);
+}
+
+enum err listener_open(const char *address, int *fd, int *port)
+{
+    char host[ADDRESS_BYTES_MAX];
+    const char *service;
+    const char *error = "it is not host:port";
+    *fd = -1;
+    if (split_address(address, host, &service)) {
+        *fd = listen_at(host[0] != '\0' ? host : "::", service, &error);
+        if (*fd < 0 && host[0] == '\0') /* there may be no IPv6 here */
+            *fd = listen_at("0.0.0.0", service, &error);
+    }
+    if (*fd < 0) {
+        log_event(LOG_ERROR, "listen_failed", "address", address, "error", error, NULL);
+        return ERR_INPUT;
+    }
+    *port = bound_port(*fd);
+    return ERR_NONE;
+}
