@@ -9,7 +9,7 @@ done
 printf 'static const struct migration migrations[] = {\n'
 for file in "$@"; do
     name=$(basename "$file" .sql)
-    number=$(expr "${name%%_*}" + 0)
+    number=$(printf '%s' "${name%%_*}" | sed 's/^0*//') # to C, 0010 would be eight
     printf '    {%s, "%s", migration_%s, sizeof(migration_%s)},\n' \
         "$number" "${name#*_}" "$name" "$name"
 done

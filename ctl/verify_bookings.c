@@ -407,7 +407,7 @@ static enum err compare_holds(struct stream *s)
     if (count == 0)
         return ERR_NONE;
     TRY(comparison_ask(s->c, count + 2, argv, &reply));
-    for (size_t i = 0; reply != NULL && i < redis_count(reply); i++)
+    for (size_t i = 0; reply != NULL && i < count && i < redis_count(reply); i++)
         compare_hold(s, held[i], redis_at(reply, i));
     redis_reply_free(reply);
     return ERR_NONE;

@@ -153,10 +153,15 @@ static size_t list_count(const char *list)
     return n;
 }
 
-static char *copy_of(const char *text)
+/* The value of one keyword, owned by the caller; NULL if it is not given or empty. */
+static char *option_copy(const PQconninfoOption *options, const char *keyword)
 {
-    char *copy = text == NULL || *text == '\0' ? NULL : strdup(text);
-    if (copy == NULL && text != NULL && *text != '\0')
+    while (options->keyword != NULL && strcmp(options->keyword, keyword) != 0)
+        options++;
+    if (options->keyword == NULL || options->val == NULL || *options->val == '\0')
+        return NULL;
+    char *copy = strdup(options->val);
+    if (copy == NULL)
         abort();
     return copy;
 }
@@ -171,22 +176,19 @@ static enum err hosts_read(struct postgres *p, struct hosts *hosts)
         PQfreemem(message);
         return ERR_INPUT;
     }
-    for (PQconninfoOption *o = options; o->keyword != NULL; o++) {
-        if (strcmp(o->keyword, "host") == 0)
-            hosts->host = copy_of(o->val);
-        else if (strcmp(o->keyword, "hostaddr") == 0)
-            hosts->hostaddr = copy_of(o->val);
-        else if (strcmp(o->keyword, "port") == 0)
-            hosts->port = copy_of(o->val);
-        else if (strcmp(o->keyword, "target_session_attrs") == 0)
-            hosts->attrs = copy_of(o->val);
-    }
+    hosts->host = option_copy(options, "host");
+    hosts->hostaddr = option_copy(options, "hostaddr");
+    hosts->port = option_copy(options, "port");
+    hosts->attrs = option_copy(options, "target_session_attrs");
     PQconninfoFree(options);
     size_t named = list_count(hosts->host), numbered = list_count(hosts->hostaddr);
     hosts->count = named > numbered ? named : numbered;
     if (hosts->count == 0)
         hosts->count = 1; /* libpq's default place */
-    return hosts->count <= HOSTS_MAX ? ERR_NONE : ERR_INPUT;
+    if (hosts->count <= HOSTS_MAX)
+        return ERR_NONE;
+    keep_why(p, "the connection string names too many hosts");
+    return ERR_INPUT;
 }
 
 static void hosts_free(struct hosts *hosts)
@@ -211,8 +213,7 @@ static enum err connect_one(struct postgres *p, const struct hosts *hosts, size_
 {
     char host[256], hostaddr[256], port[16], user_timeout[24];
     snprintf(user_timeout, sizeof(user_timeout), "%lld", (long long)p->timeout_ms);
-    /* Later ones win, NULL and "" count as not given: the operator's string stands over the first.
-     */
+    /* Later ones win over earlier ones; NULL and "" count as not given. */
     const char *const keys[] = {
         "tcp_user_timeout", "dbname",          "host", "hostaddr", "port", "target_session_attrs",
         "application_name", "client_encoding", NULL};
@@ -284,7 +285,7 @@ static enum err set_up_session(struct postgres *p)
     snprintf(sql, sizeof(sql),
              "SET lock_timeout = %lld; SET idle_in_transaction_session_timeout = %lld;"
              " SET synchronous_commit = on; SET client_min_messages = warning",
-             (long long)(p->timeout_ms * 3 / 4), (long long)(p->timeout_ms * 2));
+             (long long)p->timeout_ms * 3 / 4, (long long)p->timeout_ms * 2);
     return postgres_run(p, sql);
 }
 

@@ -316,7 +316,7 @@ static enum err learn_run_id(struct redis *r)
     struct redis_reply *reply;
     TRY(expect(r, 2, info, &reply));
     struct span text = redis_text(reply);
-    const char *at = memmem(text.bytes, text.len, field, strlen(field));
+    const char *at = text.len > 0 ? memmem(text.bytes, text.len, field, strlen(field)) : NULL;
     size_t n = 0;
     if (at != NULL) {
         at += strlen(field);
