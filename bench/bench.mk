@@ -31,3 +31,12 @@ bench: build bench-programs ## usher beside its rivals and limits, every target 
 
 bench-wrk: build ## wrk against the usher that runs in RUN_DIR
 	RUN_DIR=$(or $(RUN_DIR),run) BUILD=$(BUILD) bench/wrk
+
+$(BUILD)/tests/bench/test_generator: $(BUILD)/tests/bench/test_generator.o $(BENCH_BASE) \
+    $(addprefix $(BUILD)/bench/generator/,histogram.o response.o errand.o)
+	$(CC) $(CFLAGS) -o $@ $^ -lcmocka
+
+.PHONY: test-bench
+test-bench: $(BUILD)/tests/bench/test_generator $(BUILD)/bench/storm ## the load generator's own tests
+	$(BUILD)/tests/bench/test_generator
+	BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q tests/bench

@@ -62,7 +62,8 @@ int main(int argc, char **argv)
     }
     double seconds = (double)(clock_mono_us() - began_us) / 1e6;
     struct redis_reply *reply = NULL;
-    if (right && redis_do_words(redis, &reply, "DEL", STREAM, NULL) == ERR_NONE)
+    const struct span delete[] = {SPAN("DEL"), SPAN(STREAM)};
+    if (right && redis_do(redis, 2, delete, &reply) == ERR_NONE)
         redis_reply_free(reply);
     if (right)
         printf("{\"entries\":%" PRIu64 ",\"entries_per_second\":%.1f}\n", entries,

@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "bench/generator/client.h"
 
-#define CONNECT_SECONDS 20.0 /* all clients are connected within, or the run is called off */
-#define GRACE_SECONDS 10.0   /* for answers under way when the time is over */
+#define CONNECT_SECONDS 5.0 /* all clients are connected within, or the run is called off */
+#define GRACE_SECONDS 10.0  /* for answers under way when the time is over */
 #define START_WAIT_MS 30000
 #define TICK_NS 200000 /* how finely the open loop cuts time */
 #define STOP_LOOK_SECONDS 0.1
@@ -188,7 +188,9 @@ static int64_t due_us(const struct drive *d, uint64_t index)
 /* Open loop: begin all that is due and finds an idle client. */
 static void begin_due(struct drive *d, int64_t now_us)
 {
-    while (d->rate > 0 && may_begin(d) && due_us(d, d->due_begun) <= now_us) {
+    int64_t until_us = now_us < d->end_us ? now_us : d->end_us - 1;
+
+    while (d->rate > 0 && may_begin(d) && due_us(d, d->due_begun) <= until_us) {
         struct client *c = queue_take(d);
         if (c == NULL)
             return;

@@ -1,5 +1,6 @@
 #include "bench/generator/response.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -98,16 +99,14 @@ static struct span read_scalar(const char *at, const char *end)
 
 struct span json_member(struct span json, const char *name)
 {
-    char quoted[NAME_BYTES_MAX + 2];
+    char quoted[NAME_BYTES_MAX + 3];
     size_t n = strlen(name);
     const char *at = json.bytes;
     const char *end = json.bytes + json.len;
 
     if (n > NAME_BYTES_MAX || json.len == 0)
         return (struct span){NULL, 0};
-    quoted[0] = '"';
-    memcpy(quoted + 1, name, n);
-    quoted[n + 1] = '"';
+    snprintf(quoted, sizeof(quoted), "\"%s\"", name);
     while ((at = memmem(at, (size_t)(end - at), quoted, n + 2)) != NULL) {
         at = skip_spaces(at + n + 2, end);
         if (at < end && *at == ':')

@@ -88,9 +88,13 @@ static bool read_path(struct span path, uint32_t *show)
         return false;
     struct span name = {path.bytes + strlen(before), path.len - around};
     const char *dash = memrchr(name.bytes, '-', name.len);
-    struct span number = {dash + 1, dash != NULL ? (size_t)(name.bytes + name.len - dash) - 1 : 0};
-    if (dash == NULL || !read_number(number, SHOWS_MAX, show))
-        *show = 1;
+    *show = 1;
+    if (dash != NULL) {
+        struct span number = {dash + 1, (size_t)(name.bytes + name.len - dash) - 1};
+        uint32_t n;
+        if (read_number(number, SHOWS_MAX, &n))
+            *show = n;
+    }
     return true;
 }
 

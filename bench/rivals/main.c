@@ -25,7 +25,7 @@ static const struct design *const designs[] = {&design_for_update, &design_for_u
 
 static const char schema[] = {
 #include "bench/rivals/schema.sql.inc"
-    , '\0'};
+};
 
 struct rival {
     const char *design, *listen, *postgres, *redis;
@@ -120,7 +120,7 @@ static bool make_tables(const struct rival *r)
     struct buf sql;
 
     buf_init(&sql, SCRIPT_BYTES_MAX);
-    buf_puts(&sql, schema);
+    buf_put(&sql, schema, sizeof(schema));
     buf_putf(&sql,
              "INSERT INTO shows (id, total_seats) SELECT n, %ld FROM generate_series(1, %ld) n;",
              r->seats, r->shows);
