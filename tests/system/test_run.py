@@ -341,7 +341,7 @@ def test_the_pages_and_the_example_are_what_the_programs_say():
                                REPOSITORY / "ops" / "usher.conf", "--check-config"],
                               capture_output=True, env=environment(), check=False)
         assert done.returncode == 0, done.stderr
-    for page in ("gateway/usher-gateway.8", "allocator/usher-allocator.8"):
+    for page in ("gateway/usher-gateway.8", "allocator/usher-allocator.8", "ctl/usherctl.8"):
         done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z",
                                REPOSITORY / page], capture_output=True, check=False)
         assert done.returncode == 0 and done.stderr == b"", done.stderr
