@@ -181,6 +181,7 @@ def test_partition_add(world):
 
 def test_status_shows_owner_backlog_and_gateways(world):
     world.show("gig", {"GA": (500, 10)}, number=1)
+    assert world.ctl("partition", "add", 2).code == 0
     world.start_redis()
     before = json.loads(world.ctl("status", "--json").out)
     assert before["partitions"][0] == {

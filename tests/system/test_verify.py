@@ -41,7 +41,7 @@ def verify(world, *words):
 def test_clean(busy):
     result = verify(busy)
     assert result.code == 0, result
-    assert result.out == "verify: clean: 2 shows, 21 bookings, 2 partitions\n"
+    assert result.out == "verify: clean: 2 shows, 21 bookings, 1 partitions\n"
 
 
 def test_clean_again_after_a_rebuild(busy):
