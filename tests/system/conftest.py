@@ -50,9 +50,6 @@ def migrated(session_folder):
         assert result.code == 0, result
         cluster.run("postgres", f"CREATE ROLE {ALLOCATOR_USER} LOGIN IN ROLE usher_allocator")
         cluster.run("postgres", f"CREATE ROLE {GATEWAY_USER} LOGIN IN ROLE usher_gateway")
-        for partition in (1, 2):
-            cluster.run(TEMPLATE, "INSERT INTO partitions (partition) VALUES (%s) "
-                                  "ON CONFLICT DO NOTHING", partition)
     finally:
         cluster.stop()
     return cluster
