@@ -3,7 +3,7 @@
 import time
 
 from .bench import median
-from .system import peak_rss_bytes, rss_bytes
+from .system import peak_rss_bytes
 
 LEVELS = (1_000, 10_000, 100_000, 1_000_000)
 LEVELS_QUICK = (1_000, 10_000, 100_000)
@@ -80,8 +80,7 @@ def rebuild_and_memory(bench):
                                 "seconds_before": round(small, 3)}
     bench.results["memory"] = {
         "redis_bytes_per_booking": round(grown / live_grown, 1),
-        "allocator_mib": round(peak_rss_bytes(owner) / 2**20, 1),
-        "gateway_mib": round(rss_bytes(system.pid("gateway")) / 2**20, 1)}
+        "allocator_mib": round(peak_rss_bytes(owner) / 2**20, 1)}
     bench.say(f"  {live(system)} live bookings: sells again {seconds:.2f} s after the wipe; "
               f"{grown / live_grown:.0f} B each in Redis")
 

@@ -5,6 +5,7 @@ import time
 from .bench import CLIENTS, SPREAD_SHOWS, median, summary
 from .load import Storm
 from .rival import DESIGNS, SQL_DESIGNS, Rival
+from .system import rss_bytes
 
 POOLS = (1, 2, 4, 8, 16, 32, 64)
 POOLS_QUICK = (1, 4, 16, 64)
@@ -22,6 +23,8 @@ def usher(bench):
                                 clients=clients, show=bench.new_show(shows), shows=shows)
             table[name][str(clients)] = summary(result.step("book"))
     bench.results["usher"] = table
+    gateway = bench.system.gateway_pids()[0]
+    bench.results["gateway_mib"] = round(sum(map(rss_bytes, gateway)) / 2**20, 1)
 
 
 def words(shows):
