@@ -6,33 +6,33 @@
 #define USHER_BASE_BOUNDS_H
 
 /* What a person may send. */
-#define USER_BYTES_MAX 128      /* a user's name: UTF-8 without control characters */
-#define KEY_BYTES_MAX 255       /* an Idempotency-Key, without its quotes */
-#define SLUG_BYTES_MAX 64       /* a show's slug */
-#define TIER_BYTES_MAX 32       /* a tier's code */
-#define LINES_MAX 10            /* tiers in one booking */
-#define TIERS_MAX 32            /* tiers in one show */
-#define QUANTITY_MAX 1000       /* places in one line of a booking */
-#define PRICE_MAX 100000000000  /* minor units; times QUANTITY_MAX * LINES_MAX stays below 2^53 */
-#define JSON_DEPTH_MAX 16       /* nesting of a body */
-#define TRACE_BYTES_MAX 55      /* a W3C traceparent, version 00 */
+#define USER_BYTES_MAX 128     /* a user's name: UTF-8 without control characters */
+#define KEY_BYTES_MAX 255      /* an Idempotency-Key, without its quotes */
+#define SLUG_BYTES_MAX 64      /* a show's slug */
+#define TIER_BYTES_MAX 32      /* a tier's code */
+#define LINES_MAX 10           /* tiers in one booking */
+#define TIERS_MAX 32           /* tiers in one show */
+#define QUANTITY_MAX 1000      /* places in one line of a booking */
+#define PRICE_MAX 100000000000 /* minor units; times QUANTITY_MAX * LINES_MAX stays below 2^53 */
+#define JSON_DEPTH_MAX 16      /* nesting of a body */
+#define TRACE_BYTES_MAX 55     /* a W3C traceparent, version 00 */
 
 /* HTTP. */
-#define HEAD_BYTES_MAX 8192     /* request line and header fields */
-#define TARGET_BYTES_MAX 2048   /* the request target */
-#define FIELDS_MAX 64           /* header fields in a request */
-#define PIPELINE_MAX 64         /* exchanges under way on one connection */
+#define HEAD_BYTES_MAX 8192   /* request line and header fields */
+#define TARGET_BYTES_MAX 2048 /* the request target */
+#define FIELDS_MAX 64         /* header fields in a request */
+#define PIPELINE_MAX 64       /* exchanges under way on one connection */
 
 /* The stream. */
-#define ENTRY_REQUESTS_MAX 256  /* requests a gateway puts into one entry */
-#define ENTRY_BYTES_MAX 262144  /* bytes of one entry */
-#define BATCH_REQUESTS_MAX 512  /* requests decided by one run of the script */
-#define BATCH_EXPIRIES_MAX 512  /* holds released by one run of the script */
+#define ENTRY_REQUESTS_MAX 256 /* requests a gateway puts into one entry */
+#define ENTRY_BYTES_MAX 262144 /* bytes of one entry */
+#define BATCH_REQUESTS_MAX 512 /* requests decided by one run of the script */
+#define BATCH_EXPIRIES_MAX 512 /* holds released by one run of the script */
 #define GATEWAY_NAME_BYTES_MAX 32
 
 /* How long answers are kept in Redis, and the most a client may ask to wait. */
-#define ANSWER_SECONDS 600          /* ten minutes */
-#define ANSWER_KEYED_SECONDS 86400  /* a day, where an Idempotency-Key was given */
+#define ANSWER_SECONDS 600         /* ten minutes */
+#define ANSWER_KEYED_SECONDS 86400 /* a day, where an Idempotency-Key was given */
 #define WAIT_SECONDS_MAX 30
 #define DEADLINE_MS_DEFAULT 30000
 #define DEADLINE_MS_MAX 600000

@@ -10,7 +10,7 @@ enum err {
     ERR_INPUT,       /* malformed bytes from outside: refuse them */
     ERR_BOUND,       /* a bound of bounds.h or of the configuration was reached */
     ERR_MEMORY,      /* no memory: refuse the request, keep the process */
-    ERR_UNAVAILABLE, /* Redis or Postgres is away, or timed out: nothing is known to have happened */
+    ERR_UNAVAILABLE, /* Redis or Postgres is away or late: nothing is known to have happened */
     ERR_UNKNOWN,     /* the connection broke during a commit: it may or may not have happened */
     ERR_FENCED,      /* another owner has taken the partition */
     ERR_REBUILD,     /* Redis does not hold what Postgres says: write it anew */

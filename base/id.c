@@ -12,8 +12,8 @@
 #define RANDOM_BITS 46
 #define RANDOM_MASK ((UINT64_C(1) << RANDOM_BITS) - 1)
 #define DEADLINE_SHIFT RANDOM_BITS
-#define MS_SHIFT 54 /* within the last eight bytes, which hold the milliseconds' lowest ten bits   \
-                     */
+/* The milliseconds' lowest ten bits stand at the top of the last eight bytes. */
+#define MS_SHIFT 54
 #define MS_LOW_BITS 10
 #define KEYED_BIT 0x80 /* in the fifth byte */
 
@@ -27,7 +27,7 @@ static int digit_value(char c);
 
 struct id id_fresh(uint32_t show, int64_t now_ms, int64_t deadline_ms, uint64_t random)
 {
-    struct id id;
+    struct id id = {{0}};
     int64_t ms = now_ms - ID_EPOCH_MS;
     uint64_t units;
 

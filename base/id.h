@@ -39,8 +39,9 @@ struct id id_keyed(uint32_t show, struct span caller, struct span route, struct 
 
 uint32_t id_show(struct id id);
 bool id_is_keyed(struct id id);
-int64_t id_made_ms(struct id id);     /* fresh ids only: when it was made, since 1970 */
-int64_t id_deadline_ms(struct id id); /* fresh ids only: the wall clock at its deadline, rounded up */
+/* Of fresh ids only, since 1970: when it was made, and its deadline by that clock, rounded up. */
+int64_t id_made_ms(struct id id);
+int64_t id_deadline_ms(struct id id);
 
 bool id_equal(struct id a, struct id b);
 uint64_t id_hash(struct id id); /* for hash tables; ids are not chosen freely enough to collide */

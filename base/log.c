@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,7 +27,7 @@ struct log_line {
 static void put(struct log_line *line, const char *bytes, size_t n);
 static void put_pair(struct log_line *line, const char *key, const char *value);
 static void put_quoted(struct log_line *line, struct span s);
-static char *next_number(void);
+static char *number_text(unsigned long long n);
 
 void log_open(const char *program, enum log_level level_min)
 {
@@ -79,7 +78,23 @@ void log_event(enum log_level level, const char *event, ...)
 
 const char *log_u64(unsigned long long n)
 {
-    char *at = next_number() + NUMBER_BYTES - 1;
+    return number_text(n);
+}
+
+const char *log_i64(long long n)
+{
+    char *text = number_text(n < 0 ? 0ULL - (unsigned long long)n : (unsigned long long)n);
+
+    if (n < 0)
+        *--text = '-'; /* twenty digits, filled in from the end, leave room for it */
+    return text;
+}
+
+static char *number_text(unsigned long long n)
+{
+    static char numbers[NUMBERS][NUMBER_BYTES];
+    static unsigned next;
+    char *at = numbers[next++ % NUMBERS] + NUMBER_BYTES - 1;
 
     *at = '\0';
     do {
@@ -87,26 +102,6 @@ const char *log_u64(unsigned long long n)
         n /= 10;
     } while (n != 0);
     return at;
-}
-
-const char *log_i64(long long n)
-{
-    char *at;
-
-    if (n >= 0)
-        return log_u64((unsigned long long)n);
-    /* log_u64 fills from the slot's end, and twenty digits leave room for a sign. */
-    at = (char *)(uintptr_t)log_u64(0ULL - (unsigned long long)n);
-    *--at = '-';
-    return at;
-}
-
-static char *next_number(void)
-{
-    static char numbers[NUMBERS][NUMBER_BYTES];
-    static unsigned next;
-
-    return numbers[next++ % NUMBERS];
 }
 
 static void put(struct log_line *line, const char *bytes, size_t n)

@@ -61,9 +61,8 @@ enum state {
 
 enum code {
 #define X(number, name, status, title, error) CODE_##name = number,
-    CODES(X)
+    CODES(X) CODES_END
 #undef X
-    CODES_END
 };
 
 const char *operation_name(enum operation op); /* "BOOK"; NULL for a number that is none */
