@@ -29,10 +29,10 @@ struct create_arguments {
 
 #define CREATE_FLAGS 3
 static const struct flag create_own_flags[CREATE_FLAGS] = {
-    {"--tier", FLAG_LIST, offsetof(struct create_arguments, tiers), 0, 0, "CODE:PRICE:CAPACITY",
-     "a tier, its price in minor units; again for each"},
-    {"--file", FLAG_TEXT, offsetof(struct create_arguments, file), 0, 0, "FILE.json",
-     "one show or an array of them, instead of flags"},
+    {"--tier", FLAG_LIST, offsetof(struct create_arguments, tiers), 0, 0, "TIER",
+     "CODE:PRICE:CAPACITY, the price in minor units; again for each"},
+    {"--file", FLAG_TEXT, offsetof(struct create_arguments, file), 0, 0, "FILE",
+     "one show or an array of them as JSON, instead of flags"},
     {"--if-absent", FLAG_SWITCH, offsetof(struct create_arguments, if_absent), 0, 0, "",
      "a slug that exists already is left as it is"},
 };
