@@ -5,7 +5,9 @@
  * the exchange. The application answers exactly once with exchange_answer, now or later; answers
  * of pipelined exchanges go out in the order of their requests. If the client goes away first,
  * `gone` is called once instead, and the exchange must not be touched after it returns; it is not
- * called for an exchange that was answered.
+ * called for an exchange that was answered. A client goes away by breaking its connection, by not
+ * reading, or when an answer before this one closed the connection. One that has only shut its
+ * sending side is still there: a mere FIN does not tell whether it reads on.
  *
  * The server, not the application, answers what is wrong with HTTP itself (400, 408, 413, 414, 417,
  * 431, 501, 505 and connection bounds 503), through the application's `render_error`, so that
@@ -59,7 +61,11 @@ struct response {
     bool close;               /* close the connection after it */
 };
 
-/* Date, Content-Length and Connection are added by the server; nothing else is. */
+/*
+ * Date, Content-Length and Connection are added by the server; nothing else is. It never calls
+ * back: what follows from it happens at the end of the loop's turn, and the exchange lives until
+ * then. A body longer than output_bytes_max is sent only as far as the socket takes it at once.
+ */
 void exchange_answer(struct exchange *x, const struct response *response);
 
 struct http_application {
@@ -67,10 +73,11 @@ struct http_application {
     void (*handle)(void *context, struct exchange *x);
     void (*gone)(void *context, struct exchange *x);
     /* How many body bytes this request may bring (0: none is fine, but more is 413). Called once
-     * the head is read. */
+     * the head of each request is read. The body may never come, and `gone` is not called before
+     * `handle` was: keep nothing that has to be freed. */
     size_t (*body_bytes_max)(void *context, struct exchange *x);
     /* The server's own refusal: write further header fields and a body; the content type is
-     * returned. */
+     * returned. A 503 has its Retry-After already. */
     const char *(*render_error)(void *context, int status, const char *detail, struct buf *headers,
                                 struct buf *body);
 };

@@ -34,6 +34,8 @@ enum err http_server_open(struct ev_loop *loop, const struct http_server_options
 void http_server_drain(struct http_server *server, void (*drained)(void *context), void *context);
 const struct http_counts *http_server_counts(const struct http_server *server);
 int http_server_port(const struct http_server *server); /* as bound, when ":0" was asked for */
-void http_server_close(struct http_server *server);     /* at once; frees */
+/* At once: connections are cut, `gone` is called for what was under way, all is freed. Not from
+ * within `handle` or `gone`; from within `drained` it is fine. */
+void http_server_close(struct http_server *server);
 
 #endif

@@ -741,6 +741,20 @@ def test_draining_with_nothing_under_way(responder):
     assert responder.wait(2) == 0
 
 
+def test_ending_at_once_with_everything_under_way(start):
+    responder = start(output_bytes_max=8000000)
+    wires = [responder.connect() for _ in range(6)]
+    wires[1].ask(get(b"/"))
+    wires[2].send(post(b"x" * 10000)[:-1])
+    wires[3].send(get(b"/slow?ms=60000") + get(b"/") + get(b"/slow?ms=60000") + b"GET / H")
+    wires[4].send(get(b"/big?bytes=7000000"))
+    wires[5].ask(b"nonsense\r\n\r\n")
+    wait_until("requests", lambda: responder.counts()["requests"] >= 6)
+    responder.send(signal.SIGINT)
+    assert responder.wait() == 0
+    assert wires[3].is_closed()
+
+
 def test_what_was_sent_before_the_drain_is_answered(responder):
     wires = [responder.connect() for _ in range(20)]
     responder.sigstop()

@@ -218,6 +218,13 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     http_server_drain(r->server, on_drained, r);
 }
 
+static void on_interrupt(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    on_drained(watcher->data);
+}
+
 static long number(const char *text)
 {
     char *end;
@@ -293,6 +300,10 @@ int main(int argc, char **argv)
     ev_signal_init(&terminate, on_terminate, SIGTERM);
     terminate.data = &r;
     ev_signal_start(r.loop, &terminate);
+    ev_signal interrupt;
+    ev_signal_init(&interrupt, on_interrupt, SIGINT);
+    interrupt.data = &r;
+    ev_signal_start(r.loop, &interrupt);
     printf("listening %d\n", http_server_port(r.server));
     fflush(stdout);
     ev_run(r.loop, 0);
