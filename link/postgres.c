@@ -20,6 +20,7 @@
 #define PARAMETERS_MAX 64
 #define PARAMETER_BYTES_MAX (64u << 20) /* all text parameters of one statement */
 #define HOSTS_MAX 16
+#define PUSH_OUT_MS 20
 #define WHY_BYTES 512
 #define NAME_BYTES 64
 #define SQLSTATE_BYTES 6
@@ -44,6 +45,7 @@ struct postgres {
 static enum err await_connected(struct postgres *p, PGconn *conn, int64_t deadline_us);
 static enum err set_up_session(struct postgres *p);
 static enum err start(struct postgres *p, int sent);
+static void push_out(struct postgres *p);
 static enum err finish(struct postgres *p, PGresult **result);
 static enum err finish_for(struct postgres *p, struct postgres_result **result);
 static void gather(struct postgres *p);
@@ -398,7 +400,9 @@ enum err postgres_query_prepared(struct postgres *p, const char *name, size_t co
 enum err postgres_begin(struct postgres *p, const char *name, size_t count,
                         const struct postgres_parameter *parameters, bool binary_results)
 {
-    return send_statement(p, NULL, name, count, parameters, binary_results);
+    TRY(send_statement(p, NULL, name, count, parameters, binary_results));
+    push_out(p);
+    return ERR_NONE;
 }
 
 bool postgres_is_settled(struct postgres *p)
@@ -548,6 +552,20 @@ static enum err finish_for(struct postgres *p, struct postgres_result **result)
     enum err err = finish(p, &own);
     *result = (struct postgres_result *)(void *)own;
     return err;
+}
+
+/*
+ * The server does nothing before it has the whole statement, and a long one does not fit into the
+ * socket at once: see it off, for a moment. Whatever goes wrong shows when the answer is read.
+ */
+static void push_out(struct postgres *p)
+{
+    int64_t deadline_us = clock_mono_us() + PUSH_OUT_MS * 1000;
+    short seen = 0;
+    while (PQflush(p->conn) > 0 &&
+           wait_for(PQsocket(p->conn), POLLIN | POLLOUT, deadline_us, &seen) == ERR_NONE)
+        if ((seen & POLLIN) && PQconsumeInput(p->conn) == 0)
+            return;
 }
 
 /* Wait until the server is ready for the next statement, then say how this one ended. */

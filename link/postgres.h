@@ -67,8 +67,8 @@ enum err postgres_query_prepared(struct postgres *p, const char *name, size_t co
                                  struct postgres_result **result);
 
 /*
- * Begin a prepared statement without waiting for it (the socket is written as far as it goes);
- * then, later, settle it. Exactly one may be under way. settle returns ERR_UNKNOWN when the
+ * Begin a prepared statement and see it off to the server, without waiting for what it does; then,
+ * later, settle it. Exactly one may be under way. settle returns ERR_UNKNOWN when the
  * connection broke or the timeout passed: a single statement is its own transaction, so whether it
  * committed is then not known.
  */

@@ -23,6 +23,7 @@
 #define OUTPUT_BYTES_EAGER (256u << 10) /* from here on redis_send writes what the socket takes */
 #define OUTPUT_BYTES_KEPT (4u << 20)    /* memory kept for the next pipeline */
 #define INPUT_BYTES_MAX (256u << 20)    /* replies not yet taken; more breaks the connection */
+#define READER_BYTES_KEPT (1u << 20)    /* the parser's memory between replies */
 #define CHUNK_BYTES 65536 /* fed to the parser at once: it moves its rest each reply */
 #define WHY_BYTES 320
 #define RUN_ID_BYTES 48
@@ -86,6 +87,7 @@ enum err redis_connect(struct redis *r)
         return broken(r, "cannot connect", "out of memory");
     if (r->context->err)
         return broken(r, "cannot connect", r->context->errstr);
+    r->context->reader->maxbuf = READER_BYTES_KEPT;
     if (!r->url.is_unix)
         (void)redisEnableKeepAlive(r->context); /* helps only an idle connection; may fail */
     enum err err = greet(r);

@@ -330,6 +330,28 @@ static void postgres_begin_does_not_wait(void **state)
     postgres_free(p);
 }
 
+/* Longer than any socket's buffer: the server has it all, and works while we look elsewhere. */
+static void postgres_begin_sees_a_long_statement_off(void **state)
+{
+    (void)state;
+    struct postgres *p = postgres_open(PATIENT_MS);
+    struct postgres_result *result;
+    size_t n = 2u << 20;
+    char *bytes = malloc(n);
+    memset(bytes, 'x', n);
+    struct postgres_parameter big = {bytes, n, false};
+    assert_int_equal(postgres_prepare(p, "long", "SELECT length($1), pg_sleep(0.3)"), ERR_NONE);
+    assert_int_equal(postgres_begin(p, "long", 1, &big, true), ERR_NONE);
+    clock_sleep_ms(600);
+    int64_t start_us = clock_mono_us();
+    assert_int_equal(postgres_settle(p, &result), ERR_NONE);
+    assert_true(elapsed_ms(start_us) < 150);
+    assert_int_equal(postgres_cell_i64(result, 0, 0), n);
+    postgres_result_free(result);
+    free(bytes);
+    postgres_free(p);
+}
+
 static void postgres_slow_statement_is_unknown(void **state)
 {
     (void)state;
@@ -543,6 +565,7 @@ int main(void)
         cmocka_unit_test(postgres_aborted_commit_is_refused),
         cmocka_unit_test(postgres_deferred_error_is_seen),
         cmocka_unit_test(postgres_begin_does_not_wait),
+        cmocka_unit_test(postgres_begin_sees_a_long_statement_off),
         cmocka_unit_test(postgres_slow_statement_is_unknown),
         cmocka_unit_test(postgres_terminated_backend_is_noticed),
         cmocka_unit_test(postgres_lock_wait_is_refused),
