@@ -74,6 +74,8 @@ include ops/ops.mk
 
 include http/http.mk
 
+include gateway/gateway.mk
+
 include tests/checks.mk
 
 clean: ## remove what was built

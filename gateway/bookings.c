@@ -1,0 +1,181 @@
+#include "gateway/bookings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/commands.h"
+#include "gateway/handlers.h"
+#include "gateway/reply.h"
+#include "gateway/shows.h"
+
+/* A line as the body has it, before its tier's number is known. */
+struct asked_line {
+    struct span tier;
+    int64_t quantity;
+};
+
+struct asked {
+    struct span user;
+    bool hold;
+    int64_t deadline_ms;
+    size_t lines;
+    struct asked_line line[LINES_MAX];
+};
+
+static void read_line(struct json *json, struct json_object in, struct asked *asked)
+{
+    struct asked_line *line = &asked->line[asked->lines++];
+
+    line->quantity = 1;
+    json_text(json, in, "tier", true, &line->tier);
+    json_whole(json, in, "quantity", false, 1, QUANTITY_MAX, &line->quantity);
+    for (struct asked_line *other = asked->line; other < line; other++)
+        if (!json->failed && span_equal(other->tier, line->tier))
+            json_fail(json, "\"items\" must name each tier once");
+}
+
+static void read_lines(struct json *json, struct asked *asked)
+{
+    struct json_object root = json_root(json), item;
+    size_t count;
+
+    if (!json_has(root, "items")) {
+        read_line(json, root, asked);
+        return;
+    }
+    if (json_has(root, "tier") || json_has(root, "quantity"))
+        json_fail(json, "Either \"items\" or \"tier\" and \"quantity\", not both");
+    if (!json_list(json, root, "items", LINES_MAX, &count))
+        return;
+    for (size_t i = 0; i < count && json_list_at(json, root, "items", i, &item); i++)
+        read_line(json, item, asked);
+}
+
+static void read_booking(struct json *json, struct asked *asked)
+{
+    struct json_object root = json_root(json);
+
+    command_read_user(json, root, "user", true, &asked->user);
+    json_flag(json, root, "hold", &asked->hold);
+    asked->deadline_ms = command_read_deadline(json, root);
+    read_lines(json, asked);
+}
+
+bool bookings_line(struct task *task, struct span code, int64_t quantity, struct line *line)
+{
+    const struct tier *tier = show_tier_named(task->show, code);
+
+    if (tier == NULL) {
+        reply_not_found(task, "The show has no such tier");
+        return false;
+    }
+    line->tier = tier->number;
+    line->quantity = (uint32_t)quantity;
+    return true;
+}
+
+static void send_booking(struct task *task, const struct asked *asked)
+{
+    struct request request = {.op = asked->hold ? OP_HOLD : OP_BOOK,
+                              .user = asked->user,
+                              .lines = asked->lines};
+
+    for (size_t i = 0; i < asked->lines; i++)
+        if (!bookings_line(task, asked->line[i].tier, asked->line[i].quantity, &request.line[i]))
+            return;
+    command_send(task, &(struct command){.request = &request,
+                                         .deadline_ms = asked->deadline_ms,
+                                         .scope = SPAN("/v1/bookings"),
+                                         .grant = command_grant});
+}
+
+void post_bookings(struct task *task)
+{
+    struct asked asked = {0};
+    struct json json;
+
+    if (!shows_give(task, task->parameter[0]) || !command_begin(task, &json))
+        return;
+    read_booking(&json, &asked);
+    if (command_is_right(task, &json))
+        send_booking(task, &asked);
+    json_free(&json);
+}
+
+bool bookings_find(struct task *task, struct span text, struct id *id)
+{
+    if (id_parse(text, id) != ERR_NONE || id_show(*id) == 0 || id_show(*id) > INT32_MAX) {
+        reply_not_found(task, "There is no such booking");
+        return false;
+    }
+    return shows_give_number(task, id_show(*id));
+}
+
+/* "quantity" and "tier": some of the places; neither: all of them. */
+static bool read_cancel(struct task *task, struct json *json, struct line *line)
+{
+    struct json_object root = json_root(json);
+    struct span tier;
+    int64_t quantity = 0;
+    bool has_tier = json_text(json, root, "tier", false, &tier);
+
+    *line = (struct line){0, 0};
+    json_whole(json, root, "quantity", false, 1, QUANTITY_MAX, &quantity);
+    if (has_tier && quantity == 0)
+        json_fail(json, "\"quantity\" is missing: how many places of this tier are given back");
+    if (!command_is_right(task, json))
+        return false;
+    if (has_tier)
+        return bookings_line(task, tier, quantity, line);
+    line->quantity = (uint32_t)quantity;
+    return true;
+}
+
+void bookings_change(struct task *task, struct json *json, enum operation op, struct id booking,
+                     task_grant *grant)
+{
+    struct request request = {.op = op, .booking = booking};
+    int64_t deadline_ms = command_read_deadline(json, json_root(json));
+    char scope[64], id[ID_TEXT_BYTES];
+
+    command_read_user(json, json_root(json), "user", false, &request.user);
+    if (op == OP_CANCEL && !json->failed) {
+        request.lines = 1;
+        if (!read_cancel(task, json, &request.line[0]))
+            return;
+    }
+    if (!command_is_right(task, json))
+        return;
+    id_format(booking, id);
+    int n = snprintf(scope, sizeof scope, "/v1/bookings/%s/%s", id, operation_name(op));
+    command_send(task, &(struct command){.request = &request,
+                                         .deadline_ms = deadline_ms,
+                                         .scope = {scope, (size_t)n},
+                                         .grant = grant});
+}
+
+static void post_change(struct task *task, enum operation op)
+{
+    struct json json;
+    struct id id;
+
+    if (!bookings_find(task, task->parameter[0], &id) || !command_begin(task, &json))
+        return;
+    bookings_change(task, &json, op, id, command_grant);
+    json_free(&json);
+}
+
+void post_confirm(struct task *task)
+{
+    post_change(task, OP_CONFIRM);
+}
+
+void post_cancel(struct task *task)
+{
+    post_change(task, OP_CANCEL);
+}
+
+void post_extend(struct task *task)
+{
+    post_change(task, OP_EXTEND);
+}

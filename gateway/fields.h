@@ -1,0 +1,56 @@
+/* What stands in a request's head, path and query beyond plain text. Pure. */
+#ifndef USHER_GATEWAY_FIELDS_H
+#define USHER_GATEWAY_FIELDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bounds.h"
+#include "base/buf.h"
+
+/* RFC 7240. Of a preference that is given more than once, the first one counts. */
+struct preference {
+    bool respond_async;
+    bool has_wait;
+    int64_t wait_s; /* clamped to WAIT_SECONDS_MAX */
+};
+/* Take in one field of that name; start from a zeroed struct. What is malformed is ignored. */
+void preference_read(struct preference *p, struct span field);
+/* The value of Preference-Applied, or "" if there was nothing to apply. */
+#define PREFERENCE_BYTES 32
+void preference_format(const struct preference *p, char text[PREFERENCE_BYTES]);
+
+/* Idempotency-Key, bare or quoted; false if it is no key of 1..KEY_BYTES_MAX printable bytes. */
+struct idempotency_key {
+    char text[KEY_BYTES_MAX];
+    size_t len;
+};
+bool idempotency_key_read(struct span field, struct idempotency_key *key);
+
+/* W3C trace context: a valid traceparent is taken over as it is. */
+bool traceparent_is_valid(struct span field);
+/* Begin one of three random numbers. Writes TRACE_BYTES_MAX bytes and a NUL. */
+void traceparent_begin(const uint64_t random[3], char text[TRACE_BYTES_MAX + 1]);
+
+/* Percent-decoding of a path segment or (plus_is_space) of a query value. False if it is malformed
+ * or longer than max. */
+bool percent_decode(struct span raw, bool plus_is_space, char *text, size_t max, size_t *len);
+
+enum query_found { QUERY_ABSENT, QUERY_FOUND, QUERY_BAD };
+/* The first parameter of that name, decoded. */
+enum query_found query_value(struct span query, const char *name, char *text, size_t max,
+                             size_t *len);
+
+/* RFC 3339, or a date alone (its midnight in UTC), as milliseconds since 1970. */
+bool time_read(struct span text, int64_t *wall_ms);
+
+/* If-None-Match against one strong tag (with its quotes), compared weakly. */
+bool etag_matches(struct span if_none_match, struct span etag);
+
+/* True for application/json and anything +json, with whatever parameters. */
+bool media_is_json(struct span content_type);
+
+/* Whether the origin stands in the list (separated by commas or spaces; "*" allows all). */
+bool origin_is_allowed(struct span list, struct span origin);
+
+#endif

@@ -1,0 +1,251 @@
+#include "gateway/gateway.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <ev.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/keys.h"
+#include "base/log.h"
+#include "gateway/enqueue.h"
+#include "gateway/partitions.h"
+#include "gateway/postgres_link.h"
+#include "gateway/redis_link.h"
+#include "gateway/routes.h"
+#include "gateway/shows.h"
+#include "gateway/waiters.h"
+#include "http/server.h"
+
+#define HEADERS_BYTES_MAX 8192
+#define BODY_BYTES_MAX (4 << 20) /* /metrics of many partitions is the longest */
+#define COUNT_EVERY_S 0.25
+#define DRAIN_TELL_MS 500 /* before the drain's end, those who still wait are told so */
+
+/* What only this file needs, around the gateway. */
+struct run {
+    struct gateway gateway;
+    struct http_application application;
+    struct http_counts counted; /* already in the shared gauges */
+    uint64_t reconnects_counted[3];
+    ev_timer count_timer, drain_tell, drain_end;
+    ev_signal terminate, interrupt;
+};
+
+static void on_redis_ready(void *context)
+{
+    struct gateway *g = context;
+
+    enqueue_go_on(g->enqueue);
+}
+
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+static void on_message(void *context, struct span payload)
+{
+    struct gateway *g = context;
+
+    waiters_hear(g->waiters, payload);
+}
+
+static void count_up(struct metric_value *value, uint64_t now, uint64_t *counted)
+{
+    value->count += now - *counted;
+    *counted = now;
+}
+
+/* Other parts' counters are taken over as differences, so that a worker's successor goes on. */
+void gateway_count(struct gateway *g)
+{
+    struct run *run = LIST_OWNER(g, struct run, gateway);
+    const struct http_counts *now = http_server_counts(g->http);
+    struct http_counts *then = &run->counted;
+
+    count_up(&g->own[G_HTTP_ACCEPTED], now->accepted, &then->accepted);
+    count_up(&g->own[G_HTTP_REFUSED], now->refused, &then->refused);
+    count_up(&g->own[G_HTTP_REQUESTS], now->requests, &then->requests);
+    count_up(&g->own[G_HTTP_TIMEOUTS], now->timeouts, &then->timeouts);
+    count_up(&g->own[G_HTTP_MALFORMED], now->malformed, &then->malformed);
+    count_up(&g->own[G_HTTP_BYTES_IN], now->bytes_in, &then->bytes_in);
+    count_up(&g->own[G_HTTP_BYTES_OUT], now->bytes_out, &then->bytes_out);
+    count_up(&g->own[G_REDIS_RECONNECTS], redis_link_reconnects(g->redis),
+             &run->reconnects_counted[0]);
+    count_up(&g->own[G_SUBSCRIBER_RECONNECTS], redis_link_reconnects(g->subscriber),
+             &run->reconnects_counted[1]);
+    count_up(&g->own[G_POSTGRES_RECONNECTS], postgres_link_reconnects(g->postgres),
+             &run->reconnects_counted[2]);
+    g->own[G_CONNECTIONS].count = now->connections;
+    g->own[G_TASKS].count = g->tasks.taken;
+    g->own[G_WAITERS].count = waiters_count(g->waiters);
+}
+
+static void on_count(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    gateway_count(timer->data);
+}
+
+static void on_drained(void *context)
+{
+    struct gateway *g = context;
+
+    ev_break(g->loop, EVBREAK_ALL);
+}
+
+static void on_drain_tell(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct gateway *g = timer->data;
+
+    (void)loop;
+    (void)events;
+    waiters_end_all(g->waiters);
+}
+
+static void on_drain_end(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)timer;
+    (void)events;
+    log_event(LOG_WARN, "drain_cut_short", NULL);
+    ev_break(loop, EVBREAK_ALL);
+}
+
+/* Take nothing new, answer who waits, end. */
+static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    struct run *run = signal->data;
+    struct gateway *g = &run->gateway;
+    double end_s = (double)g->options->drain_ms / 1000;
+    double tell_s = end_s - DRAIN_TELL_MS / 1000.0;
+
+    (void)events;
+    if (ev_is_active(&run->drain_end)) /* asked again: at once */
+        end_s = tell_s = 0;
+    else
+        log_event(LOG_INFO, "draining", "awaiting", log_u64(waiters_count(g->waiters)), NULL);
+    ev_timer_stop(loop, &run->drain_tell);
+    ev_timer_stop(loop, &run->drain_end);
+    ev_timer_set(&run->drain_tell, tell_s > 0 ? tell_s : 0, 0);
+    ev_timer_set(&run->drain_end, end_s, 0);
+    ev_timer_start(loop, &run->drain_tell);
+    ev_timer_start(loop, &run->drain_end);
+    http_server_drain(g->http, on_drained, g);
+}
+
+static void open_links(struct gateway *g)
+{
+    const struct gateway_options *o = g->options;
+    struct key channel = key_replies_channel(g->name);
+    struct redis_link_events commands = {g, on_redis_ready, nothing, NULL};
+    struct redis_link_events answers = {g, nothing, nothing, on_message};
+
+    g->redis = redis_link_open(g->loop, &o->redis_url, NULL, &commands);
+    g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);
+    g->postgres = postgres_link_open(g->loop, o->postgres, (size_t)o->postgres_connections);
+    partitions_begin(g->partitions);
+    shows_begin(g->shows);
+}
+
+static void close_links(struct gateway *g)
+{
+    redis_link_close(g->subscriber);
+    redis_link_close(g->redis);
+    postgres_link_close(g->postgres);
+}
+
+static void open_parts(struct run *run, const struct gateway_options *options, unsigned worker)
+{
+    struct gateway *g = &run->gateway;
+
+    g->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    assert(g->loop != NULL);
+    g->options = options;
+    g->began_us = clock_mono_us();
+    if (options->workers > 1)
+        snprintf(g->name, sizeof g->name, "%s-%u", options->name, worker);
+    else
+        snprintf(g->name, sizeof g->name, "%s", options->name);
+    buf_init(&g->headers, HEADERS_BYTES_MAX);
+    buf_init(&g->body, BODY_BYTES_MAX);
+    task_pool_init(&g->tasks);
+    g->waiters = waiters_new(g);
+    g->partitions = partitions_new(g);
+    g->enqueue = enqueue_new(g);
+    g->shows = shows_new(g);
+}
+
+static void close_parts(struct gateway *g)
+{
+    shows_free(g->shows);
+    enqueue_free(g->enqueue);
+    waiters_free(g->waiters);
+    partitions_free(g->partitions);
+    task_pool_free(&g->tasks);
+    buf_free(&g->headers);
+    buf_free(&g->body);
+    ev_loop_destroy(g->loop);
+}
+
+static enum err open_server(struct run *run)
+{
+    struct gateway *g = &run->gateway;
+    const struct gateway_options *o = g->options;
+    struct http_server_options http = {.listen = o->listen,
+                                       .connections_max = (size_t)o->connections_max,
+                                       .idle_ms = o->idle_ms,
+                                       .head_ms = o->head_ms,
+                                       .body_ms = o->body_ms,
+                                       .write_ms = o->write_ms,
+                                       .output_bytes_max = (size_t)o->output_bytes_max};
+
+    run->application = routes_application(g);
+    return http_server_open(g->loop, &http, &run->application, &g->http);
+}
+
+static void watch(struct run *run)
+{
+    struct gateway *g = &run->gateway;
+
+    ev_timer_init(&run->count_timer, on_count, 0, COUNT_EVERY_S);
+    ev_timer_init(&run->drain_tell, on_drain_tell, 0, 0);
+    ev_timer_init(&run->drain_end, on_drain_end, 0, 0);
+    run->count_timer.data = run->drain_tell.data = run->drain_end.data = g;
+    ev_timer_start(g->loop, &run->count_timer);
+    ev_signal_init(&run->terminate, on_signal, SIGTERM);
+    ev_signal_init(&run->interrupt, on_signal, SIGINT);
+    run->terminate.data = run->interrupt.data = run;
+    ev_signal_start(g->loop, &run->terminate);
+    ev_signal_start(g->loop, &run->interrupt);
+}
+
+int gateway_run(const struct gateway_options *options, struct gauges *gauges, unsigned worker)
+{
+    static struct run run;
+    struct gateway *g = &run.gateway;
+
+    open_parts(&run, options, worker);
+    g->gauges = gauges;
+    g->own = gauges_of(gauges, worker);
+    gauges_restart(gauges, worker);
+    if (open_server(&run)) {
+        close_parts(g);
+        return 1;
+    }
+    open_links(g);
+    watch(&run);
+    log_event(LOG_INFO, "serving", "name", g->name, "port",
+              log_u64((unsigned)http_server_port(g->http)), "version", USHER_VERSION, NULL);
+    ev_run(g->loop, 0);
+    gateway_count(g);
+    http_server_close(g->http);
+    close_links(g);
+    close_parts(g);
+    log_event(LOG_INFO, "ended", NULL);
+    return 0;
+}

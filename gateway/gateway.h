@@ -1,0 +1,45 @@
+/* One gateway process: what its parts share. Each part is owned here and borrowed by the others. */
+#ifndef USHER_GATEWAY_GATEWAY_H
+#define USHER_GATEWAY_GATEWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bounds.h"
+#include "base/buf.h"
+#include "base/metrics.h"
+#include "gateway/gauges.h"
+#include "gateway/options.h"
+#include "gateway/task.h"
+
+struct ev_loop;
+
+struct gateway {
+    struct ev_loop *loop;
+    const struct gateway_options *options;
+    char name[GATEWAY_NAME_BYTES_MAX + 1]; /* of its channel: the gateway's, and the worker's number */
+    struct gauges *gauges;                 /* of all workers; shared memory */
+    struct metric_value *own;              /* this worker's part of them */
+
+    struct http_server *http;
+    struct redis_link *redis;      /* commands */
+    struct redis_link *subscriber; /* answers for this worker */
+    struct postgres_link *postgres;
+    struct shows *shows;
+    struct partitions *partitions;
+    struct enqueue *enqueue;
+    struct waiters *waiters;
+
+    struct task_pool tasks;
+    struct buf headers, body; /* of the answer that is being written */
+    bool has_been_ready;      /* every partition had an allocator once */
+    int64_t began_us;
+};
+
+/* Run one worker until it is asked to stop and has drained. Returns the exit code. */
+int gateway_run(const struct gateway_options *options, struct gauges *gauges, unsigned worker);
+
+/* Bring this worker's gauges up to date. */
+void gateway_count(struct gateway *gateway);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * The gateway's own metrics, one set for each worker in memory that all of them share: each writes
+ * its own, whoever is asked for /metrics adds them up.
+ */
+#ifndef USHER_GATEWAY_GAUGES_H
+#define USHER_GATEWAY_GAUGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/metrics.h"
+
+/* HTTP statuses that are counted each by its own; others fall under "other". */
+#define GAUGE_STATUSES(X)                                                                          \
+    X(200) X(201) X(202) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(409) X(410) X(413)     \
+    X(415) X(417) X(422) X(429) X(431) X(500) X(503) X(504)
+
+/*        name, kind, metric's name, labels, help; rows of one metric stand together */
+#define GAUGES(X)                                                                                  \
+    X(ENQUEUED, COUNTER, "usher_gateway_enqueued_requests_total", "",                              \
+      "Requests appended to a stream")                                                             \
+    X(ENTRIES, COUNTER, "usher_gateway_entries_total", "", "Entries appended to a stream")         \
+    X(ENTRIES_AGAIN, COUNTER, "usher_gateway_entries_again_total", "",                             \
+      "Entries appended once more after an unknown outcome")                                       \
+    X(REFUSED_BACKLOG, COUNTER, "usher_gateway_refused_total", "reason=\"backlog\"",               \
+      "Commands refused at the door with 503")                                                     \
+    X(REFUSED_REDIS, COUNTER, "usher_gateway_refused_total", "reason=\"redis\"", "")               \
+    X(REFUSED_STREAM, COUNTER, "usher_gateway_refused_total", "reason=\"stream\"", "")             \
+    X(REFUSED_BOUND, COUNTER, "usher_gateway_refused_total", "reason=\"bound\"", "")               \
+    X(ANSWERS_PUBLISHED, COUNTER, "usher_gateway_decisions_total", "way=\"published\"",            \
+      "Decisions that reached those who awaited them")                                             \
+    X(ANSWERS_LOOKED_UP, COUNTER, "usher_gateway_decisions_total", "way=\"looked_up\"", "")        \
+    X(UNDECIDED, COUNTER, "usher_gateway_undecided_total", "",                                     \
+      "Answers that said: not decided yet")                                         \
+    X(REDIS_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"redis\"",                 \
+      "Connections made anew")                                                                     \
+    X(SUBSCRIBER_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"subscriber\"", "")   \
+    X(POSTGRES_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"postgres\"", "")       \
+    X(HTTP_ACCEPTED, COUNTER, "usher_gateway_connections_total", "result=\"accepted\"",            \
+      "Connections that came")                                                                     \
+    X(HTTP_REFUSED, COUNTER, "usher_gateway_connections_total", "result=\"refused\"", "")          \
+    X(HTTP_REQUESTS, COUNTER, "usher_http_requests_total", "", "Requests read")            \
+    X(HTTP_TIMEOUTS, COUNTER, "usher_http_timeouts_total", "",                             \
+      "Connections closed because they were too slow")                                             \
+    X(HTTP_MALFORMED, COUNTER, "usher_http_malformed_total", "",                           \
+      "Requests that were not HTTP as it should be")                                               \
+    X(HTTP_BYTES_IN, COUNTER, "usher_http_bytes_total", "direction=\"in\"",                \
+      "Bytes of HTTP")                                                                             \
+    X(HTTP_BYTES_OUT, COUNTER, "usher_http_bytes_total", "direction=\"out\"", "")          \
+    X(CONNECTIONS, GAUGE, "usher_gateway_connections", "", "Connections that are open")            \
+    X(TASKS, GAUGE, "usher_gateway_requests_under_way", "", "Requests that are not answered yet")  \
+    X(WAITERS, GAUGE, "usher_gateway_awaiting", "", "Requests that await a decision")              \
+    X(STAGE_ENQUEUE, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"enqueue\"",                \
+      "Time by stage: an entry's way into the stream; a command from its last byte to its answer; " \
+      "a read likewise")                                                                           \
+    X(STAGE_COMMAND, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"command\"", "")            \
+    X(STAGE_READ, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"read\"", "")
+
+enum gauge {
+#define X(name, kind, metric, labels, help) G_##name,
+    GAUGES(X)
+#undef X
+#define X(status) G_STATUS_##status,
+    GAUGE_STATUSES(X)
+#undef X
+    G_STATUS_OTHER,
+    GAUGES_COUNT
+};
+
+struct gauges; /* the shared memory */
+
+struct gauges *gauges_map(unsigned workers); /* before the workers are forked; NULL: no memory */
+void gauges_unmap(struct gauges *gauges);
+struct metric_value *gauges_of(struct gauges *gauges, unsigned worker);
+/* A worker that begins anew: what it counted stays, what was current is not any more. */
+void gauges_restart(struct gauges *gauges, unsigned worker);
+void gauges_count_status(struct metric_value *own, int status);
+/* All workers together, as Prometheus text. */
+void gauges_render(struct gauges *gauges, struct buf *out);
+
+#endif

@@ -1,0 +1,42 @@
+/* What routes.c sends requests to. Each answers the task, now or later. */
+#ifndef USHER_GATEWAY_HANDLERS_H
+#define USHER_GATEWAY_HANDLERS_H
+
+#include "gateway/task.h"
+
+/* bookings.c */
+void post_bookings(struct task *task);
+void post_confirm(struct task *task);
+void post_cancel(struct task *task);
+void post_extend(struct task *task);
+
+/* reads.c */
+void get_shows(struct task *task);
+void get_show(struct task *task);
+void get_availability(struct task *task);
+void get_booking(struct task *task);
+void get_user_bookings(struct task *task);
+
+/* requests.c */
+void get_request(struct task *task);
+
+/* seeds.c */
+void seed_book(struct task *task);
+void seed_get_bookings(struct task *task);
+void seed_get_tickets(struct task *task);
+void seed_get_shows(struct task *task);
+void seed_get_availability(struct task *task);
+void seed_hold(struct task *task);
+void seed_confirm(struct task *task);
+void seed_cancel(struct task *task);
+
+/* health.c */
+void get_livez(struct task *task);
+void get_readyz(struct task *task);
+void get_health(struct task *task);
+
+/* metrics_page.c, openapi.c */
+void get_metrics(struct task *task);
+void get_openapi(struct task *task);
+
+#endif

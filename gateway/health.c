@@ -1,0 +1,109 @@
+/* /livez, /readyz, /health. */
+#include "base/clock.h"
+#include "base/config.h"
+#include "gateway/gateway.h"
+#include "gateway/handlers.h"
+#include "gateway/partitions.h"
+#include "gateway/postgres_link.h"
+#include "gateway/redis_link.h"
+#include "gateway/render.h"
+#include "gateway/reply.h"
+
+static void answer(struct task *task, bool is_well)
+{
+    buf_puts(&task->gateway->headers, "Cache-Control: no-store\r\n");
+    if (!is_well)
+        reply_field(task, "Retry-After", "1");
+    reply_send(task, is_well ? 200 : 503, REPLY_JSON);
+}
+
+static void put_status(struct buf *body, const char *name, bool is_well)
+{
+    buf_putf(body, ",\"%s\":{\"status\":\"%s\"}", name, is_well ? "ok" : "down");
+}
+
+static bool redis_is_well(const struct gateway *g)
+{
+    return redis_link_is_ready(g->redis) && redis_link_is_ready(g->subscriber);
+}
+
+static bool allocators_are_well(const struct gateway *g)
+{
+    const struct partition *p;
+
+    for (size_t i = 0; (p = partitions_at(g->partitions, i)) != NULL; i++)
+        if (!partition_is_serving(p))
+            return false;
+    return partitions_are_known(g->partitions);
+}
+
+/* The process runs its loop. */
+void get_livez(struct task *task)
+{
+    buf_puts(reply_open(task), "{\"status\":\"ok\"}");
+    answer(task, true);
+}
+
+/*
+ * Requests can be taken. That every partition has its allocator is waited for once, when the
+ * gateway begins; later the queue bridges a takeover, and one partition's trouble is no reason to
+ * take a gateway away from all others.
+ */
+void get_readyz(struct task *task)
+{
+    struct gateway *g = task->gateway;
+    bool redis = redis_is_well(g), postgres = postgres_link_is_ready(g->postgres);
+    bool is_ready;
+
+    g->has_been_ready = g->has_been_ready || allocators_are_well(g);
+    is_ready = redis && postgres && g->has_been_ready;
+    struct buf *body = reply_open(task);
+    buf_putf(body, "{\"status\":\"%s\"", is_ready ? "ok" : "down");
+    put_status(body, "redis", redis);
+    put_status(body, "postgres", postgres);
+    put_status(body, "allocators", g->has_been_ready);
+    buf_putc(body, '}');
+    answer(task, is_ready);
+}
+
+static void put_allocator(struct buf *body, const struct partition *p)
+{
+    buf_putf(body, "{\"partition\":%u,\"status\":\"%s\",\"state\":", p->number,
+             partition_is_serving(p) ? "ok" : "down");
+    if (p->has_report) {
+        render_text(body, span_of(p->state));
+        buf_puts(body, ",\"allocator\":");
+        render_text(body, span_of(p->allocator));
+    } else {
+        buf_puts(body, "null,\"allocator\":null");
+    }
+    buf_putf(body, ",\"epoch\":%llu,\"version\":%llu,\"backlog_entries\":%llu}",
+             (unsigned long long)p->epoch, (unsigned long long)p->version,
+             (unsigned long long)p->backlog_entries);
+}
+
+void get_health(struct task *task)
+{
+    struct gateway *g = task->gateway;
+    bool redis = redis_is_well(g), postgres = postgres_link_is_ready(g->postgres);
+    bool is_well = redis && postgres && allocators_are_well(g);
+    struct buf *body = reply_open(task);
+    const struct partition *p;
+
+    buf_putf(body, "{\"status\":\"%s\"", is_well ? "ok" : "down");
+    buf_puts(body, ",\"server\":{\"status\":\"ok\",\"name\":");
+    render_text(body, span_of(g->name));
+    buf_putf(body, ",\"version\":\"" USHER_VERSION "\",\"uptime_seconds\":%lld}",
+             (long long)((clock_mono_us() - g->began_us) / 1000000));
+    put_status(body, "redis", redis);
+    put_status(body, "postgres", postgres);
+    buf_putf(body, ",\"database\":\"%s\",\"allocators\":[",
+             postgres ? "connected" : "disconnected");
+    for (size_t i = 0; (p = partitions_at(g->partitions, i)) != NULL; i++) {
+        if (i > 0)
+            buf_putc(body, ',');
+        put_allocator(body, p);
+    }
+    buf_puts(body, "]}");
+    answer(task, is_well);
+}

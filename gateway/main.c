@@ -1,0 +1,37 @@
+/*
+ * usher-gateway: takes requests over HTTP, appends them to the streams of their partitions, awaits
+ * the decisions, and answers. It decides nothing itself.
+ *
+ *   exchange ─▶ routes ─▶ bookings, seeds ─▶ commands ─▶ enqueue ─▶ (the stream)
+ *                  │                            │
+ *                  └─▶ reads, requests, …       └─▶ waiters ◀─ (the channel, the reply keys)
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "gateway/gateway.h"
+#include "gateway/workers.h"
+
+int main(int argc, char **argv)
+{
+    struct gateway_options options;
+    struct gauges *gauges;
+    int code;
+
+    options_load(&options, argc, argv);
+    log_open("usher-gateway", options.log_level);
+    signal(SIGPIPE, SIG_IGN);
+    gauges = gauges_map((unsigned)options.workers);
+    if (gauges == NULL) {
+        fprintf(stderr, "usher-gateway: no memory\n");
+        return 1;
+    }
+    if (options.workers == 1)
+        code = gateway_run(&options, gauges, 0);
+    else
+        code = workers_run(&options, gauges);
+    gauges_unmap(gauges);
+    options_free(&options);
+    return code;
+}

@@ -1,0 +1,142 @@
+#include "gateway/options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bounds.h"
+#include "base/config.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "gateway/postgres_link.h"
+
+#define NAME_DIGITS 12
+#define WORKERS_MAX 64
+#define WORKER_DIGITS 3 /* "-63" stands behind the name in a worker's channel */
+
+#define TEXT(field, key, fallback, help)                                                           \
+    {key, OPTION_TEXT, offsetof(struct gateway_options, field), fallback, 0, 0, help}
+#define NUMBER(field, fallback, min, max, help)                                                    \
+    {#field, OPTION_NUMBER, offsetof(struct gateway_options, field), fallback, min, max, help}
+
+static const struct option_row rows[] = {
+    {"redis", OPTION_SECRET, offsetof(struct gateway_options, redis), "redis://127.0.0.1:6379", 0, 0,
+     "Redis: redis://[user:password@]host:port[/db] or unix:///path"},
+    {"postgres", OPTION_SECRET, offsetof(struct gateway_options, postgres), "postgresql:///usher",
+     0, 0, "Postgres: a libpq URL, several hosts allowed; only read from"},
+    TEXT(listen, "listen", "127.0.0.1:8080", "address and port to serve HTTP at"),
+    TEXT(name, "name", "", "this gateway's name, unique among gateways (default: random)"),
+    NUMBER(workers, "1", 1, WORKERS_MAX, "processes that share the port"),
+    NUMBER(connections_max, "18000", 1, 1000000, "open connections of a worker; beyond: 503"),
+    NUMBER(body_bytes_max, "16384", 256, 1048576, "bytes of a request body; beyond: 413"),
+    NUMBER(idle_ms, "75000", 10, 86400000, "ms a kept-alive connection may be idle"),
+    NUMBER(head_ms, "10000", 10, 600000, "ms a request's head may take"),
+    NUMBER(body_ms, "10000", 10, 600000, "ms a request's body may take"),
+    NUMBER(write_ms, "20000", 10, 600000, "ms without progress in sending an answer"),
+    NUMBER(output_bytes_max, "1048576", 65536, 1073741824, "unsent bytes of a connection"),
+    NUMBER(wait_ms, "5000", 0, WAIT_SECONDS_MAX * 1000, "ms a command waits for its decision"),
+    NUMBER(waiters_max, "65536", 1, 10000000, "requests that a worker awaits; beyond: 503"),
+    NUMBER(queue_wait_ms_max, "10000", 1, 3600000, "ms of estimated queueing; beyond: 503"),
+    NUMBER(backlog_requests_max, "500000", 1, 1000000000,
+           "requests that may stand in a partition's queue; beyond: 503"),
+    NUMBER(availability_max_age_ms, "100", 0, 60000, "ms that availability may be old"),
+    NUMBER(shows_max, "2048", 1, 1000000, "shows kept in memory"),
+    NUMBER(postgres_connections, "4", 1, 64, "connections to Postgres of a worker"),
+    NUMBER(drain_ms, "35000", 0, 600000, "ms to answer those who wait when asked to stop"),
+    TEXT(cors_origins, "cors_origins", "", "origins that browsers may ask from, or *"),
+    TEXT(book_show, "book_show", "hall", "slug of the show behind POST /book {\"userId\"}"),
+    TEXT(tickets_show, "tickets_show", "festival", "slug of the show behind GET /tickets"),
+    TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
+};
+
+/* The port, and something that could be an address; the server tells the rest. */
+static bool is_address(const char *listen)
+{
+    const char *colon = strrchr(listen, ':');
+    uint64_t port;
+
+    if (colon == NULL || !text_u64(span_of(colon + 1), 65535, &port))
+        return false;
+    size_t host = (size_t)(colon - listen);
+    return host == 0 || strcspn(listen, " \t/,@") >= host;
+}
+
+/* A name stands in a channel and in a key: no spaces, nothing that needs quoting. */
+static const char *check_name(const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    if (strlen(name) > GATEWAY_NAME_BYTES_MAX - WORKER_DIGITS)
+        return "is too long";
+    if (name[strspn(name, allowed)] != '\0')
+        return "may have letters, digits, '.', '_' and '-' only";
+    return NULL;
+}
+
+/* What the table alone cannot say; the first thing that is wrong. */
+static const char *check(const void *target, const char **key)
+{
+    const struct gateway_options *o = target;
+    struct redis_url url;
+    enum log_level level;
+    const char *why = NULL;
+
+    *key = "redis";
+    if (!redis_url_parse(o->redis, &url, &why))
+        return why;
+    *key = "postgres";
+    if (!postgres_conninfo_is_valid(o->postgres, &why))
+        return why;
+    *key = "listen";
+    if (!is_address(o->listen))
+        return "must be address:port, like 127.0.0.1:8080, [::1]:8080 or :8080";
+    *key = "log_level";
+    if (!log_level_from(o->log_level_name, &level))
+        return "must be debug, info, warn or error";
+    *key = "book_show";
+    if (!text_is_slug(span_of(o->book_show)))
+        return "is not a show's slug";
+    *key = "tickets_show";
+    if (!text_is_slug(span_of(o->tickets_show)))
+        return "is not a show's slug";
+    *key = "name";
+    return check_name(o->name);
+}
+
+static const struct program program = {
+    .name = "usher-gateway",
+    .section = "gateway",
+    .summary = "Takes bookings over HTTP, queues them, and answers when they are decided.",
+    .usage = "",
+    .options = rows,
+    .option_count = sizeof rows / sizeof rows[0],
+    .check = check,
+};
+
+void options_load(struct gateway_options *o, int argc, char **argv)
+{
+    const char *why;
+
+    memset(o, 0, sizeof *o);
+    if (config_load(&program, argc, argv, o) < argc) {
+        fprintf(stderr, "usher-gateway: takes no arguments, only options; see --help\n");
+        exit(2);
+    }
+    if (!redis_url_parse(o->redis, &o->redis_url, &why) ||
+        !log_level_from(o->log_level_name, &o->log_level))
+        abort(); /* `check` has looked */
+    if (o->name[0] == '\0') {
+        free(o->name);
+        o->name = malloc(NAME_DIGITS + 1);
+        if (o->name == NULL)
+            abort();
+        random_hex(o->name, NAME_DIGITS);
+    }
+}
+
+void options_free(struct gateway_options *o)
+{
+    config_free(&program, o);
+}

@@ -1,0 +1,27 @@
+/* The gateway's configuration: one table, in options.c. */
+#ifndef USHER_GATEWAY_OPTIONS_H
+#define USHER_GATEWAY_OPTIONS_H
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/redis_url.h"
+
+struct gateway_options {
+    char *redis, *postgres, *listen, *name, *cors_origins, *book_show, *tickets_show;
+    char *log_level_name;
+    int64_t workers, connections_max, body_bytes_max;
+    int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
+    int64_t wait_ms, waiters_max, queue_wait_ms_max, backlog_requests_max;
+    int64_t availability_max_age_ms, shows_max, postgres_connections, drain_ms;
+
+    /* Made of the above and checked. */
+    struct redis_url redis_url;
+    enum log_level log_level;
+};
+
+/* Exits with 2 and one line on standard error if something is wrong. */
+void options_load(struct gateway_options *options, int argc, char **argv);
+void options_free(struct gateway_options *options);
+
+#endif

@@ -1,0 +1,46 @@
+/* Bookings as Postgres has them, for the routes that read them. */
+#ifndef USHER_GATEWAY_READS_H
+#define USHER_GATEWAY_READS_H
+
+#include "base/answer.h"
+#include "base/err.h"
+#include "gateway/postgres_link.h"
+#include "gateway/show.h"
+#include "gateway/task.h"
+
+/* For statements that read bookings: the columns that booking_from_row expects, from first_column
+ * on, of the table b. */
+#define BOOKING_COLUMNS                                                                            \
+    "b.id, b.user_id, b.status, b.created_ms, b.expires_ms, b.amount, b.tier, b.quantity, "        \
+    "b.price, (SELECT string_agg(concat_ws(':', i.tier, i.quantity, i.price), ',' "                \
+    "ORDER BY i.tier) FROM booking_items i WHERE i.booking = b.id AND i.quantity > 0 "             \
+    "AND b.tier = 0)"
+#define BOOKING_COLUMN_COUNT 10
+enum err booking_from_row(struct booking *booking, const struct postgres_rows *rows, size_t row,
+                          size_t first_column);
+
+/* An id as Postgres' uuid takes it. */
+#define UUID_BYTES 37
+void id_format_uuid(struct id id, char text[UUID_BYTES]);
+
+/* Answer that Postgres gave none. */
+void reads_fail(struct task *task, enum err err);
+
+/* One booking of another table's row: the show's columns come first, then the booking's. */
+#define BOOKING_TABLES                                                                             \
+    "bookings b JOIN (shows s JOIN partitions p USING (partition)) ON s.show = b.show"
+
+/* Ask on the task's behalf: it is parked; `done` has it as its context. */
+void reads_ask(struct task *task, struct postgres_query *query);
+
+/* A parameter of the query as a C string of at most `max` bytes (and the NUL); absent or empty:
+ * *text is NULL. False: the task was answered. */
+bool reads_text(struct task *task, const char *name, char *bytes, size_t max, const char **text);
+
+/* A percent-encoded user in a path; false: the task was answered. */
+bool reads_user(struct task *task, struct span raw, char user[USER_BYTES_MAX + 1]);
+
+/* "limit" of the query, 1..LIMIT_MAX; false: the task was answered. */
+bool reads_limit(struct task *task, int64_t *limit);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * The domain as JSON, written by hand: what comes out depends on nothing but what goes in, so the
+ * same answer is the same bytes again. Pure.
+ */
+#ifndef USHER_GATEWAY_RENDER_H
+#define USHER_GATEWAY_RENDER_H
+
+#include "base/answer.h"
+#include "base/availability.h"
+#include "base/buf.h"
+#include "gateway/show.h"
+
+void render_text(struct buf *b, struct span text);     /* with its quotes; the text is UTF-8 */
+void render_time(struct buf *b, int64_t wall_ms);      /* quoted; 0: null */
+void render_i64(struct buf *b, int64_t n);
+/* Money in whole units of its currency, as the seeds have it: 10000 in USD is 100. */
+void render_whole_units(struct buf *b, int64_t minor, const char *currency);
+
+/* The members of a booking without the braces, so that more can be put beside them. */
+void render_booking_members(struct buf *b, const struct show *show, const struct booking *booking);
+void render_booking(struct buf *b, const struct show *show, const struct booking *booking);
+void render_show(struct buf *b, const struct show *show);
+void render_availability(struct buf *b, const struct show *show, const struct availability *a);
+
+#endif

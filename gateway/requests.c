@@ -1,0 +1,236 @@
+/*
+ * GET /v1/requests/{id}: the answer that the command's POST would have had.
+ *
+ * Looked for under its reply key, then in Postgres, where what was granted stays for ever. If it is
+ * nowhere, it is undecided, or was never asked, or its refusal is not kept any more. A fresh id
+ * tells its own deadline, a keyed one left a mark when it was answered 202. Past the deadline it
+ * has timed out for good once the partition's own clock, read in the same snapshot that shows no
+ * such booking, is past it too: nothing is granted after that.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/keys.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "gateway/bookings.h"
+#include "gateway/commands.h"
+#include "gateway/gateway.h"
+#include "gateway/handlers.h"
+#include "gateway/reads.h"
+#include "gateway/redis_link.h"
+#include "gateway/reply.h"
+#include "gateway/shows.h"
+#include "gateway/waiters.h"
+
+#define LOOK_FIRST_MS 20
+#define AHEAD_MS_MAX 60000 /* a fresh id may come from a gateway whose clock is ahead of ours */
+#define ORIGIN_BYTES_MAX 65536
+
+static const struct statement request_by_id = {
+    "request_by_id",
+    "SELECT p.now_ms, b.origin, c.answer, " BOOKING_COLUMNS " FROM partitions p"
+    " LEFT JOIN bookings b ON b.id = $2::uuid"
+    " LEFT JOIN booking_changes c ON c.request = $2::uuid WHERE p.partition = $1::integer"};
+enum column { COLUMN_NOW, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
+
+static void on_keys(void *context, const struct redis_value *reply);
+static void on_row(void *context, enum err err, const struct postgres_rows *rows);
+static void on_decided(struct task *task, const struct answer *answer, bool repeated);
+static void look_once_more(struct task *task);
+
+static const struct awaited awaited_request = {on_decided, look_once_more};
+
+static void read_wait(struct task *task)
+{
+    struct span field;
+    size_t at = 0;
+
+    task->varies_by_prefer = true;
+    task->preference = (struct preference){0};
+    while (exchange_header_next(task->exchange, "prefer", &at, &field))
+        preference_read(&task->preference, field);
+    task->preference.respond_async = false; /* there is nothing here to be done later */
+    if (task->preference.has_wait)
+        task->wait_until_us = clock_mono_us() + task->preference.wait_s * 1000000;
+}
+
+/* Until when a fresh id may be asked for if nothing is known of it: as long as a refusal of it
+ * would be kept, so that silence means that there was none. */
+static bool is_plausible(struct id id, int64_t now_ms)
+{
+    int64_t made_ms = id_made_ms(id), deadline_ms = id_deadline_ms(id);
+    int64_t kept_ms = made_ms + ANSWER_SECONDS * 1000;
+
+    if (deadline_ms + 60000 > kept_ms)
+        kept_ms = deadline_ms + 60000;
+    return made_ms <= now_ms + AHEAD_MS_MAX && now_ms <= kept_ms;
+}
+
+static void ask_redis(struct task *task)
+{
+    struct key reply = key_reply(task->partition, task->id);
+    struct key queued = key_queued(task->partition, task->id);
+    struct span argv[] = {SPAN("MGET"), {reply.text, reply.len}, {queued.text, queued.len}};
+
+    task_park(task);
+    if (!redis_link_command(task->gateway->redis,
+                            &(struct redis_command){3, argv, on_keys, task}))
+        on_keys(task, NULL);
+}
+
+void get_request(struct task *task)
+{
+    struct id id;
+
+    if (id_parse(task->parameter[0], &id) != ERR_NONE || id_show(id) == 0 ||
+        id_show(id) > INT32_MAX) {
+        reply_not_found(task, "There is no such request");
+        return;
+    }
+    if (!shows_give_number(task, id_show(id)))
+        return;
+    read_wait(task);
+    task_set_id(task, id);
+    task->partition = task->show->partition;
+    task->awaited = &awaited_request;
+    task->grant = command_grant;
+    ask_redis(task);
+}
+
+static void ask_postgres(struct task *task)
+{
+    char partition[16], uuid[UUID_BYTES];
+    struct postgres_query query = {.statement = &request_by_id,
+                                   .values = 2,
+                                   .value = {partition, uuid},
+                                   .done = on_row,
+                                   .context = task};
+
+    snprintf(partition, sizeof partition, "%u", task->partition);
+    id_format_uuid(task->id, uuid);
+    task_park(task);
+    if (!postgres_link_query(task->gateway->postgres, &query))
+        on_row(task, ERR_UNAVAILABLE, NULL);
+}
+
+static void tell_bytes(struct task *task, struct span bytes)
+{
+    struct answer answer;
+
+    if (answer_read(bytes, &answer) == ERR_NONE)
+        command_tell(task, &answer, false);
+    else
+        reply_problem(task, 500, CODE_INTERNAL, "The answer cannot be read", NULL, 0);
+}
+
+static void on_keys(void *context, const struct redis_value *reply)
+{
+    struct task *task = context;
+    bool known = reply != NULL && redis_count(*reply) == 2;
+    uint64_t deadline_ms;
+
+    if (!task_resume(task))
+        return;
+    if (known && redis_kind(redis_at(*reply, 0)) == REDIS_STRING) {
+        tell_bytes(task, redis_text(redis_at(*reply, 0)));
+        return;
+    }
+    task->deadline_ms = 0;
+    if (!id_is_keyed(task->id))
+        task->deadline_ms = id_deadline_ms(task->id);
+    else if (known && text_u64(redis_text(redis_at(*reply, 1)), INT64_MAX, &deadline_ms))
+        task->deadline_ms = (int64_t)deadline_ms;
+    ask_postgres(task);
+}
+
+static void on_decided(struct task *task, const struct answer *answer, bool repeated)
+{
+    (void)repeated;
+    command_tell(task, answer, false);
+}
+
+static void look_once_more(struct task *task)
+{
+    task->wait_until_us = 0;
+    ask_postgres(task);
+}
+
+/* It is in neither place. */
+static void tell_absence(struct task *task, int64_t partition_now_ms)
+{
+    struct gateway *g = task->gateway;
+    int64_t now_ms = clock_wall_ms();
+    bool is_keyed = id_is_keyed(task->id);
+
+    if (task->deadline_ms == 0 || (!is_keyed && !is_plausible(task->id, now_ms))) {
+        reply_not_found(task, "There is no such request, or its answer is not kept any more");
+    } else if (partition_now_ms > task->deadline_ms) {
+        reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
+    } else if (task->wait_until_us > clock_mono_us() && !waiters_are_full(g->waiters)) {
+        task->phase = WAIT_DECIDED;
+        task->look_ms = LOOK_FIRST_MS;
+        waiters_add(g->waiters, task);
+    } else {
+        command_tell_queued(task);
+    }
+}
+
+/* The booking as it was first answered: `origin` if it has changed since. */
+static void tell_booking(struct task *task, const struct postgres_rows *rows)
+{
+    struct answer answer = {.code = CODE_GRANTED, .show = task->show->number, .has_booking = true};
+    struct tree tree = {0};
+    struct buf bytes;
+    enum err err;
+
+    buf_init(&bytes, ORIGIN_BYTES_MAX);
+    if (rows_is_null(rows, 0, COLUMN_ORIGIN)) {
+        err = booking_from_row(&answer.booking, rows, 0, COLUMN_BOOKING);
+        answer.booking.state = answer.booking.expires_ms != 0 ? STATE_HELD : STATE_CONFIRMED;
+    } else {
+        err = rows_bytes(rows, 0, COLUMN_ORIGIN, &bytes);
+        if (!err)
+            err = tree_read(&tree, bytes.bytes, bytes.len);
+        if (!err)
+            err = booking_from(tree_root(&tree), &answer.booking);
+    }
+    answer.op = answer.booking.state == STATE_HELD ? OP_HOLD : OP_BOOK;
+    if (err)
+        reads_fail(task, err);
+    else
+        command_tell(task, &answer, false);
+    tree_free(&tree);
+    buf_free(&bytes);
+}
+
+static void tell_change(struct task *task, const struct postgres_rows *rows)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, ORIGIN_BYTES_MAX);
+    if (rows_bytes(rows, 0, COLUMN_ANSWER, &bytes))
+        reads_fail(task, ERR_INPUT);
+    else
+        tell_bytes(task, buf_span(&bytes));
+    buf_free(&bytes);
+}
+
+static void on_row(void *context, enum err err, const struct postgres_rows *rows)
+{
+    struct task *task = context;
+
+    if (!task_resume(task))
+        return;
+    if (err)
+        reads_fail(task, err);
+    else if (rows_count(rows) == 0)
+        tell_absence(task, 0);
+    else if (!rows_is_null(rows, 0, COLUMN_ANSWER))
+        tell_change(task, rows);
+    else if (!rows_is_null(rows, 0, COLUMN_BOOKING))
+        tell_booking(task, rows);
+    else
+        tell_absence(task, rows_i64(rows, 0, COLUMN_NOW));
+}

@@ -1,0 +1,168 @@
+#include "gateway/routes.h"
+
+#include "gateway/gateway.h"
+#include "gateway/handlers.h"
+#include "gateway/problem.h"
+#include "gateway/reply.h"
+#include "gateway/router.h"
+
+/* Adding a route is adding a row; docs/openapi.json says the same. The busiest come first. */
+static const struct route routes[] = {
+    {METHOD_POST, "/v1/shows/:show/bookings", post_bookings, BODY_REQUIRED},
+    {METHOD_GET, "/v1/shows/:show/availability", get_availability, BODY_NONE},
+    {METHOD_POST, "/v1/bookings/:id/confirm", post_confirm, BODY_OPTIONAL},
+    {METHOD_POST, "/v1/bookings/:id/cancel", post_cancel, BODY_OPTIONAL},
+    {METHOD_POST, "/v1/bookings/:id/extend", post_extend, BODY_OPTIONAL},
+    {METHOD_GET, "/v1/bookings/:id", get_booking, BODY_NONE},
+    {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE},
+    {METHOD_GET, "/v1/shows", get_shows, BODY_NONE},
+    {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE},
+    {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE},
+
+    {METHOD_POST, "/book", seed_book, BODY_REQUIRED},
+    {METHOD_GET, "/bookings/:user", seed_get_bookings, BODY_NONE},
+    {METHOD_GET, "/tickets", seed_get_tickets, BODY_NONE},
+    {METHOD_GET, "/shows", seed_get_shows, BODY_NONE},
+    {METHOD_GET, "/availability", seed_get_availability, BODY_NONE},
+    {METHOD_POST, "/booking/hold", seed_hold, BODY_REQUIRED},
+    {METHOD_POST, "/booking/confirm", seed_confirm, BODY_REQUIRED},
+    {METHOD_POST, "/booking/cancel", seed_cancel, BODY_REQUIRED},
+
+    {METHOD_GET, "/livez", get_livez, BODY_NONE},
+    {METHOD_GET, "/readyz", get_readyz, BODY_NONE},
+    {METHOD_GET, "/health", get_health, BODY_NONE},
+    {METHOD_GET, "/metrics", get_metrics, BODY_NONE},
+    {METHOD_GET, "/openapi.json", get_openapi, BODY_NONE},
+};
+#define ROUTES_COUNT (sizeof routes / sizeof routes[0])
+
+static enum route_found match_exchange(const struct exchange *x, struct route_match *match)
+{
+    return route_match(routes, ROUTES_COUNT, exchange_method(x), exchange_path(x), match);
+}
+
+static unsigned methods_of(const struct exchange *x)
+{
+    struct route_match match;
+
+    /* No route has this method: the match gathers those that the path has. */
+    route_match(routes, ROUTES_COUNT, METHOD_UNKNOWN, exchange_path(x), &match);
+    return match.methods;
+}
+
+static void put_allow(struct task *task, const char *name, unsigned methods)
+{
+    struct buf *headers = &task->gateway->headers;
+
+    buf_puts(headers, name);
+    buf_puts(headers, ": ");
+    route_put_allow(headers, methods);
+    buf_puts(headers, "\r\n");
+}
+
+/* OPTIONS: what the path can do, and a browser's question before it asks from another origin. */
+static void answer_options(struct task *task, unsigned methods)
+{
+    struct buf *headers = &task->gateway->headers;
+    bool is_preflight =
+        exchange_header(task->exchange, "access-control-request-method").bytes != NULL;
+
+    reply_open(task);
+    put_allow(task, "Allow", methods);
+    if (is_preflight && task->gateway->options->cors_origins[0] != '\0') {
+        put_allow(task, "Access-Control-Allow-Methods", methods);
+        buf_puts(headers, "Access-Control-Allow-Headers: Content-Type, Idempotency-Key, Prefer, "
+                          "If-None-Match, traceparent\r\nAccess-Control-Max-Age: 600\r\n");
+    }
+    reply_send(task, 204, NULL);
+}
+
+static void refuse_method(struct task *task, unsigned methods)
+{
+    struct problem problem = {.status = 405,
+                              .code = CODE_INVALID,
+                              .detail = "This path does not have this method",
+                              .instance = exchange_path(task->exchange)};
+    struct buf *body = reply_open(task);
+
+    put_allow(task, "Allow", methods);
+    problem_render(body, &problem);
+    reply_send(task, problem.status, PROBLEM_TYPE);
+}
+
+static void handle(void *context, struct exchange *x)
+{
+    struct gateway *g = context;
+    struct task *task = task_take(g, x);
+    struct route_match match;
+
+    if (task == NULL) {
+        exchange_answer(x, &(struct response){.status = 503,
+                                              .headers = SPAN("Retry-After: 1\r\n"),
+                                              .close = true});
+        return;
+    }
+    if (exchange_method(x) == METHOD_OPTIONS) {
+        unsigned methods = methods_of(x);
+        if (methods == 0 && !span_is(exchange_path(x), "*"))
+            reply_not_found(task, "There is nothing here");
+        else
+            answer_options(task, methods);
+        return;
+    }
+    switch (match_exchange(x, &match)) {
+    case ROUTE_FOUND:
+        task->route = match.route;
+        for (size_t i = 0; i < ROUTE_PARAMETERS_MAX; i++)
+            task->parameter[i] = match.parameter[i];
+        match.route->handle(task);
+        break;
+    case ROUTE_UNKNOWN:
+        reply_not_found(task, "There is nothing here");
+        break;
+    case ROUTE_METHOD:
+        refuse_method(task, match.methods);
+        break;
+    }
+}
+
+static void gone(void *context, struct exchange *x)
+{
+    struct task *task = exchange_data(x);
+
+    (void)context;
+    if (task != NULL)
+        task_gone(task);
+}
+
+static size_t body_bytes_max(void *context, struct exchange *x)
+{
+    const struct gateway *g = context;
+
+    (void)x;
+    return (size_t)g->options->body_bytes_max;
+}
+
+static const char *render_error(void *context, int status, const char *detail,
+                                struct buf *headers, struct buf *body)
+{
+    struct gateway *g = context;
+    struct problem problem = {.status = status,
+                              .code = problem_code_for(status),
+                              .detail = detail,
+                              .instance = SPAN("/")};
+
+    reply_put_common(g, NULL, NULL, headers);
+    problem_render(body, &problem);
+    gauges_count_status(g->own, status);
+    return PROBLEM_TYPE;
+}
+
+struct http_application routes_application(struct gateway *gateway)
+{
+    return (struct http_application){.context = gateway,
+                                     .handle = handle,
+                                     .gone = gone,
+                                     .body_bytes_max = body_bytes_max,
+                                     .render_error = render_error};
+}

@@ -1,0 +1,48 @@
+/* What is known of a show: a row of `shows` with its tiers. The cache is in shows.h. */
+#ifndef USHER_GATEWAY_SHOW_H
+#define USHER_GATEWAY_SHOW_H
+
+#include <stdint.h>
+
+#include "base/availability.h"
+#include "base/bounds.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#define SHOW_WORD_BYTES 33 /* a category or a state, with the NUL */
+
+struct tier {
+    uint32_t number; /* within the show, from 1 */
+    char code[TIER_BYTES_MAX + 1];
+    int64_t price; /* minor units */
+    uint32_t capacity, available, held, booked, blocked;
+};
+
+struct show {
+    uint32_t number;
+    uint32_t partition;
+    char slug[SLUG_BYTES_MAX + 1];
+    char *name; /* owned */
+    char category[SHOW_WORD_BYTES];
+    char state[SHOW_WORD_BYTES];
+    char currency[4];
+    int64_t starts_ms, opens_ms, closes_ms; /* 0: none */
+    int64_t max_per_user;                   /* 0: no limit */
+    int64_t max_per_booking, hold_ms, hold_ms_max;
+    uint64_t version; /* of the partition, when the tiers were read */
+    size_t tiers;
+    struct tier *tier; /* owned; by number */
+};
+
+void show_free(struct show *show);
+const struct tier *show_tier(const struct show *show, uint32_t number);     /* or NULL */
+const struct tier *show_tier_named(const struct show *show, struct span code); /* or NULL */
+/* The counts as they were last set: by loading from Postgres, or by show_set_counts. */
+void show_availability(const struct show *show, struct availability *a);
+void show_set_counts(struct show *show, const struct availability *a);
+
+/* Tiers as one text, as SHOW_COLUMNS makes it: lines of
+ * number:price:capacity:available:held:booked:blocked:code. ERR_INPUT if it is not that. */
+enum err show_set_tiers(struct show *show, struct span text);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * A task is one request on its way through the gateway: from the exchange that brought it to the
+ * answer that ends it. It is in one of these places:
+ *
+ *   in its handler            until the handler answers, parks or awaits
+ *   waiting for a show        (shows.h) its handler is called again from the start
+ *   waiting for availability  (counts.h)
+ *   awaiting a decision       (waiters.h) `awaited` is called
+ *   parked                    Redis or Postgres was asked on its behalf and will call back
+ *
+ * If its client goes away, a task is ended at once, except where it is parked: then it is ended by
+ * task_resume when the callback comes.
+ */
+#ifndef USHER_GATEWAY_TASK_H
+#define USHER_GATEWAY_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/answer.h"
+#include "base/bounds.h"
+#include "base/id.h"
+#include "gateway/fields.h"
+#include "gateway/list.h"
+#include "gateway/router.h"
+#include "http/exchange.h"
+
+struct cached_show;
+struct gateway;
+struct show;
+
+/* What is to be done with a task that awaits a decision. Each ends the task, or parks it. */
+struct awaited {
+    void (*decided)(struct task *task, const struct answer *answer, bool repeated);
+    void (*undecided)(struct task *task); /* its wait is over, or accepted is all it waited for */
+};
+
+/* How a granted answer is told, when it is open: the native routes and the seeds' differ. */
+typedef void task_grant(struct task *task, const struct answer *answer);
+/* How a refusal is told; NULL: as the code's own. */
+typedef const char *task_words(enum code code);
+
+enum wait_phase {
+    WAIT_NONE,      /* not in the table of waiters */
+    WAIT_ACCEPTED,  /* for the stream to have it (respond-async) */
+    WAIT_DECIDED,   /* for the decision */
+    WAIT_LAST_LOOK, /* its time is over; the reply key is being looked at once more */
+};
+
+struct task {
+    struct gateway *gateway;
+    struct exchange *exchange; /* NULL: the client is gone */
+    const struct route *route;
+    struct span parameter[ROUTE_PARAMETERS_MAX];
+    struct list node; /* in whatever list it waits in */
+    bool is_parked;
+    bool show_is_absent;      /* it waited for a show, and there is none */
+    bool show_is_unavailable; /* … and nobody could say */
+    struct cached_show *cached; /* pinned; or NULL */
+    const struct show *show;    /* cached's */
+    void (*counted)(struct task *task); /* counts.h */
+
+    /* Of commands and of whoever awaits one. */
+    struct id id;
+    bool has_id;
+    bool varies_by_prefer; /* the answer says what was preferred and done */
+    bool is_replayed;      /* the answer is one that was given before */
+    bool was_again;  /* its entry was appended twice: "repeated" says nothing */
+    bool has_joined; /* the same key was awaited already */
+    bool checks_fingerprint;
+    struct preference preference;
+    char trace[TRACE_BYTES_MAX + 1]; /* or empty */
+    unsigned char fingerprint[FINGERPRINT_BYTES];
+    int64_t deadline_ms; /* wall clock */
+    int64_t arrived_ms;  /* wall clock */
+    const struct awaited *awaited;
+    task_grant *grant;
+    task_words *words;
+
+    /* The table of waiters' own. */
+    enum wait_phase phase;
+    uint32_t partition;
+    struct list due; /* in a slot of the wheel */
+    int64_t wait_until_us;
+    int64_t look_ms; /* pause before the next look at the reply key */
+};
+
+struct task_pool {
+    struct list spare;
+    size_t spares, taken;
+};
+
+void task_pool_init(struct task_pool *pool);
+void task_pool_free(struct task_pool *pool);
+
+/* NULL: no memory. Belongs to the exchange from now on. */
+struct task *task_take(struct gateway *gateway, struct exchange *exchange);
+/* The end: the exchange was answered, or is gone. */
+void task_give(struct task *task);
+/* The client went away. */
+void task_gone(struct task *task);
+
+/* Around a question to Redis or Postgres whose callback has the task as its context. task_resume
+ * says false if the client went away meanwhile; the task is given back then. */
+void task_park(struct task *task);
+bool task_resume(struct task *task);
+
+void task_set_id(struct task *task, struct id id);
+
+#endif
