@@ -274,9 +274,9 @@ static enum err read_taken_state(const struct redis_reply *reply, struct taken *
 
 enum err decider_take(struct decider *d, const struct tenure *t, struct taken *taken)
 {
-    struct key state = key_state(t->partition), published = key_published(t->partition);
+    struct key state = key_state(t->partition);
     struct number epoch = number_of((int64_t)t->epoch);
-    struct span argv[] = {{NULL, 0}, {NULL, 0}, SPAN("2"), key_span(&state), key_span(&published),
+    struct span argv[] = {{NULL, 0}, {NULL, 0}, SPAN("1"), key_span(&state),
                           span_of(epoch.text)};
     struct redis_reply *reply = NULL;
 

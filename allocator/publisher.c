@@ -117,10 +117,11 @@ static enum err send_availability(struct publisher *p, const struct tenure *t,
 }
 
 /* Mark how far answers are sent, and drop the entries that are decided. */
-static enum err send_progress(struct publisher *p, uint32_t partition, uint64_t version,
+static enum err send_progress(struct publisher *p, const struct tenure *t, uint64_t version,
                               const struct cursor *cursor)
 {
-    struct key published = key_published(partition), stream = key_requests(partition);
+    struct key published = key_published(t->partition, t->generation);
+    struct key stream = key_requests(t->partition);
     char number[24], behind[CURSOR_BYTES_MAX + 24];
     uint64_t ms = 0, sequence = 0;
     int len = snprintf(number, sizeof number, "%" PRIu64, version);
@@ -150,7 +151,7 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
         TRY(send_reply_key(p, t->partition, &items[i], seconds_kept(items[i].id)));
     for (size_t i = 0; i < batch->shows; i++)
         TRY(send_availability(p, t, &batch->show[i]));
-    TRY(send_progress(p, t->partition, batch->version, &batch->cursor));
+    TRY(send_progress(p, t, batch->version, &batch->cursor));
     return redis_flush(p->redis);
 }
 
@@ -226,7 +227,7 @@ enum err publisher_replay(struct publisher *p, struct ledger *ledger, const stru
 
     if (published < t->version)
         TRY(ledger_read_journal(ledger, t, published, batches_max, replay_row, &replay));
-    TRY(send_progress(p, t->partition, t->version, &t->cursor));
+    TRY(send_progress(p, t, t->version, &t->cursor));
     if (replay.batches > 0)
         log_event(LOG_INFO, "journal_published", "partition", log_u64(t->partition), "batches",
                   log_u64(replay.batches), NULL);

@@ -438,11 +438,12 @@ static enum err drop_generation(struct rebuild *r, const struct tenure *t, const
     }
     redis_reply_free(shows);
     struct span rest[] = {SPAN("UNLINK"), name_in(&name[0], prefix, "shows", SPAN("")),
-                          name_in(&name[1], prefix, "holds", SPAN(""))};
+                          name_in(&name[1], prefix, "holds", SPAN("")),
+                          name_in(&name[2], prefix, "published", SPAN(""))};
     struct span forget[] = {SPAN("SREM"), {generations.text, generations.len},
                             span_of(generation)};
     if (!err)
-        err = do_and_forget(r->redis, 3, rest);
+        err = do_and_forget(r->redis, 4, rest);
     if (!err)
         err = do_and_forget(r->redis, 3, forget);
     for (int i = 0; i < 3; i++)

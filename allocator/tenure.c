@@ -76,10 +76,26 @@ static enum err take_in_redis(struct allocator *a, struct taken *taken)
  * version anew, and never commit it. Only if the last owner that Redis has seen is the last one
  * that Postgres had before this one did nobody else write there (tests/model/ has the trace).
  */
+static bool redis_is_last_owners(const struct tenure *t, const struct taken *taken)
+{
+    return taken->epoch + 1 == t->epoch && t->generation[0] != '\0' &&
+           strcmp(taken->generation, t->generation) == 0;
+}
+
 static bool redis_equals_postgres(const struct tenure *t, const struct taken *taken)
 {
-    return taken->clean && taken->epoch + 1 == t->epoch && taken->version == t->version && t->generation[0] != '\0' &&
-           strcmp(taken->generation, t->generation) == 0;
+    return taken->clean && taken->version == t->version && redis_is_last_owners(t, taken);
+}
+
+/*
+ * Up to which version Redis surely has the answers. One that is ahead, by a batch that was never
+ * committed, has lost nothing; any other that differs may have, and gets what the journal holds.
+ */
+static uint64_t published_in_redis(const struct tenure *t, const struct taken *taken)
+{
+    bool lost_nothing = taken->version >= t->version && redis_is_last_owners(t, taken);
+
+    return lost_nothing && taken->has_published ? taken->published : 0;
 }
 
 static enum err mend_stream(struct allocator *a)
@@ -106,6 +122,7 @@ enum err tenure_take(struct allocator *a)
     TRY(connect_redis(a));
     TRY(take_in_redis(a, &taken));
     /* Another server under the same address, or the same one restarted: it may have lost the end. */
+    uint64_t published = published_in_redis(t, &taken);
     bool same_redis = run_id[0] == '\0' || strcmp(run_id, redis_run_id(a->redis)) == 0;
     if (!same_redis || !redis_equals_postgres(t, &taken)) {
         reporter_send(&a->reporter, t, ALLOCATOR_REBUILDING, t->now_ms);
@@ -114,6 +131,5 @@ enum err tenure_take(struct allocator *a)
         TRY(rebuild_partition(&a->rebuild, t));
     }
     TRY(mend_stream(a));
-    return publisher_replay(&a->publisher, &a->ledger, t, taken.has_published ? taken.published : 0,
-                            JOURNAL_REPLAY_BATCHES);
+    return publisher_replay(&a->publisher, &a->ledger, t, published, JOURNAL_REPLAY_BATCHES);
 }

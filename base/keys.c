@@ -18,11 +18,6 @@ struct key key_state(uint32_t partition)
     return of_partition(partition, "state");
 }
 
-struct key key_published(uint32_t partition)
-{
-    return of_partition(partition, "published");
-}
-
 struct key key_status(uint32_t partition)
 {
     return of_partition(partition, "status");
@@ -62,6 +57,14 @@ struct key key_generation(uint32_t partition, const char *generation)
     struct key key = of_partition(partition, generation);
 
     add(&key, ":");
+    return key;
+}
+
+struct key key_published(uint32_t partition, const char *generation)
+{
+    struct key key = key_generation(partition, generation);
+
+    add(&key, "published");
     return key;
 }
 

@@ -230,7 +230,7 @@ enum err comparison_ask(struct comparison *c, size_t argc, const struct span *ar
 
 static enum err check_published(struct comparison *c)
 {
-    struct key key = key_published(c->partition);
+    struct key key = comparison_key(c, "published", 0);
     struct span get[] = {SPAN("GET"), {key.text, key.len}};
     struct redis_reply *reply;
     TRY(comparison_ask(c, 2, get, &reply));

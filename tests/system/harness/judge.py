@@ -214,7 +214,7 @@ def judge_partition(connection, redis, partition):
         found.append(f"partition {partition['partition']} is unclean in Redis")
     if found:
         return found
-    published = redis.get(keys.published)
+    published = redis.get(keys.of_generation(partition["generation"], "published"))
     if partition["version"] and published != str(partition["version"]).encode():
         found.append(f"partition {partition['partition']}: published {published}, not "
                      f"{partition['version']}")

@@ -71,7 +71,6 @@ class Keys:
         self.root = f"usher:{{{partition}}}:"
         self.requests = self.root + "requests"
         self.state = self.root + "state"
-        self.published = self.root + "published"
         self.status = self.root + "status"
         self.generations = self.root + "generations"
 
