@@ -21,7 +21,7 @@ up: built ## the same in the background, back when it is ready
 
 # A make of its own, begun when the compiler is there; -q asks whether there is anything to do.
 built: deps
-	@$(MAKE) -q build 2>/dev/null || echo 'usher: building'
+	@$(MAKE) -q build >/dev/null 2>&1 || echo 'usher: building'
 	@$(MAKE) --no-print-directory -s -j$$(nproc) build
 
 down: ## stop what `make run` or `make up` started in RUN_DIR

@@ -1,5 +1,6 @@
 """make run, up, down and status: a whole usher started, broken, found again and stopped."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -111,9 +112,9 @@ def kill(pid):
     wait_until(f"the end of process {pid}", lambda: not is_alive(pid))
 
 
-@pytest.fixture(name="make_run")
-def fixture_make_run():
-    """Runs in folders of their own, all of them stopped and removed at the end."""
+@contextlib.contextmanager
+def runs():
+    """Makes runs in folders of their own; all of them are stopped and removed at the end."""
     made, folders = [], []
 
     def make_run(**options):
@@ -122,15 +123,32 @@ def fixture_make_run():
         folders.append(folder)
         made.append(Run(Path(folder) / "run", **options))
         return made[-1]
-    yield make_run
-    for run in made:
-        if run.run_dir.exists():
-            run.make("down")
-            left = run.alive()
-            code, text = run.make("wipe")
-            assert not left and code == 0, (left, text)
-    for folder in folders:
-        shutil.rmtree(folder)
+    try:
+        yield make_run
+    finally:
+        for run in made:
+            if run.run_dir.exists():
+                run.make("down")
+                left = run.alive()
+                code, text = run.make("wipe")
+                assert not left and code == 0, (left, text)
+        for folder in folders:
+            shutil.rmtree(folder)
+
+
+@pytest.fixture(name="make_run")
+def fixture_make_run():
+    with runs() as make_run:
+        yield make_run
+
+
+@pytest.fixture(name="shared", scope="module")
+def fixture_shared():
+    """A run that is up, for the tests that only look."""
+    with runs() as make_run:
+        run = make_run()
+        run.said = run.up()
+        yield run
 
 
 def test_a_booking_survives_down_and_up(make_run):
@@ -154,17 +172,15 @@ def test_a_booking_survives_down_and_up(make_run):
     assert "already up" in run.up()
 
 
-def test_the_first_curl_that_it_prints_books(make_run):
-    run = make_run()
-    said = run.up()
+def test_the_first_curl_that_it_prints_books(shared):
+    said = shared.said
     curl = said[said.index("  curl -s -X POST"):].split("\n\n")[0]
     answer = subprocess.run(["bash", "-c", curl], capture_output=True, check=True, timeout=30)
     assert json.loads(answer.stdout)["status"] == "CONFIRMED"
 
 
-def test_the_roles_can_do_what_they_need_and_no_more(make_run):
-    run = make_run()
-    run.up()
+def test_the_roles_can_do_what_they_need_and_no_more(shared):
+    run = shared
     assert run.query("SELECT rolname, rolsuper FROM pg_roles "
                      "WHERE rolname IN ('usher', 'allocator', 'gateway') ORDER BY 1") == \
         [("allocator", False), ("gateway", False), ("usher", False)]
@@ -184,9 +200,8 @@ def test_the_roles_can_do_what_they_need_and_no_more(make_run):
         redis.from_url("redis://" + run.env()["USHER_REDIS"].split("@")[1]).ping()
 
 
-def test_durability_is_on(make_run):
-    run = make_run()
-    run.up()
+def test_durability_is_on(shared):
+    run = shared
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         assert run.query(f"SHOW {name}") == [("on",)]
     store = redis.from_url(run.env()["USHER_REDIS"], decode_responses=True)
@@ -252,22 +267,20 @@ def test_it_comes_back_after_everything_was_killed_at_once(make_run):
         stranger.wait()
 
 
-def test_two_run_side_by_side(make_run):
-    one, two = make_run(), make_run()
+def test_two_run_side_by_side(make_run, shared):
+    one, two = make_run(), shared
     one.up()
-    two.up()
-    one.book("ann")
-    two.book("ben")
-    assert one.query("SELECT user_id FROM bookings") == [("ann",)]
-    assert two.query("SELECT user_id FROM bookings") == [("ben",)]
+    one.book("from one")
+    two.book("from two")
+    assert one.query("SELECT user_id FROM bookings") == [("from one",)]
+    assert ("from one",) not in two.query("SELECT user_id FROM bookings")
     one.down()
     assert len(two.alive()) == len(SERVICES) + 1
-    two.book("cid")
+    two.book("from two again")
 
 
-def test_what_is_taken_is_refused_in_one_line(make_run):
-    one, two = make_run(), make_run()
-    one.up()
+def test_what_is_taken_is_refused_in_one_line(make_run, shared):
+    one, two = shared, make_run()
     code, text = two.make("run", PORT=one.port)
     assert code != 0 and f"port {one.port} is in use" in text
     code, text = one.make("run", PORT=two.port)
@@ -299,7 +312,8 @@ def test_it_works_where_postgres_may_not_enter(make_run):
     with tempfile.TemporaryDirectory(prefix="usher-closed-") as closed:
         checkout = Path(closed) / "usher"
         shutil.copytree(REPOSITORY, checkout,
-                        ignore=shutil.ignore_patterns(".git", "build", "run", "__pycache__"))
+                        ignore=lambda folder, _: {".git", "build", "run", "__pycache__"}
+                        if Path(folder) == REPOSITORY else set())
         run = make_run(checkout=checkout)
         run.run_dir = checkout / "run"
         assert os.stat(closed).st_mode & 0o777 == 0o700
