@@ -74,6 +74,19 @@ bool bookings_line(struct task *task, struct span code, int64_t quantity, struct
     return true;
 }
 
+/* In the order of the tiers, as Postgres has them: the same lines in another order are the same
+ * request, and are told in the same way at once and later. */
+static void sort_lines(struct request *request)
+{
+    for (size_t i = 1; i < request->lines; i++) {
+        struct line line = request->line[i];
+        size_t at = i;
+        for (; at > 0 && request->line[at - 1].tier > line.tier; at--)
+            request->line[at] = request->line[at - 1];
+        request->line[at] = line;
+    }
+}
+
 static void send_booking(struct task *task, const struct asked *asked)
 {
     struct request request = {.op = asked->hold ? OP_HOLD : OP_BOOK,
@@ -83,6 +96,7 @@ static void send_booking(struct task *task, const struct asked *asked)
     for (size_t i = 0; i < asked->lines; i++)
         if (!bookings_line(task, asked->line[i].tier, asked->line[i].quantity, &request.line[i]))
             return;
+    sort_lines(&request);
     command_send(task, &(struct command){.request = &request,
                                          .deadline_ms = asked->deadline_ms,
                                          .scope = SPAN("/v1/bookings"),

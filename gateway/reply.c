@@ -100,6 +100,17 @@ void reply_send(struct task *task, int status, const char *content_type)
     reply_send_body(task, status, content_type, buf_span(body));
 }
 
+static void say(const struct task *task, int status, int64_t us)
+{
+    char id[ID_TEXT_BYTES] = "-";
+
+    if (task->has_id)
+        id_format(task->id, id);
+    log_event(LOG_DEBUG, "answered", "route", task->route != NULL ? task->route->pattern : "-",
+              "status", log_i64(status), "us", log_i64(us), "request", id, "trace",
+              task->trace[0] != '\0' ? task->trace : "-", NULL);
+}
+
 static void count(const struct task *task, int status)
 {
     struct metric_value *own = task->gateway->own;
@@ -109,6 +120,8 @@ static void count(const struct task *task, int status)
 
     gauges_count_status(own, status);
     metric_observe_us(&own[stage], us > 0 ? (uint64_t)us : 0);
+    if (log_wants(LOG_DEBUG))
+        say(task, status, us);
 }
 
 void reply_send_body(struct task *task, int status, const char *content_type, struct span body)
