@@ -214,6 +214,44 @@ TEST(what_cannot_be_is_refused)
     REFUSED(a.booking.line[0].price = PRICE_MAX + INT64_C(1));
 }
 
+#define TAKEN(change)                                                                              \
+    do {                                                                                           \
+        struct answer a = granted();                                                               \
+        struct answer back;                                                                        \
+        struct buf b;                                                                              \
+        change;                                                                                    \
+        b = packed(&a);                                                                            \
+        assert_int_equal(answer_read(buf_span(&b), &back), ERR_NONE);                              \
+        buf_free(&b);                                                                              \
+    } while (0)
+
+TEST(what_stands_at_its_bound_is_taken)
+{
+    char user[USER_BYTES_MAX];
+
+    memset(user, 'u', sizeof(user));
+    TAKEN(a.booking.user = ((struct span){user, sizeof(user)}));
+    TAKEN(a.booking.lines = 1);
+    TAKEN(a.booking.line[0].quantity = QUANTITY_MAX);
+    TAKEN(a.booking.line[0].tier = TIERS_MAX);
+    TAKEN(a.available = 0);
+    TAKEN(a.at_ms = 0);
+    TAKEN(a.booking.lines = LINES_MAX;
+          for (int i = 0; i < LINES_MAX; i++) a.booking.line[i] = a.booking.line[0]);
+}
+
+TEST(an_id_of_another_length_is_refused)
+{
+    struct tree t;
+    struct booking booking;
+    struct span s = BYTES("\x97\xaf"
+                          "0123456789abcde\xa1u\x03\x05\x00\x0a\x91\x93\x01\x01\x0a");
+
+    assert_int_equal(tree_read(&t, s.bytes, s.len), ERR_NONE);
+    assert_int_equal(booking_from(tree_root(&t), &booking), ERR_INPUT);
+    tree_free(&t);
+}
+
 TEST(more_lines_than_there_may_be_are_refused)
 {
     struct answer a = granted();
@@ -277,6 +315,8 @@ int main(void)
                cmocka_unit_test(every_field_has_its_kind),
                cmocka_unit_test(every_field_of_a_booking_has_its_kind),
                cmocka_unit_test(what_cannot_be_is_refused),
+               cmocka_unit_test(what_stands_at_its_bound_is_taken),
+               cmocka_unit_test(an_id_of_another_length_is_refused),
                cmocka_unit_test(more_lines_than_there_may_be_are_refused),
                cmocka_unit_test(the_quantity_is_of_all_lines),
                cmocka_unit_test(changed_bytes_never_lead_beyond_the_end));

@@ -143,6 +143,50 @@ TEST(room_is_written_by_the_caller)
     buf_free(&b);
 }
 
+TEST(room_may_be_filled_to_the_bound)
+{
+    struct buf b;
+    char *room;
+
+    buf_init(&b, 300);
+    room = buf_room(&b, 300);
+    assert_non_null(room);
+    memset(room, 'x', 300);
+    buf_grew(&b, 300);
+    assert_int_equal(b.len, 300);
+    assert_false(b.failed);
+    buf_free(&b);
+}
+
+static void grow_beyond(int64_t bytes)
+{
+    struct buf b;
+
+    buf_init(&b, 1000);
+    buf_room(&b, 10);
+    buf_grew(&b, (size_t)bytes);
+    buf_free(&b);
+}
+
+static void drop_beyond(int64_t bytes)
+{
+    struct buf b;
+
+    buf_init(&b, 1000);
+    buf_puts(&b, "abc");
+    buf_drop(&b, (size_t)bytes);
+    buf_free(&b);
+}
+
+TEST(growing_or_dropping_beyond_what_is_there_is_a_programming_error)
+{
+    assert_false(aborts(grow_beyond, 10));
+    assert_true(aborts(grow_beyond, 999)); /* within the bound, not within the memory */
+    assert_true(aborts(grow_beyond, 1001));
+    assert_false(aborts(drop_beyond, 3));
+    assert_true(aborts(drop_beyond, 4));
+}
+
 TEST(dropping_moves_the_rest_to_the_front)
 {
     struct buf b;
@@ -174,8 +218,11 @@ TEST(case_is_ignored_for_ascii_only)
     assert_true(span_is_nocase(SPAN("content-length"), "Content-Length"));
     assert_false(span_is_nocase(SPAN("content-lengt"), "content-length"));
     assert_false(span_is_nocase(SPAN("content-length1"), "content-length"));
+    assert_true(span_is_nocase(SPAN("azAZ"), "AZaz"));
     assert_false(span_is_nocase(SPAN("@"), "`"));
+    assert_false(span_is_nocase(SPAN("`"), "@"));
     assert_false(span_is_nocase(SPAN("["), "{"));
+    assert_false(span_is_nocase(SPAN("{"), "["));
     assert_false(span_is_nocase(SPAN("\xc3\x84"), "\xc3\xa4"));
     assert_false(span_is_nocase(BYTES("a\0"), "a"));
 }
@@ -191,6 +238,8 @@ int main(void)
                cmocka_unit_test(it_grows_by_many_small_puts_and_keeps_all),
                cmocka_unit_test(a_formatted_text_longer_than_the_first_allocation_fits),
                cmocka_unit_test(room_is_written_by_the_caller),
+               cmocka_unit_test(room_may_be_filled_to_the_bound),
+               cmocka_unit_test(growing_or_dropping_beyond_what_is_there_is_a_programming_error),
                cmocka_unit_test(dropping_moves_the_rest_to_the_front),
                cmocka_unit_test(spans_compare_by_their_bytes),
                cmocka_unit_test(case_is_ignored_for_ascii_only));

@@ -209,6 +209,12 @@ TEST(every_kind_is_measured_right)
         BYTES("\xdd\x00\x00\x00\x01\x01"),
         BYTES("\xde\x00\x01\x01\x02"),
         BYTES("\xdf\x00\x00\x00\x01\x01\x02"),
+        BYTES("\x8f"
+              "123456789012345678901234567890"),
+        BYTES("\x9f"
+              "123456789012345"),
+        BYTES("\xbf"
+              "1234567890123456789012345678901"),
     };
 
     for (size_t i = 0; i < COUNT(whole); i++) {

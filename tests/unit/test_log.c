@@ -41,7 +41,7 @@ TEST(others_are_quoted)
 TEST(a_value_cannot_begin_a_new_line)
 {
     assert_line("a\nat=forged", "\"a\\nat=forged\"");
-    assert_line("a\r\tb", "\"a\\x0d\\tb\"");
+    assert_line("a \r\tb", "\"a \\x0d\\tb\"");
     assert_line("\x1b[31mred", "\"\\x1b[31mred\"");
     assert_line("\x7f", "\"\\x7f\"");
     assert_line("a\xff"
@@ -120,8 +120,12 @@ TEST(numbers_are_texts_for_a_while)
 
     for (unsigned i = 0; i < 16; i++)
         numbers[i] = log_u64(i * 1000);
-    assert_string_equal(numbers[0], "0");
-    assert_string_equal(numbers[15], "15000");
+    for (unsigned i = 0; i < 16; i++) {
+        char want[16];
+
+        snprintf(want, sizeof(want), "%u", i * 1000);
+        assert_string_equal(numbers[i], want);
+    }
     assert_string_equal(log_u64(18446744073709551615ULL), "18446744073709551615");
     assert_string_equal(log_i64(INT64_MIN), "-9223372036854775808");
     assert_string_equal(log_i64(-1), "-1");

@@ -41,6 +41,7 @@ TEST(parts_are_percent_decoded)
 
     assert_string_equal(url.user, "me");
     assert_string_equal(url.password, "p@s:s/\xc3\xa9");
+    assert_string_equal(parse("redis://:%0a%10@h").password, "\n\x10");
 }
 
 TEST(odd_but_right_forms)
@@ -100,6 +101,8 @@ TEST(what_is_no_url_is_refused_with_a_reason)
         "redis://%zz@h",
         "redis://%4@h",
         "redis://me:%00@h",
+        "redis://me:%4z@h",
+        "redis://me:%z4@h",
         "redis://h%0",
         "unix://",
         "unix://relative/path",

@@ -331,6 +331,32 @@ TEST(texts_stay_within_their_bounds)
     REFUSED(OP_BOOK, r.trace = BYTES("\0"));
 }
 
+TEST(a_line_is_a_pair)
+{
+    static const struct span arguments[] = {BYTES("\x91\x01"),
+                                            BYTES("\x91\xc0"),
+                                            BYTES("\x91\xa2"
+                                                  "ab"),
+                                            BYTES("\x91\x90"),
+                                            BYTES("\x91\x91\x01"),
+                                            BYTES("\x91\x93\x01\x01\x01"),
+                                            BYTES("\x91\x92\xc0\x01"),
+                                            BYTES("\x91\x92\x01\xc0"),
+                                            BYTES("\x91\x92\x01\x01")};
+
+    for (size_t i = 0; i < COUNT(arguments); i++) {
+        struct request r = sample(OP_BOOK);
+        struct buf b;
+
+        r.lines = 0;
+        b = entry_of(&r);
+        b.len--; /* the head of no lines */
+        buf_put(&b, arguments[i].bytes, arguments[i].len);
+        assert_int_equal(read_one(buf_span(&b)), i + 1 < COUNT(arguments) ? ERR_INPUT : ERR_NONE);
+        buf_free(&b);
+    }
+}
+
 TEST(only_who_takes_places_must_be_named)
 {
     REFUSED(OP_BOOK, r.user = SPAN(""));
@@ -345,6 +371,7 @@ TEST(shows_and_times_are_not_negative_and_not_huge)
 {
     REFUSED(OP_BOOK, r.show = 0);
     REFUSED(OP_BOOK, r.show = (uint32_t)INT32_MAX + 1);
+    TAKEN(OP_BOOK, r.show = 1);
     TAKEN(OP_BOOK, r.show = INT32_MAX);
     REFUSED(OP_BOOK, r.deadline_ms = -1);
     TAKEN(OP_BOOK, r.deadline_ms = INT64_MAX);
@@ -453,7 +480,7 @@ int main(void)
                cmocka_unit_test(an_operation_that_is_none_is_refused),
                cmocka_unit_test(lines_stay_within_their_bounds),
                cmocka_unit_test(a_booking_has_at_most_lines_max_lines),
-               cmocka_unit_test(texts_stay_within_their_bounds),
+               cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),
                cmocka_unit_test(only_who_takes_places_must_be_named),
                cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),
                cmocka_unit_test(a_part_to_cancel_may_be_all_of_it),

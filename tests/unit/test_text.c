@@ -115,7 +115,9 @@ TEST(a_slug_is_lower_case_and_begins_with_a_letter)
     assert_true(text_is_slug((struct span){slug, SLUG_BYTES_MAX}));
     assert_false(text_is_slug((struct span){slug, SLUG_BYTES_MAX + 1}));
     assert_true(text_is_slug(SPAN("a")));
+    assert_true(text_is_slug(SPAN("z")));
     assert_true(text_is_slug(SPAN("rock-2026-")));
+    assert_true(text_is_slug(SPAN("az-09")));
     assert_false(text_is_slug(SPAN("")));
     assert_false(text_is_slug(SPAN("1st")));
     assert_false(text_is_slug(SPAN("-a")));
@@ -169,6 +171,9 @@ TEST(passwords_are_masked)
         {"postgresql://me:a@b/c?d@h1,h2/db", "postgresql://me:***@h1,h2/db"},
         {"host=a password=hush user=b", "host=a password=*** user=b"},
         {"host=a PASSWORD='hu sh\\' x' user=b", "host=a PASSWORD=***' user=b"},
+        {"host=a password='' user=b", "host=a password=***' user=b"},
+        {"host=a password='hush", "host=a password=***"},
+        {"host=a password='hush\\", "host=a password=***"},
         {"password=hush", "password=***"},
         {"password=", "password=***"},
         {"postgresql:///db?password=hush&user=x", "postgresql:///db?password=***&user=x"},
