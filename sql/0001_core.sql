@@ -123,6 +123,9 @@ CREATE TABLE batches (
   PRIMARY KEY (partition, version)
 );
 
+-- Written once, read after a failure at most: not worth compressing while people wait.
+ALTER TABLE batches ALTER COLUMN answers SET STORAGE EXTERNAL;
+
 CREATE FUNCTION booking_move_is_legal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM legal_moves m

@@ -155,7 +155,8 @@ CREATE FUNCTION commit_batch(
   t_pending integer[], t_confirmed integer[])
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 -- Its plans are kept while the tables grow from nothing to millions: only those by index stay good.
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$
 DECLARE
   moves tier_move[] := '{}';
   found_moves tier_move[];
@@ -256,7 +257,7 @@ BEGIN
 
   -- Invariant 6, where a show limits its users: what is live after this batch, over all tiers.
   IF cardinality(n_id) > 0 AND EXISTS (
-    SELECT FROM (SELECT DISTINCT n.show, n.user_id FROM unnest(n_show, n_user) AS n (show, user_id)) u
+    SELECT FROM unnest(n_show, n_user) AS u (show, user_id)
     JOIN shows s ON s.show = u.show AND s.max_per_user IS NOT NULL
     WHERE s.max_per_user < (
       SELECT sum(b.quantity) FROM bookings b
