@@ -15,6 +15,7 @@
 #define EXIT_CONFIGURATION 2
 #define NAME_BYTES_MAX 64   /* of a key, with what a flag or a variable puts before it */
 #define SHOWN_BYTES_MAX 256 /* of a bad value, or of where it came from, in an error line */
+#define LINE_BYTES_MAX 4096 /* of the file */
 #define HELP_COLUMN 32
 
 struct source {
@@ -28,6 +29,9 @@ struct loading {
     struct source *sources; /* for each option: where its value came from, or "" */
     const char *file;
     FILE *stream;
+    char *text; /* the line as it was read */
+    size_t text_cap;
+    const char *value; /* within it, if the line is longer than inih can take */
     int line;
     const char *config_path; /* --config */
     bool check_only;
@@ -99,33 +103,50 @@ static void apply_defaults(struct loading *l)
     }
 }
 
+/* What stands behind the key, as inih would take it: without comment and the space around it. */
+static char *value_of(char *text)
+{
+    size_t len = 0;
+
+    while (text[len] != '\0' &&
+           !(text[len] == ';' && len > 0 && strchr(" \t", text[len - 1]) != NULL))
+        len++;
+    while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL)
+        len--;
+    text[len] = '\0';
+    return text + strspn(text, " \t");
+}
+
 /*
- * inih tells no line numbers, takes an indented line for the rest of the one before, and cuts long
- * lines in two. So it is fed through this: lines are counted, indentation is dropped, and what
- * does not fit is refused.
+ * inih tells no line numbers, takes an indented line for the rest of the one before, and cuts a
+ * line in two where its buffer ends. So it is fed through this: lines are counted, indentation is
+ * dropped, and of a line that does not fit inih gets the key, the value waiting in l->value.
  */
 static char *read_line(char *line, int size, void *context)
 {
     struct loading *l = context;
-    size_t len;
-    size_t blank;
+    ssize_t len = getline(&l->text, &l->text_cap, l->stream);
+    size_t key_len;
+    char *text;
 
-    memset(line, 1, (size_t)size);
-    if (fgets(line, size, l->stream) == NULL)
+    l->value = NULL;
+    if (len < 0)
         return NULL;
     l->line++;
-    /* fgets leaves what it did not write: the last NUL is its own, any other was in the file. */
-    len = (size_t)size;
-    while (line[len - 1] != '\0')
-        len--;
-    len--;
-    if (strlen(line) != len)
+    if (strlen(l->text) != (size_t)len)
         refuse(l->program, "%s:%d: there is a NUL byte in it", l->file, l->line);
-    if (len == (size_t)size - 1 && line[len - 1] != '\n')
-        refuse(l->program, "%s:%d: longer than %d bytes", l->file, l->line, size - 2);
-    blank = strspn(line, " \t");
-    memmove(line, line + blank, len + 1 - blank);
-    return line;
+    text = l->text + strspn(l->text, " \t");
+    if (strlen(text) < (size_t)size)
+        return strcpy(line, text);
+
+    key_len = strcspn(text, "=:");
+    if (strchr("#;", text[0]) != NULL)
+        return strcpy(line, "\n");
+    if (len > LINE_BYTES_MAX || key_len + 1 >= (size_t)size)
+        refuse(l->program, "%s:%d: the line is too long", l->file, l->line);
+    l->value = value_of(text + key_len + 1);
+    text[key_len] = '\0';
+    return strcat(strcpy(line, text), "=");
 }
 
 static int take_key(void *context, const char *section, const char *name, const char *value)
@@ -146,7 +167,7 @@ static int take_key(void *context, const char *section, const char *name, const 
     if (row == NULL)
         return 1;
     snprintf(source, sizeof(source), "%s:%d: %s", l->file, l->line, name);
-    set_option(l, row, value, source);
+    set_option(l, row, l->value != NULL ? l->value : value, source);
     return 1;
 }
 
@@ -164,6 +185,7 @@ static void apply_file(struct loading *l)
     if (bad < 0 || ferror(l->stream))
         refuse(l->program, "--config: %s: cannot be read", l->file);
     fclose(l->stream);
+    free(l->text);
 }
 
 static void variable_name(const struct option_row *row, char name[NAME_BYTES_MAX])

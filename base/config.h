@@ -6,7 +6,7 @@
  * ([gateway], [allocator], [ctl]). A key that the program does not know is an error in its own
  * section; in [usher] it is ignored, for another program may know it; other sections are not looked
  * at. Space around keys and values is dropped, and so is all from a ; at a line's begin or behind
- * a space; a line has at most 198 bytes. A flag is the key with - for _, a variable is USHER_ and
+ * a space; a line has at most 4096 bytes. A flag is the key with - for _, a variable is USHER_ and
  * the key in capitals.
  */
 #ifndef USHER_BASE_CONFIG_H

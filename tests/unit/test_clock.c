@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -62,6 +63,25 @@ TEST(the_clocks_go_forward)
     assert_true(clock_mono_us() - mono < 5000000);
 }
 
+static void look_up(int signal_number)
+{
+    (void)signal_number;
+}
+
+TEST(a_sleep_that_is_disturbed_goes_on)
+{
+    struct sigaction on_alarm = {.sa_handler = look_up};
+    struct itimerval often = {{0, 2000}, {0, 2000}};
+    struct itimerval never = {{0, 0}, {0, 0}};
+    int64_t mono = clock_mono_us();
+
+    assert_int_equal(sigaction(SIGALRM, &on_alarm, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    clock_sleep_ms(30);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_true(clock_mono_us() - mono >= 30000);
+}
+
 TEST(no_time_is_no_sleep)
 {
     int64_t mono = clock_mono_us();
@@ -73,8 +93,8 @@ TEST(no_time_is_no_sleep)
 
 int main(void)
 {
-    return RUN(cmocka_unit_test(known_times),
-               cmocka_unit_test(times_that_four_digits_cannot_tell_are_cut),
-               cmocka_unit_test(it_agrees_with_the_calendar),
-               cmocka_unit_test(the_clocks_go_forward), cmocka_unit_test(no_time_is_no_sleep));
+    return RUN(
+        cmocka_unit_test(known_times), cmocka_unit_test(times_that_four_digits_cannot_tell_are_cut),
+        cmocka_unit_test(it_agrees_with_the_calendar), cmocka_unit_test(the_clocks_go_forward),
+        cmocka_unit_test(a_sleep_that_is_disturbed_goes_on), cmocka_unit_test(no_time_is_no_sleep));
 }

@@ -216,22 +216,47 @@ TEST(an_error_in_the_file_names_its_line)
             .argument = {URL});
 }
 
-TEST(a_line_that_does_not_fit_is_refused_and_not_cut)
+/* inih's own buffer ends at 200 bytes; nothing may be lost there. */
+TEST(a_long_line_is_read_whole)
 {
-    char file[400] = "[usher]\nname=";
+    for (size_t n = 180; n <= 220; n++) {
+        char value[300];
+        char file[800];
+        char want[800];
+        struct call call = {.file = file, .argument = {URL}};
+
+        memset(value, 'x', n);
+        value[n] = '\0';
+        snprintf(file, sizeof(file), "[usher]\n  name =  %s \nconnections_max=7\n", value);
+        snprintf(want, sizeof(want), "%s|r|hidden-default|7|0|-\n", value);
+        assert_loads(call, want);
+        snprintf(file, sizeof(file), "[usher]\nname: %s=;y ; %s\nconnections_max=7", value, value);
+        snprintf(want, sizeof(want), "%s=;y|r|hidden-default|7|0|-\n", value);
+        assert_loads(call, want);
+        snprintf(file, sizeof(file), "[usher]\n# name=%s\n ;name=%s\r\n", value, value);
+        assert_loads(call, "usher|r|hidden-default|100|0|-\n");
+    }
+}
+
+TEST(a_line_beyond_the_bound_is_refused_and_not_cut)
+{
+    static char file[5000] = "[usher]\nname=";
     size_t head = strlen(file);
     struct call call = {.file = file, .argument = {URL}};
-    char want[400];
+    static char want[5000];
 
-    memset(file + head, 'x', 193);
-    strcpy(file + head + 193, "\n");
-    snprintf(want, sizeof(want), "%.193s|r|hidden-default|100|0|-\n", file + head);
+    memset(file + head, 'x', 4096 - 5 - 1); /* a key with its sign, and a newline */
+    strcpy(file + head + 4096 - 5 - 1, "\n");
+    snprintf(want, sizeof(want), "%.4090s|r|hidden-default|100|0|-\n", file + head);
     assert_loads(call, want);
-    memset(file + head, 'x', 194);
-    strcpy(file + head + 194, "\n");
-    assert_refused(call, ":2: ", "longer than 198 bytes");
-    memset(file + head, 'x', 300);
-    assert_refused(call, ":2: ", "longer than 198 bytes");
+    strcpy(file + head + 4096 - 5 - 1, "x\n");
+    assert_refused(call, ":2: ", "the line is too long");
+    memset(file + head, 'x', 4900);
+    assert_refused(call, ":2: ", "the line is too long");
+    memset(file + 8, 'k', 300); /* a key that long is none */
+    file[8 + 300] = '=';
+    file[8 + 301] = '\0';
+    assert_refused(call, ":2: ", "the line is too long");
 }
 
 TEST(nul_bytes_in_the_file_are_refused)
@@ -397,7 +422,8 @@ int main(void)
                cmocka_unit_test(sections_of_others_are_not_looked_at),
                cmocka_unit_test(an_unknown_key_is_an_error_in_the_own_section_only),
                cmocka_unit_test(an_error_in_the_file_names_its_line),
-               cmocka_unit_test(a_line_that_does_not_fit_is_refused_and_not_cut),
+               cmocka_unit_test(a_long_line_is_read_whole),
+               cmocka_unit_test(a_line_beyond_the_bound_is_refused_and_not_cut),
                cmocka_unit_test(nul_bytes_in_the_file_are_refused),
                cmocka_unit_test(a_file_that_cannot_be_read_is_an_error),
                cmocka_unit_test(numbers_have_their_range),
