@@ -50,7 +50,8 @@ def where(results):
     m = results["machine"]
     changed = " with uncommitted changes" if m["changed"] else ""
     return (f"Measured {results['began'][:10]} on {m['cores']} cores of {m['cpu']}, "
-            f"{m['memory_gib']} GiB, Linux {m['kernel']}; commit {m['commit']}{changed}; "
+            f"{m['memory_gib']} GiB, Linux {m['kernel']}, load before "
+            f"{m['load_before']}; commit {m['commit']}{changed}; "
             f"`{results['command']}`, {results['seconds']} s.")
 
 

@@ -15,6 +15,7 @@ def machine(top):
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory, 1),
             "kernel": platform.release(), "commit": git(top, "rev-parse", "--short", "HEAD"),
+            "load_before": round(os.getloadavg()[0], 2),
             "changed": bool(git(top, "status", "--porcelain", "--untracked-files=no"))}
 
 

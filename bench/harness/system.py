@@ -161,14 +161,6 @@ class System:
         """The service that owns the partition."""
         return self.sql("SELECT owner FROM partitions WHERE partition = %s", (partition,))[0][0]
 
-    def await_owner(self, partition, other_than=None, seconds=60):
-        end = time.monotonic() + seconds
-        while self.owner(partition) in (None, "", other_than):
-            if time.monotonic() > end:
-                raise RuntimeError(f"nobody takes partition {partition}")
-            time.sleep(0.05)
-        return self.owner(partition)
-
     def cpu_seconds(self):
         """Of everything that serves: gateway, allocators, Redis, Postgres with its backends."""
         services = ["gateway", "redis", "allocator-1", "allocator-2", "allocator-3"]
