@@ -45,7 +45,7 @@ $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 $(BUILD)/gen/lua/decide.lua.inc: $(BUILD)/gen/lua/decide.lua
 	xxd -i < $< > $@
 
-$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend)
+$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend stamp)
 
 # Scripts and statements travel inside the programs: a text becomes one C array.
 $(BUILD)/gen/%.inc: %
@@ -77,6 +77,8 @@ include http/http.mk
 include gateway/gateway.mk
 
 include tests/checks.mk
+
+include tests/model/model.mk
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -29,11 +29,16 @@ static const unsigned char mend_source[] = {
 #include "lua/mend.lua.inc"
 };
 
+static const unsigned char stamp_source[] = {
+#include "lua/stamp.lua.inc"
+};
+
 #define SOURCE(bytes) {(const char *)(bytes), sizeof(bytes)}
 static const struct span sources[SCRIPTS] = {
     [SCRIPT_DECIDE] = SOURCE(decide_source), [SCRIPT_TAKE] = SOURCE(take_source),
     [SCRIPT_LOAD] = SOURCE(load_source),     [SCRIPT_SWITCH] = SOURCE(switch_source),
     [SCRIPT_MEND] = SOURCE(mend_source),
+    [SCRIPT_STAMP] = SOURCE(stamp_source),
 };
 
 struct number {
@@ -267,7 +272,6 @@ static enum err read_taken_state(const struct redis_reply *reply, struct taken *
         taken->generation[0] = '\0';
     taken->version = number_in(redis_text(redis_at(reply, 3)));
     taken->clean = span_is(redis_text(redis_at(reply, 4)), "1");
-    taken->has_published = redis_text(redis_at(reply, 5)).len > 0;
     taken->published = number_in(redis_text(redis_at(reply, 5)));
     return ERR_NONE;
 }
@@ -360,4 +364,20 @@ enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, 
     }
     redis_reply_free(reply);
     return err;
+}
+
+enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t version,
+                            const struct cursor *cursor)
+{
+    struct key state = key_state(t->partition), stream = key_requests(t->partition);
+    struct number epoch = number_of((int64_t)t->epoch), stamp = number_of((int64_t)version);
+    char keep[CURSOR_BYTES_MAX + NUMBER_BYTES];
+    uint64_t ms = 0, sequence = 0;
+
+    sscanf(cursor->text, "%" SCNu64 "-%" SCNu64, &ms, &sequence);
+    snprintf(keep, sizeof keep, "%" PRIu64 "-%" PRIu64, ms, sequence + 1);
+    struct span argv[] = {SPAN("EVALSHA"), {d->sha1[SCRIPT_STAMP], 40}, SPAN("2"),
+                          key_span(&state), key_span(&stream), span_of(epoch.text),
+                          span_of(stamp.text), span_of(keep)};
+    return redis_send(d->redis, sizeof argv / sizeof *argv, argv);
 }

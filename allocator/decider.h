@@ -27,7 +27,7 @@ struct tenure {
     char generation[GENERATION_BYTES_MAX];
 };
 
-enum script { SCRIPT_DECIDE, SCRIPT_TAKE, SCRIPT_LOAD, SCRIPT_SWITCH, SCRIPT_MEND, SCRIPTS };
+enum script { SCRIPT_DECIDE, SCRIPT_TAKE, SCRIPT_LOAD, SCRIPT_SWITCH, SCRIPT_MEND, SCRIPT_STAMP, SCRIPTS };
 
 /* What the script asked for, and what was found: a booking that is not live, or a show that this
  * partition does not have. */
@@ -79,7 +79,6 @@ struct taken {
     char generation[GENERATION_BYTES_MAX];
     uint64_t version;
     bool clean;
-    bool has_published;
     uint64_t published;
     uint64_t fenced_by; /* with ERR_FENCED: the higher epoch that Redis has seen */
 };
@@ -93,6 +92,11 @@ enum err decider_load_taken(struct decider *d);
 enum err decider_switch(struct decider *d, const struct tenure *t);
 /* *created: there was no stream; *appended: entries that were appended again. */
 enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, int64_t *appended);
+
+/* The answers up to `version` are sent, the entries up to `cursor` decided. Pipelined; the reply
+ * says STAMPED or FENCED. */
+enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t version,
+                            const struct cursor *cursor);
 
 /* An error reply that says "not now" (memory, loading, read only, …), not "this is wrong". */
 bool redis_text_is_passing(struct span text);

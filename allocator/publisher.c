@@ -14,9 +14,10 @@
 #define REPLAY_PENDING_MAX 2000
 #define GATEWAYS_MAX 64 /* told in one go; those beyond find their answers under the keys */
 
-void publisher_init(struct publisher *p, struct redis *redis)
+void publisher_init(struct publisher *p, struct redis *redis, struct decider *decider)
 {
     p->redis = redis;
+    p->decider = decider;
     buf_init(&p->message, MESSAGE_BYTES_MAX);
     buf_init(&p->record, RECORD_BYTES_MAX);
 }
@@ -116,25 +117,6 @@ static enum err send_availability(struct publisher *p, const struct tenure *t,
     return redis_send(p->redis, 3, tell);
 }
 
-/* Mark how far answers are sent, and drop the entries that are decided. */
-static enum err send_progress(struct publisher *p, const struct tenure *t, uint64_t version,
-                              const struct cursor *cursor)
-{
-    struct key published = key_published(t->partition, t->generation);
-    struct key stream = key_requests(t->partition);
-    char number[24], behind[CURSOR_BYTES_MAX + 24];
-    uint64_t ms = 0, sequence = 0;
-    int len = snprintf(number, sizeof number, "%" PRIu64, version);
-
-    sscanf(cursor->text, "%" SCNu64 "-%" SCNu64, &ms, &sequence);
-    int behind_len = snprintf(behind, sizeof behind, "%" PRIu64 "-%" PRIu64, ms, sequence + 1);
-    struct span set[] = {SPAN("SET"), {published.text, published.len}, {number, (size_t)len}};
-    struct span trim[] = {SPAN("XTRIM"), {stream.text, stream.len}, SPAN("MINID"),
-                          {behind, (size_t)behind_len}};
-    TRY(redis_send(p->redis, 3, set));
-    return redis_send(p->redis, 4, trim);
-}
-
 enum err publisher_send(struct publisher *p, const struct tenure *t, const struct batch *batch)
 {
     static struct item items[BATCH_REQUESTS_MAX];
@@ -151,7 +133,7 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
         TRY(send_reply_key(p, t->partition, &items[i], seconds_kept(items[i].id)));
     for (size_t i = 0; i < batch->shows; i++)
         TRY(send_availability(p, t, &batch->show[i]));
-    TRY(send_progress(p, t, batch->version, &batch->cursor));
+    TRY(decider_stamp_send(p->decider, t, batch->version, &batch->cursor));
     return redis_flush(p->redis);
 }
 
@@ -164,8 +146,10 @@ enum err publisher_finish(struct publisher *p)
         TRY(redis_take(p->redis, &reply));
         if (redis_kind_of(reply) == REDIS_ERROR && !err) {
             log_event(LOG_WARN, "publication_failed", "why", redis_text(reply).bytes, NULL);
-            err = ERR_REFUSED;
+            err = ERR_UNAVAILABLE;
         }
+        if (span_is(redis_text(reply), "FENCED"))
+            err = ERR_FENCED;
         redis_reply_free(reply);
     }
     return err;
@@ -227,7 +211,7 @@ enum err publisher_replay(struct publisher *p, struct ledger *ledger, const stru
 
     if (published < t->version)
         TRY(ledger_read_journal(ledger, t, published, batches_max, replay_row, &replay));
-    TRY(send_progress(p, t, t->version, &t->cursor));
+    TRY(decider_stamp_send(p->decider, t, t->version, &t->cursor));
     if (replay.batches > 0)
         log_event(LOG_INFO, "journal_published", "partition", log_u64(t->partition), "batches",
                   log_u64(replay.batches), NULL);

@@ -13,18 +13,19 @@
 #include "base/err.h"
 
 struct publisher {
-    struct redis *redis; /* borrowed */
+    struct redis *redis;     /* borrowed */
+    struct decider *decider; /* borrowed: its script stamps */
     struct buf message;  /* to one gateway, under construction */
     struct buf record;
 };
 
-void publisher_init(struct publisher *p, struct redis *redis);
+void publisher_init(struct publisher *p, struct redis *redis, struct decider *decider);
 void publisher_free(struct publisher *p);
 
 /* The batch is committed. Sends everything; does not wait. */
 enum err publisher_send(struct publisher *p, const struct tenure *t, const struct batch *batch);
-/* Take the replies to what was sent. ERR_UNAVAILABLE or ERR_REFUSED: something may not have
- * arrived; the journal has it. */
+/* Take the replies to what was sent. ERR_UNAVAILABLE: something may not have arrived; the
+ * journal has it. ERR_FENCED: another owner has taken the partition in Redis. */
 enum err publisher_finish(struct publisher *p);
 
 /* Publish again what the journal has behind `published` (0: the newest batches_max). */

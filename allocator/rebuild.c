@@ -438,12 +438,11 @@ static enum err drop_generation(struct rebuild *r, const struct tenure *t, const
     }
     redis_reply_free(shows);
     struct span rest[] = {SPAN("UNLINK"), name_in(&name[0], prefix, "shows", SPAN("")),
-                          name_in(&name[1], prefix, "holds", SPAN("")),
-                          name_in(&name[2], prefix, "published", SPAN(""))};
+                          name_in(&name[1], prefix, "holds", SPAN(""))};
     struct span forget[] = {SPAN("SREM"), {generations.text, generations.len},
                             span_of(generation)};
     if (!err)
-        err = do_and_forget(r->redis, 4, rest);
+        err = do_and_forget(r->redis, 3, rest);
     if (!err)
         err = do_and_forget(r->redis, 3, forget);
     for (int i = 0; i < 3; i++)
@@ -451,7 +450,11 @@ static enum err drop_generation(struct rebuild *r, const struct tenure *t, const
     return err;
 }
 
-static enum err drop_other_generations(struct rebuild *r, const struct tenure *t)
+/*
+ * Only older ones: their names are epochs, and an owner that slept between its switch and this must
+ * not take away what a newer one goes on with.
+ */
+static enum err drop_older_generations(struct rebuild *r, const struct tenure *t)
 {
     struct key generations = key_generations(t->partition);
     struct span argv[] = {SPAN("SMEMBERS"), {generations.text, generations.len}};
@@ -463,7 +466,9 @@ static enum err drop_other_generations(struct rebuild *r, const struct tenure *t
     for (size_t i = 0; !err && i < redis_count(names); i++) {
         struct span name = redis_text(redis_at(names, i));
         char generation[GENERATION_BYTES_MAX];
-        if (span_is(name, t->generation) || name.len >= sizeof generation)
+        uint64_t epoch;
+        if (name.len >= sizeof generation || !text_u64(name, UINT64_MAX, &epoch) ||
+            epoch >= t->epoch)
             continue;
         memcpy(generation, name.bytes, name.len);
         generation[name.len] = '\0';
@@ -495,7 +500,7 @@ enum err rebuild_partition(struct rebuild *r, struct tenure *t)
                   log_i64((clock_mono_us() - began_us) / 1000), NULL);
     loading_free(&l);
     TRY(err);
-    return drop_other_generations(r, t);
+    return drop_older_generations(r, t);
 }
 
 static enum err load_one(struct loading *l, void *argument)

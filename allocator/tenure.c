@@ -76,37 +76,26 @@ static enum err take_in_redis(struct allocator *a, struct taken *taken)
  * version anew, and never commit it. Only if the last owner that Redis has seen is the last one
  * that Postgres had before this one did nobody else write there (tests/model/ has the trace).
  */
-static bool redis_is_last_owners(const struct tenure *t, const struct taken *taken)
-{
-    return taken->epoch + 1 == t->epoch && t->generation[0] != '\0' &&
-           strcmp(taken->generation, t->generation) == 0;
-}
-
 static bool redis_equals_postgres(const struct tenure *t, const struct taken *taken)
 {
-    return taken->clean && taken->version == t->version && redis_is_last_owners(t, taken);
+    return taken->clean && taken->version == t->version && taken->epoch + 1 == t->epoch &&
+           t->generation[0] != '\0' && strcmp(taken->generation, t->generation) == 0;
 }
 
-/*
- * Up to which version Redis surely has the answers. One that is ahead, by a batch that was never
- * committed, has lost nothing; any other that differs may have, and gets what the journal holds.
- */
-static uint64_t published_in_redis(const struct tenure *t, const struct taken *taken)
-{
-    bool lost_nothing = taken->version >= t->version && redis_is_last_owners(t, taken);
-
-    return lost_nothing && taken->has_published ? taken->published : 0;
-}
-
+/* What stands at or behind the cursor is appended again, a bounded part at a time. */
 static enum err mend_stream(struct allocator *a)
 {
-    bool created;
-    int64_t appended;
+    bool created, made = false;
+    int64_t appended, total = 0;
 
-    TRY(decider_mend(&a->decider, &a->tenure, &created, &appended));
-    if (created || appended > 0)
-        log_event(LOG_WARN, "stream_mended", "partition", log_u64(a->tenure.partition), "created",
-                  created ? "yes" : "no", "appended_again", log_i64(appended), NULL);
+    do {
+        TRY(decider_mend(&a->decider, &a->tenure, &created, &appended));
+        made = made || created;
+        total += appended;
+    } while (appended > 0);
+    if (made || total > 0)
+        log_event(LOG_INFO, "stream_mended", "partition", log_u64(a->tenure.partition), "created",
+                  made ? "yes" : "no", "appended_again", log_i64(total), NULL);
     return ERR_NONE;
 }
 
@@ -122,7 +111,6 @@ enum err tenure_take(struct allocator *a)
     TRY(connect_redis(a));
     TRY(take_in_redis(a, &taken));
     /* Another server under the same address, or the same one restarted: it may have lost the end. */
-    uint64_t published = published_in_redis(t, &taken);
     bool same_redis = run_id[0] == '\0' || strcmp(run_id, redis_run_id(a->redis)) == 0;
     if (!same_redis || !redis_equals_postgres(t, &taken)) {
         reporter_send(&a->reporter, t, ALLOCATOR_REBUILDING, t->now_ms);
@@ -131,5 +119,5 @@ enum err tenure_take(struct allocator *a)
         TRY(rebuild_partition(&a->rebuild, t));
     }
     TRY(mend_stream(a));
-    return publisher_replay(&a->publisher, &a->ledger, t, published, JOURNAL_REPLAY_BATCHES);
+    return publisher_replay(&a->publisher, &a->ledger, t, taken.published, JOURNAL_REPLAY_BATCHES);
 }

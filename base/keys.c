@@ -60,14 +60,6 @@ struct key key_generation(uint32_t partition, const char *generation)
     return key;
 }
 
-struct key key_published(uint32_t partition, const char *generation)
-{
-    struct key key = key_generation(partition, generation);
-
-    add(&key, "published");
-    return key;
-}
-
 struct key key_replies_channel(const char *gateway)
 {
     struct key key = {.len = 0};

@@ -4,7 +4,7 @@
  * given; nobody else spells a key.
  *
  *   usher:{p}:requests            stream    what is asked, in order
- *   usher:{p}:state               hash      epoch, generation, version, clean, now
+ *   usher:{p}:state               hash      epoch, generation, version, clean, now, published
  *   usher:{p}:status              hash      what the allocator reports of itself (expires)
  *   usher:{p}:generations         set       namespaces that may hold keys
  *   usher:{p}:reply:<id>          string    an answer (expires)
@@ -16,7 +16,6 @@
  *     …bookings:<show>            hash      id (16 bytes) → live booking
  *     …holds                      zset      id (16 bytes) by expiry
  *     …shows                      set       shows that are loaded
- *     …published                  string    version up to which answers have been sent
  *   usher:replies:<gateway>       channel   answers for one gateway
  *   usher:show:<show>             channel   committed availability
  */
@@ -35,7 +34,6 @@ struct key {
 
 struct key key_requests(uint32_t partition);
 struct key key_state(uint32_t partition);
-struct key key_published(uint32_t partition, const char *generation);
 struct key key_status(uint32_t partition);
 struct key key_generations(uint32_t partition);
 struct key key_reply(uint32_t partition, struct id id);

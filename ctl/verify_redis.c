@@ -230,10 +230,10 @@ enum err comparison_ask(struct comparison *c, size_t argc, const struct span *ar
 
 static enum err check_published(struct comparison *c)
 {
-    struct key key = comparison_key(c, "published", 0);
-    struct span get[] = {SPAN("GET"), {key.text, key.len}};
+    struct key key = key_state(c->partition);
+    struct span get[] = {SPAN("HGET"), {key.text, key.len}, SPAN("published")};
     struct redis_reply *reply;
-    TRY(comparison_ask(c, 2, get, &reply));
+    TRY(comparison_ask(c, 3, get, &reply));
     if (reply == NULL)
         return ERR_NONE;
     uint64_t published = 0;

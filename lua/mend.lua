@@ -1,7 +1,8 @@
--- mend: a stream that Redis lost, or brought back older than the committed cursor, is made to go on
--- behind the cursor. Entries at or behind the cursor may never have been decided (their ids were
--- given while Redis had forgotten later ones): they are appended again, marked, and each request
--- that was decided after all gets its first answer again.
+-- mend: the stream goes on behind the committed cursor. One that Redis lost is made; one whose last
+-- id Redis forgot is set forward. Entries at or behind the cursor are appended again, marked: they
+-- may never have been decided (their ids were given while Redis had forgotten later ones), and who
+-- was decided after all gets the first answer again. Usually there are none, or those of a batch
+-- that was committed and not yet trimmed.
 --
 --   KEYS[1]  usher:{p}:requests
 --   ARGV     cursor, entries_max
@@ -34,15 +35,21 @@ for i = 1, #info, 2 do
     last = info[i + 1]
   end
 end
-if not is_behind(last, cursor) then
-  return {created, 0}
+if is_behind(last, cursor) then
+  redis.call('XSETID', KEYS[1], cursor)
 end
 
-local entries = redis.call('XREVRANGE', KEYS[1], cursor, '-', 'COUNT', entries_max)
-redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
-redis.call('XSETID', KEYS[1], cursor)
-for i = #entries, 1, -1 do
-  local fields = entries[i][2]
-  redis.call('XADD', KEYS[1], '*', 'b', fields[2], 'again', 1)
+local entries = redis.call('XRANGE', KEYS[1], '-', cursor, 'COUNT', entries_max)
+for _, entry in ipairs(entries) do
+  redis.call('XDEL', KEYS[1], entry[1])
+  local body
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'b' then
+      body = entry[2][i + 1]
+    end
+  end
+  if body then
+    redis.call('XADD', KEYS[1], '*', 'b', body, 'again', 1)
+  end
 end
 return {created, #entries}

@@ -3,6 +3,8 @@
 --   KEYS[1]  usher:{p}:state
 --   ARGV     epoch, generation, version, now
 --
+-- Leaves `published` alone: a new namespace takes no answer away.
+--
 -- Returns 'SWITCHED' or 'FENCED'.
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
   return 'FENCED'

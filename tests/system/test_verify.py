@@ -191,7 +191,7 @@ DOCTORED_REDIS = {
                      r"show 1 tier 1: readers are told available 9, committed is 26"),
     "no availability": (":availability:1", lambda r, k: r.delete(k),
                         r"show 1: readers are told nothing of what is left"),
-    "published": ("published", lambda r, k: r.set(k, 2),
+    "published": (":state", lambda r, k: r.hset(k, "published", 2),
                   r"partition 1: answers are published up to version 2 of"),
     "version": (":state", lambda r, k: r.hincrby(k, "version", 1),
                 r"partition 1: version \d+ in Redis, \d+ in Postgres"),

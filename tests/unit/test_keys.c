@@ -20,7 +20,6 @@ TEST(every_name_is_the_documented_one)
 {
     assert_key(key_requests(1), "usher:{1}:requests");
     assert_key(key_state(12), "usher:{12}:state");
-    assert_key(key_published(1, "3"), "usher:{1}:3:published");
     assert_key(key_status(1), "usher:{1}:status");
     assert_key(key_generations(1), "usher:{1}:generations");
     assert_key(key_reply(1, id_one()), "usher:{1}:reply:00000000000000000000000001");

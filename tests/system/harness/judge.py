@@ -214,8 +214,8 @@ def judge_partition(connection, redis, partition):
         found.append(f"partition {partition['partition']} is unclean in Redis")
     if found:
         return found
-    published = redis.get(keys.of_generation(partition["generation"], "published"))
-    if partition["version"] and published != str(partition["version"]).encode():
+    published = state.get("published")
+    if partition["version"] and published != str(partition["version"]):
         found.append(f"partition {partition['partition']}: published {published}, not "
                      f"{partition['version']}")
     waiting = redis.xread({keys.requests: partition["cursor"]}, count=1)
