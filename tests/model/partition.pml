@@ -54,7 +54,7 @@
 
 #define ASKS (IDS + REPEATS)
 #define ENTRIES 6     /* stream ids; a few more than asks, for those appended again */
-#define GENERATIONS 7 /* names that can be referred to at once, and one to spare */
+#define EPOCHS 9      /* and generations: one is named after the epoch that wrote it */
 #ifndef ORPHANS
 #define ORPHANS 1     /* commits under way without a sender; the fence lets one at most matter */
 #endif
@@ -82,11 +82,25 @@
 #define TAKEN_FROM_LAST_OWNER(me) (redis.epoch == a[me].epoch - 1)
 #endif
 
-/* What was published is known of a namespace, not of the partition. */
-#ifdef MUTATE_PUBLISHED_UNFENCED
-#define PUBLISHED_IN(g) 1
+/* stamp.lua: only the owner says how far answers were sent, and trims the stream. */
+#ifdef MUTATE_STAMP_WITHOUT_EPOCH
+#define STAMP_EPOCH_FENCE(me) true
 #else
-#define PUBLISHED_IN(g) (g)
+#define STAMP_EPOCH_FENCE(me) (redis.epoch == a[me].epoch)
+#endif
+
+/* rebuild.c: a generation that this one may drop. */
+#ifdef MUTATE_DROP_ALL_OTHERS
+#define MAY_DROP(me, g) ((g) != a[me].generation)
+#else
+#define MAY_DROP(me, g) ((g) < a[me].generation)
+#endif
+
+/* mend.lua: what stands behind the cursor is looked at whenever the partition is taken. */
+#ifdef MUTATE_MEND_IF_LAST_BEHIND
+#define MUST_MEND(me) (redis.last < a[me].read)
+#else
+#define MUST_MEND(me) true
 #endif
 
 /* Mutations are judged by what people would see, not by who did it. */
@@ -123,7 +137,7 @@ typedef batch {
 unsigned pg_epoch : 4 = 1;
 unsigned pg_version : 3;
 unsigned pg_cursor : 3;
-unsigned pg_generation : 3 = 1;
+unsigned pg_generation : 4 = 1;
 unsigned pg_stock : 2 = STOCK;
 unsigned pg_decisions : 6;  /* of each id */
 unsigned pg_decided_in : 9; /* in which version: the journal's order */
@@ -131,15 +145,15 @@ unsigned pg_decided_in : 9; /* in which version: the journal's order */
 /* Redis, and the older state that it may come back with. */
 typedef redis_state {
     unsigned epoch : 4;     /* the state hash; 0: there is none */
-    unsigned generation : 3;
+    unsigned generation : 4;
     unsigned version : 3;
+    unsigned published : 3; /* up to which version answers were sent */
     unsigned clean : 1;
     unsigned stream : 1;    /* there is one: XADD NOMKSTREAM finds it */
     unsigned last : 3;      /* its last id */
     unsigned entries : 12;  /* of each stream id: which request, or none */
     unsigned replies : 6;   /* of each id */
-    unsigned published : 21; /* in each generation: up to which version answers were sent */
-    byte space[8];          /* a namespace of each generation: a bit for each live booking, */
+    byte space[EPOCHS + 1]; /* a namespace of each generation: a bit for each live booking, */
 };                          /* and the tier's counter above them */
 #define STOCK_SHIFT 4
 redis_state redis;
@@ -148,21 +162,22 @@ redis_state older;
 unsigned highest : 3; /* ghost: the highest id ever given */
 
 mtype = { EMPTY, SENT, LANDED, RAISED };
-mtype = { STANDBY, TAKE, SNAPSHOT, WRITE_BOOKINGS, NAME, SWITCH, REPUBLISH, STAMP_REPUBLISHED,
-          SERVE, STAMP_PUBLISHED, DRAIN };
+mtype = { STANDBY, TAKE, SNAPSHOT, WRITE_BOOKINGS, NAME, SWITCH, DROP, MEND, REPLAY, SERVE,
+          PUBLISH, STAMP, DRAIN };
 
 typedef allocator {
     mtype at = STANDBY;
     mtype wire = EMPTY;      /* the batch that Postgres has: */
     batch flight;
-    batch next;              /* decided, not sent; version 0: none */
+    batch next;              /* decided and not sent, or committed and not published; or none */
     unsigned connected : 1;  /* to the Redis that runs now */
-    unsigned rebuild : 1;    /* Redis is not known to equal Postgres */
+    unsigned fenced : 1;     /* there is another owner: the lock is let go */
     unsigned epoch : 4;
     unsigned version : 3;    /* that Redis should have: of the last batch decided */
-    unsigned generation : 3;
+    unsigned generation : 4;
     unsigned read : 3;       /* the last entry decided; before that, the cursor */
-    unsigned copy : 3;       /* rebuild: the snapshot's bookings; else what `published` was */
+    unsigned copy : 3;       /* the snapshot's bookings, while they are written; */
+    unsigned published : 3;  /* and what Redis had when it was taken */
     unsigned claim : 4;      /* ghost: which ownership this is */
 };
 allocator a[2];
@@ -184,14 +199,11 @@ orphan orphans[ORPHANS];
 typedef late_call {
     unsigned there : 1;
     unsigned epoch : 4;
-    unsigned generation : 3;
+    unsigned generation : 4;
     unsigned version : 3;
     unsigned who : 2;
 };
 late_call late;
-#define LATE_SCRIPT_NAMES(g) || (late.there && late.generation == (g))
-#else
-#define LATE_SCRIPT_NAMES(g)
 #endif
 
 /* What the world may still do. */
@@ -221,6 +233,7 @@ unsigned decided_to : 3; /* last entry of the last committed batch */
 #endif
 
 /* Only within one step. */
+hidden batch spare;
 hidden byte i;
 hidden byte j;
 hidden byte k;
@@ -256,7 +269,7 @@ inline copy_redis(to, from)
     to.published = from.published;
     to.entries = from.entries;
     to.replies = from.replies;
-    for (i : 1 .. GENERATIONS) {
+    for (i : 1 .. EPOCHS) {
         to.space[i] = from.space[i]
     };
     skip
@@ -273,7 +286,7 @@ inline clear_redis(r)
     r.published = 0;
     r.entries = 0;
     r.replies = 0;
-    for (i : 1 .. GENERATIONS) {
+    for (i : 1 .. EPOCHS) {
         r.space[i] = 0
     };
     skip
@@ -423,7 +436,7 @@ inline claim_partition(me)
     lock = me;
     owner = me;
     took = 0;
-    assert(pg_epoch < 15); /* the bound of the model */
+    assert(pg_epoch < EPOCHS); /* the bound of the model */
     pg_epoch++;
     claims++;
     a[me].claim = claims;
@@ -434,142 +447,174 @@ inline claim_partition(me)
 
 /* ---- the allocator ------------------------------------------------------------------------ */
 
-/* All that it remembers is gone, and its sessions with it. */
-inline forget_all(me)
+/* end_tenure: all that this ownership knew is void. Whoever has the lock may claim anew. */
+inline end_tenure(me)
 {
     orphan_commit(me);
-    if
-    :: lock == me -> lock = NOBODY
-    :: else
-    fi;
     clear_batch(a[me].next);
     a[me].at = STANDBY;
-    a[me].connected = 0;
-    a[me].rebuild = 0;
+    a[me].connected = 0; /* it may be, but that makes no difference before the next take */
+    a[me].fenced = 0;
     a[me].epoch = 0;
     a[me].version = 0;
     a[me].generation = 0;
     a[me].read = 0;
     a[me].copy = 0;
+    a[me].published = 0;
     a[me].claim = 0
 }
 
-/* Redis does not hold what this owner needs: settle what is in flight, take it, write it anew. */
-inline distrust_redis(me)
+/* ledger_disconnect: the session ends, and with it the lock. */
+inline leave(me)
+{
+    end_tenure(me);
+    if
+    :: lock == me -> lock = NOBODY
+    :: else
+    fi
+}
+
+/* Redis is not as it should be, or not there: settle what is in flight, then begin anew. */
+inline give_up(me)
 {
     clear_batch(a[me].next);
-    a[me].rebuild = 1;
-    a[me].copy = 0;
-    a[me].at = DRAIN
+    if
+    :: a[me].wire == EMPTY && a[me].fenced -> leave(me)
+    :: a[me].wire == EMPTY && !a[me].fenced -> end_tenure(me)
+    :: else -> a[me].at = DRAIN
+    fi
 }
 
 #define REDIS_EQUALS_ROW(me)                                                                       \
     (redis.generation == a[me].generation && redis.version == a[me].version && redis.clean)
 
-/* take.lua */
+/* take.lua, and what tenure_take makes of its answer. A fence here asks for a higher epoch. */
 inline take(me)
 {
     a[me].connected = 1;
     if
-    :: redis.epoch > a[me].epoch -> forget_all(me)
+    :: redis.epoch > a[me].epoch -> end_tenure(me)
     :: else ->
+        a[me].published = redis.published;
         if
-        :: REDIS_EQUALS_ROW(me) && TAKEN_FROM_LAST_OWNER(me)
-        :: else -> a[me].rebuild = 1
+        :: REDIS_EQUALS_ROW(me) && TAKEN_FROM_LAST_OWNER(me) -> a[me].at = MEND
+        :: else -> a[me].at = SNAPSHOT
         fi;
         redis.epoch = a[me].epoch;
-        redis.stream = 1;
         if
         :: me == owner -> took = 1
         :: else
-        fi;
-        if
-        :: a[me].rebuild -> a[me].at = SNAPSHOT
-        :: else ->
-            a[me].copy = BITS3(redis.published, PUBLISHED_IN(a[me].generation));
-            a[me].at = REPUBLISH
         fi
     fi
 }
 
-#define IS_NAMED(g)                                                                                \
-    (pg_generation == (g) || redis.generation == (g) || older.generation == (g) ||                 \
-     a[0].generation == (g) || a[1].generation == (g) LATE_SCRIPT_NAMES(g))
-
 /*
- * A name that nothing refers to is as good as a new one, if nothing is in its namespace: here and
- * in the older state.
- */
-inline name_new_generation(me)
-{
-#ifdef MUTATE_ONE_GENERATION
-    a[me].generation = 1
-#else
-    a[me].generation = 0;
-    for (i : 1 .. GENERATIONS) {
-        if
-        :: !IS_NAMED(i) ->
-            redis.space[i] = 0;
-            older.space[i] = 0;
-#ifndef MUTATE_PUBLISHED_UNFENCED
-            PUT3(redis.published, i, 0);
-            PUT3(older.published, i, 0);
-#endif
-            if
-            :: a[me].generation == 0 -> a[me].generation = i
-            :: else
-            fi
-        :: else
-        fi
-    };
-    assert(a[me].generation != 0) /* the bound of the model */
-#endif
-}
-
-/*
- * One repeatable-read snapshot of the row and the bookings, written into the namespace in several
- * calls. Nobody's epoch is looked at: nobody else knows the name.
+ * One repeatable-read snapshot of the row and the bookings, written into a namespace of its own in
+ * several calls of load.lua, which looks at the epoch.
  */
 inline snapshot(me)
 {
-    name_new_generation(me);
-    a[me].version = pg_version;
-    a[me].read = pg_cursor;
-    a[me].copy = 0;
-    for (i : 1 .. IDS) {
-        if
-        :: BITS2(pg_decisions, i) == GRANTED -> PUT(a[me].copy, i)
-        :: else
-        fi
-    };
-    n = STOCK - BIT(a[me].copy, 1) - BIT(a[me].copy, 2) - BIT(a[me].copy, 3);
-    redis.space[a[me].generation] =
-        (redis.space[a[me].generation] & 7) | (n << STOCK_SHIFT);
-    a[me].at = WRITE_BOOKINGS
+    if
+    :: pg_epoch != a[me].epoch || redis.epoch != a[me].epoch -> leave(me)
+    :: else ->
+#ifdef MUTATE_ONE_GENERATION
+        a[me].generation = 1;
+#else
+        a[me].generation = a[me].epoch;
+#endif
+        a[me].copy = 0;
+        for (i : 1 .. IDS) {
+            if
+            :: BITS2(pg_decisions, i) == GRANTED -> PUT(a[me].copy, i)
+            :: else
+            fi
+        };
+        n = STOCK - BIT(a[me].copy, 1) - BIT(a[me].copy, 2) - BIT(a[me].copy, 3);
+        redis.space[a[me].generation] =
+            (redis.space[a[me].generation] & 7) | (n << STOCK_SHIFT);
+        a[me].at = WRITE_BOOKINGS
+    fi
 }
 
 inline write_bookings(me)
 {
-    redis.space[a[me].generation] =
-        (redis.space[a[me].generation] & ~7) | a[me].copy;
-    a[me].copy = 0;
-    a[me].at = NAME
+    if
+    :: redis.epoch != a[me].epoch -> leave(me)
+    :: else ->
+        redis.space[a[me].generation] =
+            (redis.space[a[me].generation] & ~7) | a[me].copy;
+        a[me].copy = 0;
+        a[me].at = NAME
+    fi
+}
+
+/* name_generation: Postgres knows the name before Redis uses it. */
+inline name_generation(me)
+{
+    if
+    :: pg_epoch != a[me].epoch -> leave(me)
+    :: else ->
+        pg_generation = a[me].generation;
+        a[me].at = SWITCH
+    fi
 }
 
 /* switch.lua */
 inline switch_generation(me)
 {
     if
-    :: redis.epoch == a[me].epoch ->
+    :: redis.epoch != a[me].epoch -> leave(me)
+    :: else ->
         assert(me == owner || !took); /* 10 */
         redis.generation = a[me].generation;
         redis.version = a[me].version;
         redis.clean = 1;
-        a[me].copy = BITS3(redis.published, PUBLISHED_IN(a[me].generation));
-        a[me].at = REPUBLISH
-    :: redis.epoch > a[me].epoch -> forget_all(me)
-    :: redis.epoch < a[me].epoch -> a[me].at = TAKE
+        a[me].at = DROP
     fi
+}
+
+/* drop_other_generations, by plain commands. */
+inline drop_generations(me)
+{
+    for (i : 1 .. EPOCHS) {
+        if
+        :: MAY_DROP(me, i) -> redis.space[i] = 0
+        :: else
+        fi
+    };
+    a[me].at = MEND
+}
+
+/*
+ * mend.lua: the stream exists and goes on after the cursor (XSETID); and what stands behind the
+ * cursor and was never decided is appended again: Redis had lost its last id when that came in.
+ * (The script appends all of it, and what was decided gets its answer again: the same outcome by
+ * more states.)
+ */
+inline mend_stream(me)
+{
+    redis.stream = 1;
+    if
+    :: MUST_MEND(me) ->
+        if
+        :: redis.last < a[me].read -> redis.last = a[me].read
+        :: else
+        fi;
+        for (j : 1 .. ENTRIES) {
+            k = BITS2(redis.entries, j);
+            if
+            :: j <= a[me].read && k != NONE ->
+                PUT2(redis.entries, j, NONE);
+                if
+                :: BITS2(pg_decisions, k) == NONE -> append(k)
+                :: else
+                fi
+            :: else
+            fi
+        }
+    :: else
+    fi;
+    a[me].at = REPLAY
 }
 
 /* An answer leaves: its reply key is set, and whoever waits is told. */
@@ -579,43 +624,51 @@ inline publish_one(who, what)
     PUT2(redis.replies, who, what)
 }
 
-/* What the journal has and Redis may not have shown: in a new generation, all of it. */
-inline republish(me)
+/* publisher_replay: what the journal has and this Redis may not have shown. */
+inline replay_journal(me)
 {
     for (i : 1 .. IDS) {
         d = BITS2(pg_decisions, i);
         if
-        :: d != NONE && BITS3(pg_decided_in, i) > a[me].copy -> publish_one(i, d)
+        :: d != NONE && BITS3(pg_decided_in, i) > a[me].published -> publish_one(i, d)
         :: else
         fi
     };
-    a[me].copy = 0;
-    a[me].at = STAMP_REPUBLISHED
+    a[me].published = 0;
+    a[me].at = STAMP
 }
 
-/*
- * The stream must go on after the cursor (XSETID); and what came in behind it and was never
- * decided, while Redis had lost its last id, is appended again.
- */
-inline mend_stream(me)
+/* XTRIM MINID */
+inline trim_to(upto)
 {
-    if
-    :: redis.last < a[me].read -> redis.last = a[me].read
-    :: else
-    fi;
-    for (j : 1 .. ENTRIES) {
-        k = BITS2(redis.entries, j);
+    for (i : 1 .. ENTRIES) {
         if
-        :: j <= a[me].read && k != NONE ->
-            PUT2(redis.entries, j, NONE);
-            if
-            :: BITS2(pg_decisions, k) == NONE -> append(k)
-            :: else
-            fi
+        :: i <= upto -> PUT2(redis.entries, i, NONE)
         :: else
         fi
     };
     skip
+}
+
+/* stamp.lua, behind the answers in the pipeline: of the batch just published, or the journal. */
+inline stamp(me)
+{
+    n = a[me].version;
+    k = a[me].read;
+    if
+    :: a[me].next.version != 0 ->
+        n = a[me].next.version;
+        k = a[me].next.cursor
+    :: else
+    fi;
+    if
+    :: STAMP_EPOCH_FENCE(me) ->
+        redis.published = n;
+        trim_to(k)
+    :: else
+    fi;
+    clear_batch(a[me].next);
+    a[me].at = SERVE
 }
 
 /* What the owner goes on with: Postgres' bookings, and those of its batch in flight. */
@@ -682,19 +735,7 @@ inline publish_batch(b)
     skip
 }
 
-/* XTRIM MINID */
-inline trim_to(upto)
-{
-    for (i : 1 .. ENTRIES) {
-        if
-        :: i <= upto -> PUT2(redis.entries, i, NONE)
-        :: else
-        fi
-    };
-    skip
-}
-
-/* commit_batch is sent; its answer comes later. */
+/* ledger_begin: commit_batch is sent; its answer comes later. */
 inline send(me)
 {
 #ifdef MUTATE_CURSOR_OUTSIDE
@@ -705,18 +746,21 @@ inline send(me)
     a[me].wire = SENT
 }
 
-inline settled(me)
+/* The batch has landed: the next one, if there is one, is sent before this one's answers leave. */
+inline settle(me)
 {
-    a[me].wire = EMPTY;
-    clear_batch(a[me].flight)
-}
-
-inline stamp_and_trim(me)
-{
-    PUT3(redis.published, PUBLISHED_IN(a[me].generation), a[me].flight.version);
-    trim_to(a[me].flight.cursor);
-    settled(me);
-    a[me].at = SERVE
+    copy_batch(spare, a[me].flight);
+    if
+    :: a[me].next.version != 0 ->
+        send(me);
+        a[me].at = PUBLISH
+    :: else ->
+        a[me].wire = EMPTY;
+        clear_batch(a[me].flight);
+        a[me].at = PUBLISH
+    fi;
+    copy_batch(a[me].next, spare);
+    clear_batch(spare)
 }
 
 /* decide.lua: the next `count` entries; the bits of `lateness` say whose deadline has passed. */
@@ -761,7 +805,7 @@ inline decide(me, count, lateness)
     skip
 }
 
-/* The answer to a commit was lost. */
+/* The answer to a commit was lost, and the session with it. */
 inline outcome_unknown(me)
 {
 #ifdef MUTATE_EPOCH_STAYS
@@ -772,10 +816,10 @@ inline outcome_unknown(me)
     :: a[me].epoch == pg_epoch ->
         read_row(me);
         a[me].at = TAKE
-    :: else -> forget_all(me)
+    :: else -> leave(me)
     fi
 #else
-    forget_all(me)
+    leave(me)
 #endif
 }
 
@@ -793,7 +837,7 @@ inline give_up_call(me)
     od;
     late.who = BITS2(redis.entries, j);
     a[me].connected = 0;
-    distrust_redis(me)
+    give_up(me)
 }
 
 inline drop_late_call()
@@ -829,30 +873,24 @@ inline run_late_call()
 #define MAY_DECIDE(count)                                                                          \
     (AT(SERVE) && a[_pid].next.version == 0 && (DEPTH == 2 || a[_pid].wire == EMPTY) &&            \
      SCRIPT_AGREES(_pid) && WAITING(a[_pid].read) >= count)
-#define REPORTED_FENCED (a[_pid].connected && redis.epoch > a[_pid].epoch)
 
 active [2] proctype Allocator()
 {
 end:
     do
-    /* Stand by. The lock is free; or its holder seems to hang and is terminated. */
-    :: d_step { AT(STANDBY) && lock == NOBODY -> claim_partition(_pid) }
+    /* Stand by. The lock is free, or still ours; or its holder seems to hang and is terminated. */
+    :: d_step { AT(STANDBY) && (lock == NOBODY || lock == _pid) -> claim_partition(_pid) }
     :: d_step { AT(STANDBY) && lock == 1 - _pid && thefts > 0 -> thefts--; claim_partition(_pid) }
-    :: d_step { AT(TAKE) -> take(_pid) }
 
-    /* Rebuild, in calls that others may come between. */
+    /* Take it: in Redis too, and write that anew if it is not what Postgres says. */
+    :: d_step { AT(TAKE) -> take(_pid) }
     :: d_step { ON(SNAPSHOT) -> snapshot(_pid) }
     :: d_step { ON(WRITE_BOOKINGS) -> write_bookings(_pid) }
-    :: d_step { AT(NAME) && a[_pid].epoch == pg_epoch ->
-                pg_generation = a[_pid].generation; a[_pid].at = SWITCH }
-    :: d_step { AT(NAME) && a[_pid].epoch != pg_epoch -> forget_all(_pid) }
+    :: d_step { AT(NAME) -> name_generation(_pid) }
     :: d_step { ON(SWITCH) -> switch_generation(_pid) }
-
-    /* Say again what Redis may not have shown. */
-    :: d_step { ON(REPUBLISH) -> republish(_pid) }
-    :: d_step { ON(STAMP_REPUBLISHED) ->
-                PUT3(redis.published, PUBLISHED_IN(a[_pid].generation), a[_pid].version); mend_stream(_pid);
-                a[_pid].rebuild = 0; a[_pid].at = SERVE }
+    :: d_step { ON(DROP) -> drop_generations(_pid) }
+    :: d_step { ON(MEND) -> mend_stream(_pid) }
+    :: d_step { ON(REPLAY) -> replay_journal(_pid) }
 
     /* Serve: decide, commit, publish, trim. */
     :: d_step { MAY_DECIDE(1) -> decide(_pid, 1, 0) }
@@ -863,32 +901,29 @@ end:
     :: d_step { MAY_DECIDE(2) -> decide(_pid, 2, 2) }
     :: d_step { MAY_DECIDE(2) -> decide(_pid, 2, 3) }
 #endif
-    :: d_step { AT(SERVE) && a[_pid].next.version != 0 && a[_pid].wire == EMPTY -> send(_pid) }
-    :: d_step { ON(SERVE) && a[_pid].wire == LANDED ->
-                publish_batch(a[_pid].flight); a[_pid].at = STAMP_PUBLISHED }
-    :: d_step { ON(STAMP_PUBLISHED) -> stamp_and_trim(_pid) }
+    :: d_step { AT(SERVE) && a[_pid].wire == LANDED -> settle(_pid) }
+    :: d_step { ON(PUBLISH) -> publish_batch(a[_pid].next); a[_pid].at = STAMP }
+    :: d_step { ON(STAMP) -> stamp(_pid) }
 
-    /* Redis is not what it should be: the next call of the script says so, of an empty batch too. */
-    :: d_step { AT(SERVE) && !SCRIPT_AGREES(_pid) && REPORTED_FENCED -> forget_all(_pid) }
-    :: d_step { AT(SERVE) && !SCRIPT_AGREES(_pid) && !REPORTED_FENCED -> distrust_redis(_pid) }
-    :: d_step { AT(DRAIN) && (a[_pid].wire == EMPTY || a[_pid].wire == LANDED) ->
-                settled(_pid); a[_pid].at = TAKE }
-
-    /* The connection to Redis broke. */
-    :: d_step { !a[_pid].connected && (AT(SNAPSHOT) || AT(WRITE_BOOKINGS) || AT(SWITCH) ||
-                                       AT(REPUBLISH) || AT(STAMP_REPUBLISHED)) ->
-                a[_pid].copy = 0; a[_pid].rebuild = 1; a[_pid].at = TAKE }
-    :: d_step { !a[_pid].connected && AT(STAMP_PUBLISHED) -> distrust_redis(_pid) }
+    /* Redis is not what it should be: the next call of the script says so, or check_redis. */
+    :: d_step { AT(SERVE) && !SCRIPT_AGREES(_pid) ->
+                a[_pid].fenced = a[_pid].connected && redis.epoch > a[_pid].epoch;
+                give_up(_pid) }
+    :: d_step { !a[_pid].connected &&
+                (AT(SNAPSHOT) || AT(WRITE_BOOKINGS) || AT(SWITCH) || AT(DROP) || AT(MEND) ||
+                 AT(REPLAY) || AT(PUBLISH) || AT(STAMP)) -> give_up(_pid) }
+    :: d_step { AT(DRAIN) && a[_pid].wire == LANDED ->
+                a[_pid].wire = EMPTY; clear_batch(a[_pid].flight); give_up(_pid) }
 
     /* The commit raised: there is another owner. */
-    :: d_step { (AT(SERVE) || AT(DRAIN)) && a[_pid].wire == RAISED -> forget_all(_pid) }
+    :: d_step { (AT(SERVE) || AT(DRAIN)) && a[_pid].wire == RAISED -> leave(_pid) }
 
     /* Its outcome is not known: nothing is decided before the partition is claimed anew. */
     :: d_step { losses > 0 && (AT(SERVE) || AT(DRAIN)) && a[_pid].wire == SENT ->
                 losses--; outcome_unknown(_pid) }
 
     /* Killed, anywhere. */
-    :: d_step { crashes > 0 && !AT(STANDBY) -> crashes--; forget_all(_pid) }
+    :: d_step { crashes > 0 && !AT(STANDBY) -> crashes--; leave(_pid) }
 
 #if HALVES
     /* The script dies between its writes. */
@@ -896,12 +931,12 @@ end:
                 halves--; redis.clean = 0;
                 redis.space[a[_pid].generation] =
                     redis.space[a[_pid].generation] - (1 << STOCK_SHIFT);
-                distrust_redis(_pid) }
+                give_up(_pid) }
 #endif
 #if BREAKS
-    /* The script ran or not; nobody knows. */
+    /* The script ran, or runs later, or never; nobody knows. */
     :: d_step { breaks > 0 && MAY_DECIDE(1) ->
-                breaks--; decide(_pid, 1, 0); a[_pid].connected = 0; distrust_redis(_pid) }
+                breaks--; decide(_pid, 1, 0); a[_pid].connected = 0; give_up(_pid) }
     :: d_step { breaks > 0 && MAY_DECIDE(1) -> breaks--; give_up_call(_pid) }
 #endif
     od
@@ -987,6 +1022,9 @@ active proctype Quiescence()
         assert(a[owner].epoch == pg_epoch && redis.epoch == pg_epoch);
         assert(a[owner].wire == EMPTY && a[owner].next.version == 0);
         assert(redis.generation == pg_generation && redis.version == pg_version && redis.clean);
+#ifndef CONSEQUENCES
+        assert(redis.published == pg_version);
+#endif
         check_state_is_true(owner);
         for (i : 1 .. IDS) {
             assert(!BIT(owed, i) || BITS2(pg_decisions, i) != NONE);     /* nobody waits for ever, */
