@@ -20,6 +20,8 @@
 #define CONNECTING_MAX 256 /* so that no listener's queue overflows */
 #define CONNECT_SECONDS 60.0
 #define LOOK_SECONDS 0.1
+#define ASK_US 5000000 /* over which the connections begin to ask */
+#define AGAIN_US 1000000
 #define IN_BYTES_MAX 16384
 
 enum held_state { HELD_CONNECTING, HELD_OPEN, HELD_LOST };
@@ -28,6 +30,7 @@ struct held {
     ev_io io;
     struct hold *hold;
     enum held_state state;
+    int64_t again_us; /* when to ask once more after a 429 or 503; 0: not to */
     struct buf in;
 };
 
@@ -137,6 +140,23 @@ static void note_answer(struct tally *t)
     t->open_last_wall_us = now_us;
 }
 
+/* Undecided: ask again, at once or, if the server is busy, after a pause. */
+static void take_status(struct held *c, const struct response_seen *r)
+{
+    struct tally *t = c->hold->tally;
+
+    if (r->status == 202) {
+        ask(c);
+    } else if (r->status == 429 || r->status == 503) {
+        t->open_busy++;
+        c->again_us = clock_mono_us() + AGAIN_US;
+    } else {
+        note_answer(t);
+        if (r->status >= 300)
+            tally_sample(t, STEP_READ, r);
+    }
+}
+
 static void take_answer(struct held *c)
 {
     struct response_seen r;
@@ -151,15 +171,8 @@ static void take_answer(struct held *c)
     case RESPONSE_WHOLE:
         break;
     }
-    if (r.status != 202) {
-        note_answer(c->hold->tally);
-        if (r.status >= 300)
-            tally_sample(c->hold->tally, STEP_READ, &r);
-        buf_free(&c->in);
-        return;
-    }
+    take_status(c, &r);
     buf_free(&c->in);
-    ask(c);
 }
 
 static void on_held(struct ev_loop *loop, ev_io *watcher, int events)
@@ -190,13 +203,28 @@ static void on_limit(struct ev_loop *loop, ev_timer *watcher, int events)
     ev_break(loop, EVBREAK_ALL);
 }
 
+static void ask_again(struct hold *h)
+{
+    int64_t now_us = clock_mono_us();
+
+    for (size_t i = 0; i < h->begun; i++) {
+        struct held *c = &h->held[i];
+        if (c->again_us == 0 || c->again_us > now_us)
+            continue;
+        c->again_us = 0;
+        if (c->state == HELD_OPEN)
+            ask(c);
+    }
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *watcher, int events)
 {
-    const struct hold *h = watcher->data;
+    struct hold *h = watcher->data;
 
     (void)events;
     if (atomic_load(&h->board->stop) != 0)
         ev_break(loop, EVBREAK_ALL);
+    ask_again(h);
 }
 
 static void hold_init(struct hold *h, const struct plan *plan, struct board *board,
@@ -214,14 +242,15 @@ static void hold_init(struct hold *h, const struct plan *plan, struct board *boa
     ev_timer_start(h->loop, &h->look);
 }
 
-static void ask_all(struct hold *h)
+static void begin_asking(struct hold *h)
 {
     for (size_t i = 0; i < h->plan->targets; i++)
         buf_putf(&h->request[i], "GET %s HTTP/1.1\r\nHost: %s\r\nPrefer: wait=30\r\n\r\n",
                  h->board->path, h->plan->target[i].host);
+    /* Not all in the same instant: a crowd comes within seconds, and is then there. */
+    int64_t now_us = clock_mono_us();
     for (size_t i = 0; i < h->count; i++)
-        if (h->held[i].state == HELD_OPEN)
-            ask(&h->held[i]);
+        h->held[i].again_us = now_us + (int64_t)(i * ASK_US / h->count);
 }
 
 static void run_for(struct hold *h, double seconds)
@@ -255,7 +284,7 @@ int hold_run(const struct plan *plan, struct board *board, uint32_t process)
     run_for(&h, CONNECT_SECONDS);
     bool right = h.tally->open + h.tally->open_lost == h.count && drive_wait_for_start(board);
     if (right && plan->open_kind == OPEN_AWAIT)
-        ask_all(&h);
+        begin_asking(&h);
     if (right)
         run_for(&h, plan->seconds);
     else

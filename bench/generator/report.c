@@ -175,6 +175,7 @@ static void write_counts(FILE *f, const struct tally *sum)
         {"unanswered", sum->unanswered},
         {"behind", sum->behind},
         {"open", sum->open},
+        {"open_busy", sum->open_busy},
         {"open_lost", sum->open_lost},
         {"open_answers", sum->open_answers},
         {"open_first_wall_us", (uint64_t)sum->open_first_wall_us},

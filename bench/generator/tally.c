@@ -87,6 +87,7 @@ void tally_merge(struct tally *into, const struct tally *from)
         memcpy(into->sample, from->sample, sizeof(into->sample));
     into->open += from->open;
     into->open_answers += from->open_answers;
+    into->open_busy += from->open_busy;
     into->open_lost += from->open_lost;
     into->open_first_wall_us = earlier(into->open_first_wall_us, from->open_first_wall_us);
     if (from->open_last_wall_us > into->open_last_wall_us)

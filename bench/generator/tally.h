@@ -34,6 +34,7 @@ struct tally {
     /* --open */
     uint64_t open;              /* connections that stand now */
     uint64_t open_answers;      /* awaited answers or events that came */
+    uint64_t open_busy;         /* 429 or 503 instead; asked again */
     uint64_t open_lost;         /* connections that ended before the time */
     int64_t open_first_wall_us; /* wall clock of the first and the last such answer */
     int64_t open_last_wall_us;

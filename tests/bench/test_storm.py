@@ -220,7 +220,7 @@ def test_bad_usage_is_one_line_and_exit_2(arguments):
 def test_open_connections_await_what_is_told_later(serve):
     server = serve(lambda m, p, k, u: (200, "", p))
     process = subprocess.Popen([BUILD / "bench" / "storm", "--url", server.url, "--quiet",
-                                "--json", "-", "--open", "100", "--processes", "2", "--seconds", "1",
+                                "--json", "-", "--open", "100", "--processes", "2", "--seconds", "6",
                                 "--open-kind", "await", "--path", "-"], text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == "storm: open\n"
