@@ -24,13 +24,17 @@ $(BUILD)/bench/limit_%: $(BUILD)/bench/limit_%.o $(LINK) $(BASE)
 bench_arguments = --build $(BUILD) $(if $(ONLY),--only $(ONLY)) \
                   $(if $(QUICK),--quick,$(if $(ONLY),,--plots docs/bench --page docs/PERFORMANCE.md))
 
-.PHONY: bench bench-wrk bench-programs
+.PHONY: bench bench-wrk bench-deps bench-programs
+bench-deps:
+	@ops/install build run test
+
 bench-programs: $(BENCH_PROGRAMS) ## build the benchmark's programs
 
-bench: build bench-programs ## usher beside its rivals and limits, every target judged (QUICK=1)
+bench: bench-deps ## usher beside its rivals and limits, every target judged (QUICK=1)
+	@$(MAKE) --no-print-directory -s build bench-programs
 	bench/run $(bench_arguments)
 
-bench-wrk: build ## wrk against the usher that runs in RUN_DIR
+bench-wrk: bench-deps ## wrk against the usher that runs in RUN_DIR
 	RUN_DIR=$(or $(RUN_DIR),run) BUILD=$(BUILD) bench/wrk
 
 $(BUILD)/tests/bench/test_generator: $(BUILD)/tests/bench/test_generator.o $(BENCH_BASE) \
