@@ -89,9 +89,8 @@ static void sort_lines(struct request *request)
 
 static void send_booking(struct task *task, const struct asked *asked)
 {
-    struct request request = {.op = asked->hold ? OP_HOLD : OP_BOOK,
-                              .user = asked->user,
-                              .lines = asked->lines};
+    struct request request = {
+        .op = asked->hold ? OP_HOLD : OP_BOOK, .user = asked->user, .lines = asked->lines};
 
     for (size_t i = 0; i < asked->lines; i++)
         if (!bookings_line(task, asked->line[i].tier, asked->line[i].quantity, &request.line[i]))

@@ -174,8 +174,7 @@ static bool name_request(struct task *task, const struct command *command, int64
 static void on_decided(struct task *task, const struct answer *answer, bool repeated);
 static const struct awaited awaited_command = {on_decided, command_tell_queued};
 
-static void await(struct task *task, const struct command *command,
-                  const struct patience *patience)
+static void await(struct task *task, const struct command *command, const struct patience *patience)
 {
     const struct request *r = command->request;
 
@@ -224,8 +223,7 @@ void command_send(struct task *task, const struct command *command)
     enum err err;
 
     task->arrived_ms = clock_wall_ms();
-    if (!may_queue(task, partition) ||
-        !name_request(task, command, patience.deadline_ms, guest))
+    if (!may_queue(task, partition) || !name_request(task, command, patience.deadline_ms, guest))
         return;
     task_set_id(task, command->request->id);
     task->partition = partition->number;

@@ -104,8 +104,7 @@ static void ask(struct gateway *g, struct cached_show *c, int64_t now_us)
     struct span argv[] = {SPAN("GET"), {key.text, key.len}};
 
     c->counted_us = now_us;
-    c->is_asking =
-        redis_link_command(g->redis, &(struct redis_command){2, argv, on_counted, c});
+    c->is_asking = redis_link_command(g->redis, &(struct redis_command){2, argv, on_counted, c});
     if (c->is_asking) {
         shows_pin(c);
         return;

@@ -218,9 +218,8 @@ static bool entry_send(struct entry *entry)
     assert(!e->packed.failed);
     argv[5] = buf_span(&e->packed);
     entry->sent_us = clock_mono_us();
-    return redis_link_command(e->gateway->redis,
-                              &(struct redis_command){entry->is_again ? 8 : 6, argv, on_added,
-                                                      entry});
+    return redis_link_command(
+        e->gateway->redis, &(struct redis_command){entry->is_again ? 8 : 6, argv, on_added, entry});
 }
 
 static void entry_close(struct entry *entry)
@@ -255,8 +254,7 @@ static struct entry *open_entry(struct enqueue *e, struct partition *partition)
     return e->entries < ENTRIES_MAX ? entry_take(e, partition) : NULL;
 }
 
-enum err enqueue_add(struct enqueue *e, struct partition *partition,
-                     const struct request *request)
+enum err enqueue_add(struct enqueue *e, struct partition *partition, const struct request *request)
 {
     struct entry *entry;
 

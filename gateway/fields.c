@@ -316,11 +316,10 @@ bool time_read(struct span s, int64_t *wall_ms)
         !take_number(&s, 2, 1, 12, &month) || !take_char(&s, "-") ||
         !take_number(&s, 2, 1, days_in(year, month), &day))
         return false;
-    if (s.len > 0 &&
-        (!take_char(&s, "Tt ") || !take_number(&s, 2, 0, 23, &hour) || !take_char(&s, ":") ||
-         !take_number(&s, 2, 0, 59, &minute) || !take_char(&s, ":") ||
-         !take_number(&s, 2, 0, 60, &second) || !take_fraction(&s, &ms) ||
-         !take_offset(&s, &offset)))
+    if (s.len > 0 && (!take_char(&s, "Tt ") || !take_number(&s, 2, 0, 23, &hour) ||
+                      !take_char(&s, ":") || !take_number(&s, 2, 0, 59, &minute) ||
+                      !take_char(&s, ":") || !take_number(&s, 2, 0, 60, &second) ||
+                      !take_fraction(&s, &ms) || !take_offset(&s, &offset)))
         return false;
     if (s.len > 0)
         return false;
@@ -351,8 +350,7 @@ bool media_is_json(struct span content_type)
         return false;
     if (span_is_nocase(media, "application/json"))
         return true;
-    return media.len > 17 &&
-           span_is_nocase((struct span){media.bytes, 12}, "application/") &&
+    return media.len > 17 && span_is_nocase((struct span){media.bytes, 12}, "application/") &&
            span_is_nocase((struct span){media.bytes + media.len - 5, 5}, "+json");
 }
 

@@ -69,7 +69,6 @@ void gateway_count(struct gateway *g)
 
     count_up(&g->own[G_HTTP_ACCEPTED], now->accepted, &then->accepted);
     count_up(&g->own[G_HTTP_REFUSED], now->refused, &then->refused);
-    count_up(&g->own[G_HTTP_REQUESTS], now->requests, &then->requests);
     count_up(&g->own[G_HTTP_TIMEOUTS], now->timeouts, &then->timeouts);
     count_up(&g->own[G_HTTP_MALFORMED], now->malformed, &then->malformed);
     count_up(&g->own[G_HTTP_BYTES_IN], now->bytes_in, &then->bytes_in);

@@ -17,9 +17,10 @@ struct ev_loop;
 struct gateway {
     struct ev_loop *loop;
     const struct gateway_options *options;
-    char name[GATEWAY_NAME_BYTES_MAX + 1]; /* of its channel: the gateway's, and the worker's number */
-    struct gauges *gauges;                 /* of all workers; shared memory */
-    struct metric_value *own;              /* this worker's part of them */
+    char name[GATEWAY_NAME_BYTES_MAX +
+              1];             /* of its channel: the gateway's, and the worker's number */
+    struct gauges *gauges;    /* of all workers; shared memory */
+    struct metric_value *own; /* this worker's part of them */
 
     struct http_server *http;
     struct redis_link *redis;      /* commands */

@@ -24,8 +24,7 @@ static const struct metric_row rows[GAUGES_COUNT] = {
 
 struct gauges *gauges_map(unsigned workers)
 {
-    size_t bytes =
-        sizeof(struct gauges) + workers * GAUGES_COUNT * sizeof(struct metric_value);
+    size_t bytes = sizeof(struct gauges) + workers * GAUGES_COUNT * sizeof(struct metric_value);
     struct gauges *gauges =
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 

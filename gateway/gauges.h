@@ -13,8 +13,9 @@
 
 /* HTTP statuses that are counted each by its own; others fall under "other". */
 #define GAUGE_STATUSES(X)                                                                          \
-    X(200) X(201) X(202) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(409) X(410) X(413)     \
-    X(415) X(417) X(422) X(429) X(431) X(500) X(503) X(504)
+    X(200)                                                                                         \
+    X(201) X(202) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(409) X(410) X(413) X(415)     \
+        X(417) X(422) X(429) X(431) X(500) X(503) X(504)
 
 /*        name, kind, metric's name, labels, help; rows of one metric stand together */
 #define GAUGES(X)                                                                                  \
@@ -32,7 +33,7 @@
       "Decisions that reached those who awaited them")                                             \
     X(ANSWERS_LOOKED_UP, COUNTER, "usher_gateway_decisions_total", "way=\"looked_up\"", "")        \
     X(UNDECIDED, COUNTER, "usher_gateway_undecided_total", "",                                     \
-      "Answers that said: not decided yet")                                         \
+      "Answers that said: not decided yet")                                                        \
     X(REDIS_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"redis\"",                 \
       "Connections made anew")                                                                     \
     X(SUBSCRIBER_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"subscriber\"", "")   \
@@ -40,19 +41,19 @@
     X(HTTP_ACCEPTED, COUNTER, "usher_gateway_connections_total", "result=\"accepted\"",            \
       "Connections that came")                                                                     \
     X(HTTP_REFUSED, COUNTER, "usher_gateway_connections_total", "result=\"refused\"", "")          \
-    X(HTTP_REQUESTS, COUNTER, "usher_http_requests_total", "", "Requests read")            \
-    X(HTTP_TIMEOUTS, COUNTER, "usher_http_timeouts_total", "",                             \
+    X(HTTP_REQUESTS, COUNTER, "usher_http_requests_total", "", "Requests read")                    \
+    X(HTTP_TIMEOUTS, COUNTER, "usher_http_timeouts_total", "",                                     \
       "Connections closed because they were too slow")                                             \
-    X(HTTP_MALFORMED, COUNTER, "usher_http_malformed_total", "",                           \
+    X(HTTP_MALFORMED, COUNTER, "usher_http_malformed_total", "",                                   \
       "Requests that were not HTTP as it should be")                                               \
-    X(HTTP_BYTES_IN, COUNTER, "usher_http_bytes_total", "direction=\"in\"",                \
-      "Bytes of HTTP")                                                                             \
-    X(HTTP_BYTES_OUT, COUNTER, "usher_http_bytes_total", "direction=\"out\"", "")          \
+    X(HTTP_BYTES_IN, COUNTER, "usher_http_bytes_total", "direction=\"in\"", "Bytes of HTTP")       \
+    X(HTTP_BYTES_OUT, COUNTER, "usher_http_bytes_total", "direction=\"out\"", "")                  \
     X(CONNECTIONS, GAUGE, "usher_gateway_connections", "", "Connections that are open")            \
     X(TASKS, GAUGE, "usher_gateway_requests_under_way", "", "Requests that are not answered yet")  \
     X(WAITERS, GAUGE, "usher_gateway_awaiting", "", "Requests that await a decision")              \
     X(STAGE_ENQUEUE, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"enqueue\"",                \
-      "Time by stage: an entry's way into the stream; a command from its last byte to its answer; " \
+      "Time by stage: an entry's way into the stream; a command from its last byte to its "        \
+      "answer; "                                                                                   \
       "a read likewise")                                                                           \
     X(STAGE_COMMAND, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"command\"", "")            \
     X(STAGE_READ, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"read\"", "")
@@ -62,9 +63,9 @@ enum gauge {
     GAUGES(X)
 #undef X
 #define X(status) G_STATUS_##status,
-    GAUGE_STATUSES(X)
+        GAUGE_STATUSES(X)
 #undef X
-    G_STATUS_OTHER,
+            G_STATUS_OTHER,
     GAUGES_COUNT
 };
 

@@ -182,7 +182,7 @@ bool json_flag(struct json *json, struct json_object in, const char *name, bool 
 }
 
 bool json_list(struct json *json, struct json_object in, const char *name, size_t max,
-                size_t *count)
+               size_t *count)
 {
     const json_t *value = member(json, in, name, false);
 

@@ -15,9 +15,9 @@
 #define JSON_WHY_BYTES 160
 
 struct json {
-    void *root;   /* owned, opaque */
-    bool failed;  /* something was wrong: `status` and `why` say what */
-    int status;   /* 400: not JSON of the right kind; 422: a member is not what it should be */
+    void *root;  /* owned, opaque */
+    bool failed; /* something was wrong: `status` and `why` say what */
+    int status;  /* 400: not JSON of the right kind; 422: a member is not what it should be */
     char why[JSON_WHY_BYTES]; /* a sentence for people */
 };
 
@@ -45,7 +45,7 @@ bool json_word(struct json *json, struct json_object in, const char *name, bool 
 bool json_flag(struct json *json, struct json_object in, const char *name, bool *flag);
 /* An array of objects, from 1 to max of them. */
 bool json_list(struct json *json, struct json_object in, const char *name, size_t max,
-                size_t *count);
+               size_t *count);
 bool json_list_at(struct json *json, struct json_object in, const char *name, size_t index,
                   struct json_object *element);
 bool json_has(struct json_object in, const char *name); /* and it is not null */

@@ -16,13 +16,17 @@
 #define WORKER_DIGITS 3 /* "-63" stands behind the name in a worker's channel */
 
 #define TEXT(field, key, fallback, help)                                                           \
-    {key, OPTION_TEXT, offsetof(struct gateway_options, field), fallback, 0, 0, help}
+    {                                                                                              \
+        key, OPTION_TEXT, offsetof(struct gateway_options, field), fallback, 0, 0, help            \
+    }
 #define NUMBER(field, fallback, min, max, help)                                                    \
-    {#field, OPTION_NUMBER, offsetof(struct gateway_options, field), fallback, min, max, help}
+    {                                                                                              \
+#field, OPTION_NUMBER, offsetof(struct gateway_options, field), fallback, min, max, help   \
+    }
 
 static const struct option_row rows[] = {
-    {"redis", OPTION_SECRET, offsetof(struct gateway_options, redis), "redis://127.0.0.1:6379", 0, 0,
-     "Redis: redis://[user:password@]host:port[/db] or unix:///path"},
+    {"redis", OPTION_SECRET, offsetof(struct gateway_options, redis), "redis://127.0.0.1:6379", 0,
+     0, "Redis: redis://[user:password@]host:port[/db] or unix:///path"},
     {"postgres", OPTION_SECRET, offsetof(struct gateway_options, postgres), "postgresql:///usher",
      0, 0, "Postgres: a libpq URL, several hosts allowed; only read from"},
     TEXT(listen, "listen", "127.0.0.1:8080", "address and port to serve HTTP at"),

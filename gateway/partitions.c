@@ -16,8 +16,8 @@
 #include "gateway/redis_link.h"
 
 #define ASK_MS 250
-#define LIST_EVERY 20         /* times ASK_MS: ask Postgres which partitions there are */
-#define BACKLOG_ALWAYS 512    /* so few are never too many, whatever the rate seems to be */
+#define LIST_EVERY 20      /* times ASK_MS: ask Postgres which partitions there are */
+#define BACKLOG_ALWAYS 512 /* so few are never too many, whatever the rate seems to be */
 #define RETRY_SECONDS_MAX 60
 
 struct partitions {
@@ -215,8 +215,7 @@ static void on_list(void *context, enum err err, const struct postgres_rows *row
 
 static void list(struct partitions *p)
 {
-    struct postgres_query query = {
-        .statement = &list_partitions, .done = on_list, .context = p};
+    struct postgres_query query = {.statement = &list_partitions, .done = on_list, .context = p};
 
     if (!p->is_listing)
         p->is_listing = postgres_link_query(p->gateway->postgres, &query);

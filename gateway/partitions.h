@@ -30,9 +30,9 @@ struct partition {
     char allocator[64], state[24];
     uint64_t epoch, version;
     int64_t report_at_ms;
-    double rate;              /* requests a second that it can decide */
+    double rate; /* requests a second that it can decide */
     double requests_per_entry;
-    int64_t oldest_ms;        /* age of the oldest request in line */
+    int64_t oldest_ms; /* age of the oldest request in line */
     bool has_metrics;
     struct metric_value metrics[ALLOCATOR_METRICS_COUNT];
 

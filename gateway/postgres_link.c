@@ -23,8 +23,8 @@
 #define STATEMENTS_MAX 32
 
 enum connection_state {
-    CONNECTION_PAUSED,     /* the timer brings the next attempt */
-    CONNECTION_RESOLVING,  /* its hosts' names are being looked up */
+    CONNECTION_PAUSED,    /* the timer brings the next attempt */
+    CONNECTION_RESOLVING, /* its hosts' names are being looked up */
     CONNECTION_CONNECTING,
     CONNECTION_SETTING_UP,
     CONNECTION_IDLE,
@@ -45,10 +45,10 @@ struct query {
 struct connection {
     struct postgres_link *link;
     enum connection_state state;
-    PGconn *postgres;      /* owned; NULL while paused or resolving */
-    struct hosts *hosts;   /* while resolving */
-    struct query *query;   /* owned while PREPARING or BUSY */
-    PGresult *result;      /* the first one of what is under way */
+    PGconn *postgres;    /* owned; NULL while paused or resolving */
+    struct hosts *hosts; /* while resolving */
+    struct query *query; /* owned while PREPARING or BUSY */
+    PGresult *result;    /* the first one of what is under way */
     const struct statement *prepared[STATEMENTS_MAX];
     size_t prepared_count;
     ev_io readable, writable;
@@ -256,8 +256,8 @@ static void log_refusal(const struct query *q, const PGresult *result)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-    log_event(LOG_ERROR, "query_refused", "statement", q->statement->name, "sqlstate", state,
-              "why", message, NULL);
+    log_event(LOG_ERROR, "query_refused", "statement", q->statement->name, "sqlstate", state, "why",
+              message, NULL);
 }
 
 /* States after which this session is of no more use, though the statement may be fine. */
@@ -399,9 +399,14 @@ static void ignore_notice(void *context, const char *message)
 static void on_hosts(void *context, const struct hosts_found *found)
 {
     struct connection *c = context;
-    const char *keys[] = {"dbname",     "host",           "hostaddr",
-                          "port",       "keepalives_idle", "tcp_user_timeout",
-                          "fallback_application_name", NULL};
+    const char *keys[] = {"dbname",
+                          "host",
+                          "hostaddr",
+                          "port",
+                          "keepalives_idle",
+                          "tcp_user_timeout",
+                          "fallback_application_name",
+                          NULL};
     const char *values[] = {c->link->conninfo, found->hosts, found->addresses,
                             found->ports,      "10",         "5000",
                             "usher-gateway",   NULL};

@@ -56,7 +56,7 @@ void postgres_link_close(struct postgres_link *link); /* queries under way: ERR_
 /* False if it was not taken (the queue is full): `done` is not called then. */
 bool postgres_link_query(struct postgres_link *link, const struct postgres_query *query);
 
-bool postgres_link_is_ready(const struct postgres_link *link); /* a connection stands */
+bool postgres_link_is_ready(const struct postgres_link *link);   /* a connection stands */
 const char *postgres_link_why(const struct postgres_link *link); /* why none does, or "" */
 uint64_t postgres_link_reconnects(const struct postgres_link *link);
 /* Whether libpq understands it; the sentence is static or lives until the next call. */

@@ -16,30 +16,28 @@
 
 #define LIMIT_DEFAULT 20
 #define LIMIT_MAX 100
-#define WORDS_BYTES_MAX 200 /* of a search */
+#define WORDS_BYTES_MAX 200       /* of a search */
 #define NO_START 9007199254740991 /* where a show without a time stands in the order */
 
 static const struct statement booking_by_id = {
     "booking_by_id", "SELECT " BOOKING_COLUMNS " FROM bookings b WHERE b.id = $1::uuid"};
 
 static const struct statement history = {
-    "history",
-    "SELECT " SHOW_COLUMNS ", " BOOKING_COLUMNS " FROM " BOOKING_TABLES
-    " WHERE hashtextextended(b.user_id, 0) = hashtextextended($1, 0) AND b.user_id = $1"
-    " AND ($2::bigint IS NULL OR (b.created_ms, b.id) < ($2::bigint, $3::uuid))"
-    " ORDER BY b.created_ms DESC, b.id DESC LIMIT $4::integer"};
+    "history", "SELECT " SHOW_COLUMNS ", " BOOKING_COLUMNS " FROM " BOOKING_TABLES
+               " WHERE hashtextextended(b.user_id, 0) = hashtextextended($1, 0) AND b.user_id = $1"
+               " AND ($2::bigint IS NULL OR (b.created_ms, b.id) < ($2::bigint, $3::uuid))"
+               " ORDER BY b.created_ms DESC, b.id DESC LIMIT $4::integer"};
 
 #define START "coalesce((extract(epoch FROM s.starts_at) * 1000)::bigint, 9007199254740991)"
 static const struct statement search = {
-    "search_shows",
-    "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.state <> 'draft'"
-    " AND ($1::text IS NULL OR position(lower($1) IN lower(s.name)) > 0"
-    " OR position(lower($1) IN s.slug) > 0)"
-    " AND ($2::text IS NULL OR s.category = $2)"
-    " AND ($3::bigint IS NULL OR s.starts_at >= to_timestamp($3::bigint / 1000.0))"
-    " AND ($4::bigint IS NULL OR s.starts_at < to_timestamp($4::bigint / 1000.0))"
-    " AND ($5::bigint IS NULL OR (" START ", s.show) > ($5::bigint, $6::integer))"
-    " ORDER BY " START ", s.show LIMIT $7::integer"};
+    "search_shows", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.state <> 'draft'"
+                    " AND ($1::text IS NULL OR position(lower($1) IN lower(s.name)) > 0"
+                    " OR position(lower($1) IN s.slug) > 0)"
+                    " AND ($2::text IS NULL OR s.category = $2)"
+                    " AND ($3::bigint IS NULL OR s.starts_at >= to_timestamp($3::bigint / 1000.0))"
+                    " AND ($4::bigint IS NULL OR s.starts_at < to_timestamp($4::bigint / 1000.0))"
+                    " AND ($5::bigint IS NULL OR (" START ", s.show) > ($5::bigint, $6::integer))"
+                    " ORDER BY " START ", s.show LIMIT $7::integer"};
 
 void reads_fail(struct task *task, enum err err)
 {
@@ -103,8 +101,7 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
 
 void get_booking(struct task *task)
 {
-    struct postgres_query query = {
-        .statement = &booking_by_id, .values = 1, .done = on_booking};
+    struct postgres_query query = {.statement = &booking_by_id, .values = 1, .done = on_booking};
     char uuid[UUID_BYTES];
     struct id id;
 
@@ -181,15 +178,13 @@ bool reads_user(struct task *task, struct span raw, char user[USER_BYTES_MAX + 1
     return true;
 }
 
-bool reads_text(struct task *task, const char *name, char *bytes, size_t max,
-                      const char **text)
+bool reads_text(struct task *task, const char *name, char *bytes, size_t max, const char **text)
 {
     char why[96];
     size_t len;
 
     *text = NULL;
-    enum query_found found =
-        query_value(exchange_query(task->exchange), name, bytes, max, &len);
+    enum query_found found = query_value(exchange_query(task->exchange), name, bytes, max, &len);
     if (found == QUERY_ABSENT || (found == QUERY_FOUND && len == 0))
         return true;
     if (found == QUERY_BAD || !text_is_utf8((struct span){bytes, len}) ||

@@ -144,8 +144,8 @@ static void link_blame(struct redis_link *link, const char *why)
         return;
     snprintf(link->why, sizeof link->why, "%s", why);
     if (!link->closing)
-        log_event(LOG_WARN, "redis_lost", "link", link->channel ? link->channel : "commands",
-                  "why", why, NULL);
+        log_event(LOG_WARN, "redis_lost", "link", link->channel ? link->channel : "commands", "why",
+                  why, NULL);
 }
 
 /* The connection is gone, or about to be freed by hiredis: forget it and try again later. */
@@ -341,8 +341,8 @@ static void on_channel(redisAsyncContext *connection, void *reply, void *data)
             link_become_ready(link);
     } else if (strcmp(r->element[0]->str, "message") == 0 &&
                r->element[2]->type == REDIS_REPLY_STRING) {
-        link->events.message(link->events.context, (struct span){r->element[2]->str,
-                                                                 (size_t)r->element[2]->len});
+        link->events.message(link->events.context,
+                             (struct span){r->element[2]->str, (size_t)r->element[2]->len});
     }
 }
 
@@ -373,9 +373,8 @@ static bool link_greet(struct redis_link *link)
         return false;
     if (!send_greeting(link, on_greeting, "PING", NULL, NULL))
         return false;
-    return link->channel == NULL ||
-           redisAsyncCommand(link->connection, on_channel, link, "SUBSCRIBE %s", link->channel) ==
-               REDIS_OK;
+    return link->channel == NULL || redisAsyncCommand(link->connection, on_channel, link,
+                                                      "SUBSCRIBE %s", link->channel) == REDIS_OK;
 }
 
 static void on_connected(const redisAsyncContext *connection, int status)
@@ -397,9 +396,8 @@ static void on_disconnected(const redisAsyncContext *connection, int status)
     struct redis_link *link = connection->data;
 
     (void)status;
-    link_lose(link, connection->errstr != NULL && connection->errstr[0] != '\0'
-                        ? connection->errstr
-                        : "disconnected");
+    link_lose(link, connection->errstr != NULL && connection->errstr[0] != '\0' ? connection->errstr
+                                                                                : "disconnected");
 }
 
 static void attach(struct redis_link *link, redisAsyncContext *connection)
@@ -419,9 +417,8 @@ static void attach(struct redis_link *link, redisAsyncContext *connection)
 
 static void link_connect(struct redis_link *link, const char *address)
 {
-    redisAsyncContext *connection = link->url.is_unix
-                                        ? redisAsyncConnectUnix(address)
-                                        : redisAsyncConnect(address, link->url.port);
+    redisAsyncContext *connection = link->url.is_unix ? redisAsyncConnectUnix(address)
+                                                      : redisAsyncConnect(address, link->url.port);
 
     link->state = LINK_CONNECTING;
     if (connection == NULL || connection->err != 0) {
@@ -475,10 +472,10 @@ static void on_attempt(struct ev_loop *loop, ev_timer *timer, int events)
 static void link_beat(struct redis_link *link)
 {
     link->ping_sent = true;
-    int sent = link->channel != NULL
-                   ? redisAsyncCommand(link->connection, on_channel, link, "SUBSCRIBE %s",
-                                       link->channel)
-                   : redisAsyncCommand(link->connection, on_heartbeat, link, "PING");
+    int sent =
+        link->channel != NULL
+            ? redisAsyncCommand(link->connection, on_channel, link, "SUBSCRIBE %s", link->channel)
+            : redisAsyncCommand(link->connection, on_heartbeat, link, "PING");
     if (sent != REDIS_OK)
         redis_link_drop(link, "cannot send");
 }
@@ -493,14 +490,14 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     if (link->state != LINK_READY)
         return;
     if (!list_is_empty(&link->in_flight)) {
-        const struct in_flight *oldest =
-            LIST_OWNER(link->in_flight.next, struct in_flight, node);
+        const struct in_flight *oldest = LIST_OWNER(link->in_flight.next, struct in_flight, node);
         if (now_us - oldest->sent_us > COMMAND_MS * 1000) {
             link_cut(link, "a command took too long");
             return;
         }
     }
-    /* A channel may be silent for ever without being broken: only an answer to the heartbeat tells. */
+    /* A channel may be silent for ever without being broken: only an answer to the heartbeat tells.
+     */
     int64_t silent_us = now_us - link->heard_us;
     if (link->ping_sent && silent_us > (HEARTBEAT_MS + COMMAND_MS) * 1000)
         link_cut(link, "no sign of life");
@@ -595,8 +592,7 @@ bool redis_link_command(struct redis_link *link, const struct redis_command *com
 
     assert(command->argc <= ARGUMENTS_MAX);
     if (link->state != LINK_READY || ev_is_active(&link->dropping) ||
-        link->commands == COMMANDS_MAX ||
-        sdslen(link->connection->c.obuf) > OUTPUT_BYTES_MAX)
+        link->commands == COMMANDS_MAX || sdslen(link->connection->c.obuf) > OUTPUT_BYTES_MAX)
         return false;
     for (size_t i = 0; i < command->argc; i++) {
         argv[i] = command->argv[i].bytes;

@@ -35,8 +35,8 @@ struct redis_value redis_at(struct redis_value v, size_t index); /* index < redi
 
 struct redis_link_events {
     void *context;
-    void (*ready)(void *context);   /* it can be used (again) */
-    void (*lost)(void *context);    /* it cannot; replies that were awaited have been called */
+    void (*ready)(void *context); /* it can be used (again) */
+    void (*lost)(void *context);  /* it cannot; replies that were awaited have been called */
     void (*message)(void *context, struct span payload); /* on the channel */
 };
 
@@ -52,9 +52,9 @@ uint64_t redis_link_reconnects(const struct redis_link *link);
 int64_t redis_link_ready_since_us(const struct redis_link *link);
 
 /*
- * Send a command. `done` is called once: with its reply (an error reply is a reply), or with NULL if
- * the connection broke first: then nobody knows whether it was done. False if it was not sent at all
- * (not ready, or a bound was reached): `done` is not called.
+ * Send a command. `done` is called once: with its reply (an error reply is a reply), or with NULL
+ * if the connection broke first: then nobody knows whether it was done. False if it was not sent at
+ * all (not ready, or a bound was reached): `done` is not called.
  */
 struct redis_command {
     size_t argc;

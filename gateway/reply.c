@@ -130,9 +130,10 @@ void reply_send_body(struct task *task, int status, const char *content_type, st
     struct buf *headers = &task->gateway->headers;
     struct response response = {.status = status,
                                 .content_type = content_type,
-                                .headers = headers->failed ? (struct span){"", 0}
-                                                           : buf_span(headers),
-                                .body = body};
+                                .headers =
+                                    headers->failed ? (struct span){"", 0} : buf_span(headers),
+                                .body = body,
+                                .close = task->ends_connection};
 
     count(task, status);
     /* The task ends first: answering may bring the connection's next request. */

@@ -18,8 +18,8 @@ void reply_send(struct task *task, int status, const char *content_type);
 void reply_send_body(struct task *task, int status, const char *content_type, struct span body);
 
 /*
- * A refusal. `error` NULL: the code's own sentence; `detail` NULL: the error. Codes that mean "later"
- * get a Retry-After of retry_after_s, at least 1; others of 0 get none.
+ * A refusal. `error` NULL: the code's own sentence; `detail` NULL: the error. Codes that mean
+ * "later" get a Retry-After of retry_after_s, at least 1; others of 0 get none.
  */
 void reply_problem(struct task *task, int status, enum code code, const char *error,
                    const char *detail, unsigned retry_after_s);

@@ -75,8 +75,7 @@ static void ask_redis(struct task *task)
     struct span argv[] = {SPAN("MGET"), {reply.text, reply.len}, {queued.text, queued.len}};
 
     task_park(task);
-    if (!redis_link_command(task->gateway->redis,
-                            &(struct redis_command){3, argv, on_keys, task}))
+    if (!redis_link_command(task->gateway->redis, &(struct redis_command){3, argv, on_keys, task}))
         on_keys(task, NULL);
 }
 

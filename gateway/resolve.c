@@ -15,7 +15,7 @@ struct resolve {
     ev_timer look;
     struct gaicb request;
     struct addrinfo hints;
-    char *host; /* owned */
+    char *host;                                                        /* owned */
     void (*done)(void *context, const char *address, const char *why); /* NULL: cancelled */
     void *context;
 };

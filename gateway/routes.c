@@ -102,6 +102,13 @@ static void handle(void *context, struct exchange *x)
                                               .close = true});
         return;
     }
+    g->own[G_HTTP_REQUESTS].count++;
+    if (exchange_method(x) == METHOD_UNKNOWN) {
+        /* What follows on this connection may be anything. */
+        task->ends_connection = true;
+        reply_invalid(task, 501, "There is no such method");
+        return;
+    }
     if (exchange_method(x) == METHOD_OPTIONS) {
         unsigned methods = methods_of(x);
         if (methods == 0 && !span_is(exchange_path(x), "*"))
@@ -143,8 +150,8 @@ static size_t body_bytes_max(void *context, struct exchange *x)
     return (size_t)g->options->body_bytes_max;
 }
 
-static const char *render_error(void *context, int status, const char *detail,
-                                struct buf *headers, struct buf *body)
+static const char *render_error(void *context, int status, const char *detail, struct buf *headers,
+                                struct buf *body)
 {
     struct gateway *g = context;
     struct problem problem = {.status = status,

@@ -138,9 +138,9 @@ static void book_tickets(struct task *task, struct json *json)
         !shows_give(task, span_of(task->gateway->options->tickets_show)) ||
         !bookings_line(task, tier, quantity, &line))
         return;
-    send_line(task, OP_BOOK, user, line,
-              &(struct command){
-                  .scope = SPAN("/book"), .grant = grant_tickets, .words = words_tickets});
+    send_line(
+        task, OP_BOOK, user, line,
+        &(struct command){.scope = SPAN("/book"), .grant = grant_tickets, .words = words_tickets});
 }
 
 void seed_book(struct task *task)
@@ -168,7 +168,7 @@ static const char *which(struct json_object in, const char *const *names)
 static void hold(struct task *task, struct json *json)
 {
     static const char *const show_names[] = {"show", "show_id", "showId", NULL};
-    static const char *const user_names[] = {"user",    "userId",    "user_id",
+    static const char *const user_names[] = {"user",      "userId",     "user_id",
                                              "user_name", "user_email", NULL};
     static const char *const quantity_names[] = {"quantity", "seats", NULL};
     struct json_object root = json_root(json);
@@ -242,8 +242,7 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
         reply_not_found(task, "This user has no booking");
         return;
     }
-    if (show_from_row(&show, rows, 0) ||
-        booking_from_row(&booking, rows, 0, SHOW_COLUMN_COUNT)) {
+    if (show_from_row(&show, rows, 0) || booking_from_row(&booking, rows, 0, SHOW_COLUMN_COUNT)) {
         show_free(&show);
         reads_fail(task, ERR_INPUT);
         return;

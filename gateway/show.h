@@ -35,7 +35,7 @@ struct show {
 };
 
 void show_free(struct show *show);
-const struct tier *show_tier(const struct show *show, uint32_t number);     /* or NULL */
+const struct tier *show_tier(const struct show *show, uint32_t number);        /* or NULL */
 const struct tier *show_tier_named(const struct show *show, struct span code); /* or NULL */
 /* The counts as they were last set: by loading from Postgres, or by show_set_counts. */
 void show_availability(const struct show *show, struct availability *a);

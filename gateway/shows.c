@@ -43,13 +43,13 @@ struct shows {
     uint32_t refreshing[REFRESH_MAX];
 };
 
-static const struct statement by_slug = {
-    "show_by_slug", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.slug = $1"};
+static const struct statement by_slug = {"show_by_slug", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES
+                                                         " WHERE s.slug = $1"};
 static const struct statement by_number = {
     "show_by_number", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.show = $1::integer"};
-static const struct statement by_numbers = {
-    "shows_by_numbers",
-    "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.show = ANY ($1::integer[])"};
+static const struct statement by_numbers = {"shows_by_numbers",
+                                            "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES
+                                            " WHERE s.show = ANY ($1::integer[])"};
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events);
 

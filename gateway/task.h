@@ -54,10 +54,10 @@ struct task {
     struct span parameter[ROUTE_PARAMETERS_MAX];
     struct list node; /* in whatever list it waits in */
     bool is_parked;
-    bool show_is_absent;      /* it waited for a show, and there is none */
-    bool show_is_unavailable; /* … and nobody could say */
-    struct cached_show *cached; /* pinned; or NULL */
-    const struct show *show;    /* cached's */
+    bool show_is_absent;                /* it waited for a show, and there is none */
+    bool show_is_unavailable;           /* … and nobody could say */
+    struct cached_show *cached;         /* pinned; or NULL */
+    const struct show *show;            /* cached's */
     void (*counted)(struct task *task); /* counts.h */
 
     /* Of commands and of whoever awaits one. */
@@ -65,8 +65,9 @@ struct task {
     bool has_id;
     bool varies_by_prefer; /* the answer says what was preferred and done */
     bool is_replayed;      /* the answer is one that was given before */
-    bool was_again;  /* its entry was appended twice: "repeated" says nothing */
-    bool has_joined; /* the same key was awaited already */
+    bool ends_connection;  /* nothing is wanted of this client any more */
+    bool was_again;        /* its entry was appended twice: "repeated" says nothing */
+    bool has_joined;       /* the same key was awaited already */
     bool checks_fingerprint;
     struct preference preference;
     char trace[TRACE_BYTES_MAX + 1]; /* or empty */

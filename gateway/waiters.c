@@ -20,8 +20,9 @@
 #define TICK_MS 10
 #define SLOTS 4096 /* times TICK_MS: more than anyone may wait */
 #define LOOK_MS_MAX 2000
-#define LOOK_MS_MAX_UNTOLD 250 /* for those whom no message tells: they did not send the request */
-#define LOOK_KEYS_MAX 128 /* reply keys asked for at once */
+#define LOOK_MS_MAX_UNTOLD 250 /* for those whom no message tells: they did not send the request   \
+                                */
+#define LOOK_KEYS_MAX 128      /* reply keys asked for at once */
 #define LOOKS_PER_TICK 256
 #define LOOKS_UNDER_WAY_MAX 64
 
@@ -39,8 +40,8 @@ struct waiters {
     size_t buckets; /* a power of two */
     struct list *bucket;
     struct list slot[SLOTS];
-    uint64_t tick; /* the last one that was worked off */
-    ev_timer timer; /* runs while somebody waits */
+    uint64_t tick;     /* the last one that was worked off */
+    ev_timer timer;    /* runs while somebody waits */
     struct look *look; /* being filled; or NULL */
     size_t looks_under_way;
 };
@@ -241,8 +242,8 @@ static enum err hear_all(struct waiters *w, struct value root)
     size_t count;
     struct value answers;
 
-    if (!value_is_array(root, &count) || count != 2 ||
-        !value_uint(value_at(root, 0), &partition) || partition > UINT32_MAX)
+    if (!value_is_array(root, &count) || count != 2 || !value_uint(value_at(root, 0), &partition) ||
+        partition > UINT32_MAX)
         return ERR_INPUT;
     answers = value_at(root, 1);
     if (!value_is_array(answers, &count))
@@ -364,8 +365,7 @@ static void look_send(struct waiters *w)
 
 static bool look_add(struct waiters *w, uint32_t partition, struct id id)
 {
-    if (w->look != NULL &&
-        (w->look->count == LOOK_KEYS_MAX || w->look->partition != partition))
+    if (w->look != NULL && (w->look->count == LOOK_KEYS_MAX || w->look->partition != partition))
         look_send(w);
     if (w->look == NULL) {
         w->look = malloc(sizeof *w->look);

@@ -3,8 +3,9 @@
 # ---- unit tests ----
 
 # Pure modules outside base/ that have a test in tests/unit/, and the libraries they take.
-UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.c)
-UNIT_LIBS    := -lcmocka -lmsgpackc -linih -lcrypto -lhttp_parser
+UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.c) \
+                $(addprefix gateway/,fields.c json.c problem.c render.c router.c show.c)
+UNIT_LIBS    := -lcmocka -lmsgpackc -linih -lcrypto -lhttp_parser -ljansson
 
 UNIT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 UNIT_OBJECTS  := $(patsubst %.c,$(BUILD)/%.o,$(UNIT_MODULES))
