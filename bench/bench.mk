@@ -19,7 +19,7 @@ $(BUILD)/bench/rival: $(RIVALS) $(BUILD)/bench/serve.o $(BUILD)/bench/generator/
 $(BUILD)/bench/limit_%: $(BUILD)/bench/limit_%.o $(LINK) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
 
-# QUICK=1: some minutes instead of half an hour; its plots stay in $(BUILD). ONLY= names
+# QUICK=1: some minutes instead of twenty; its plots stay in $(BUILD). ONLY= names
 # measures. A full run renews the figures and plots in docs/.
 bench_arguments = --build $(BUILD) $(if $(ONLY),--only $(ONLY)) \
                   $(if $(QUICK),--quick,$(if $(ONLY),,--plots docs/bench --page docs/PERFORMANCE.md))

@@ -118,22 +118,22 @@ TEST(a_booking_is_right_only_if_it_is_what_was_asked_for)
 {
     static const struct {
         int status;
-        const char *head, *body;
         enum verdict verdict;
+        const char *head, *body;
     } rows[] = {
-        {201, "\r\n", BOOKED("sff-7-42", "CONFIRMED"), VERDICT_DONE},
-        {200, "\r\n", BOOKED("sff-7-42", "CONFIRMED"), VERDICT_WRONG},
-        {201, "\r\n", BOOKED("sff-7-43", "CONFIRMED"), VERDICT_WRONG},
-        {201, "\r\n", BOOKED("sff-7-42", "HELD"), VERDICT_WRONG},
-        {201, "\r\n", "{\"user\":\"sff-7-42\",\"quantity\":1,\"status\":\"CONFIRMED\"}",
-         VERDICT_WRONG},
-        {409, "\r\n", "{\"code\":\"SOLD_OUT\"}", VERDICT_REFUSED},
-        {409, "\r\n", "{\"code\":\"ALREADY_BOOKED\"}", VERDICT_WRONG},
-        {503, "\r\nRetry-After: 1\r\n", "", VERDICT_BUSY},
-        {503, "\r\n", "", VERDICT_WRONG},
-        {202, "\r\n", "", VERDICT_QUEUED},
-        {504, "\r\n", "{\"code\":\"TIMED_OUT\"}", VERDICT_TIMED_OUT},
-        {500, "\r\n", "", VERDICT_WRONG},
+        {201, VERDICT_DONE, "\r\n", BOOKED("sff-7-42", "CONFIRMED")},
+        {200, VERDICT_WRONG, "\r\n", BOOKED("sff-7-42", "CONFIRMED")},
+        {201, VERDICT_WRONG, "\r\n", BOOKED("sff-7-43", "CONFIRMED")},
+        {201, VERDICT_WRONG, "\r\n", BOOKED("sff-7-42", "HELD")},
+        {201, VERDICT_WRONG, "\r\n",
+         "{\"user\":\"sff-7-42\",\"quantity\":1,\"status\":\"CONFIRMED\"}"},
+        {409, VERDICT_REFUSED, "\r\n", "{\"code\":\"SOLD_OUT\"}"},
+        {409, VERDICT_WRONG, "\r\n", "{\"code\":\"ALREADY_BOOKED\"}"},
+        {503, VERDICT_BUSY, "\r\nRetry-After: 1\r\n", ""},
+        {503, VERDICT_WRONG, "\r\n", ""},
+        {202, VERDICT_QUEUED, "\r\n", ""},
+        {504, VERDICT_TIMED_OUT, "\r\n", "{\"code\":\"TIMED_OUT\"}"},
+        {500, VERDICT_WRONG, "\r\n", ""},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
