@@ -140,6 +140,15 @@ def test_holds_expire(partition):
     assert partition.ask(CONFIRM, show=2, booking=hold.booking["id"]).code == HOLD_EXPIRED
 
 
+def test_holds_expire_after_a_takeover(world, partition):
+    """The next owner knows of them, whether or not it had to write Redis anew."""
+    partition.ask(HOLD, show=2, user="ann", lines=[(1, 50)])
+    world.allocators[0].kill9()
+    world.start_allocator()
+    wait_until("the hold to expire", lambda: world.rows(
+        "SELECT 1 FROM bookings WHERE status = 'EXPIRED'"), 5)
+
+
 def test_more_holds_expire_at_once_than_one_batch_takes(world, partition):
     world.show("many", {"GA": (0, 2000)}, number=3, hold_seconds=1)
     for first in range(0, 1500, 250):

@@ -128,8 +128,8 @@ def test_an_allocator_stopped_and_woken_after_takeover(world):
         crowd.await_decided(50)
         assert world.owner() is heir
         assert world.value("SELECT epoch FROM partitions WHERE partition = 1") == epoch
-        wait_until("the zombie to go or to stand by",
-                   lambda z=zombie: not z.alive() or z.events("fenced"))
+        wait_until("the zombie to notice", lambda z=zombie: not z.alive() or z.events("fenced")
+                   or z.events("away"))
         if not zombie.alive():
             world.start_allocator()
     finish(world, crowd)

@@ -39,12 +39,12 @@ def test_one_show(client):
     assert client.get("/v1/shows/room-12").json["currency"] == "EUR"
 
 
-@pytest.mark.parametrize("name", ["nothing", "0", "999999", "99999999999999999999", "-1", "GALA",
-                                  "gala%00", "gala%2f", "%ff", "%", "ga la".replace(" ", "%20")])
-def test_shows_that_are_not_there(client, name):
-    for path in (f"/v1/shows/{name}", f"/v1/shows/{name}/availability"):
-        assert client.get(path).status in (400, 404), path
-    assert client.book(name, "ann", "GA", 1).status in (400, 404)
+def test_shows_that_are_not_there(client):
+    for name in ("nothing", "0", "999999", "99999999999999999999", "-1", "GALA", "gala%00",
+                 "gala%2f", "%ff", "%", "ga%20la"):
+        for path in (f"/v1/shows/{name}", f"/v1/shows/{name}/availability"):
+            assert client.get(path).status in (400, 404), path
+        assert client.book(name, "ann", "GA", 1).status in (400, 404), name
 
 
 def test_search(client):
@@ -75,11 +75,11 @@ def test_pages(client):
     assert seen == everything
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", "limit=99999999999",
-                                   "cursor=nonsense", "from=yesterday", "to=2030-13-01", "q=%ff"])
-def test_searches_that_mean_nothing(client, query):
-    answer = client.get("/v1/shows?" + query)
-    assert answer.status in (400, 422) and answer.code == "INVALID"
+def test_searches_that_mean_nothing(client):
+    for query in ("limit=0", "limit=-1", "limit=x", "limit=99999999999", "cursor=nonsense",
+                  "from=yesterday", "to=2030-13-01", "q=%ff"):
+        answer = client.get("/v1/shows?" + query)
+        assert answer.status in (400, 422) and answer.code == "INVALID", query
 
 
 def test_availability(client):
@@ -140,13 +140,13 @@ def test_history(client):
     assert all(client.booking(b["id"]).json == b for b in history)
 
 
-@pytest.mark.parametrize("user", ["ann@example.com", "Ünï côdé", "a/b", "%", "+ +", "'; --",
-                                  "user\"quote", "\\", "😀", "x" * 128])
-def test_names_of_people(client, user):
-    booking = client.book("gala", user, "STD", 1)
-    assert booking.status == 201 and booking.json["user"] == user
-    path = "/v1/users/" + urllib.parse.quote(user, safe="") + "/bookings"
-    assert [b["id"] for b in client.get(path).json["bookings"]] == [booking.json["id"]]
+def test_names_of_people(client):
+    for user in ("ann@example.com", "Ünï côdé", "a/b", "%", "+ +", "'; --", "user\"quote", "\\",
+                 "😀", "x" * 128):
+        booking = client.book("gala", user, "STD", 1)
+        assert booking.status == 201 and booking.json["user"] == user
+        path = "/v1/users/" + urllib.parse.quote(user, safe="") + "/bookings"
+        assert [b["id"] for b in client.get(path).json["bookings"]] == [booking.json["id"]], user
 
 
 def test_head_and_get_agree(client):

@@ -1,5 +1,7 @@
 """The routes that clients of the older systems use, exactly as those have them."""
 
+import json
+
 import pytest
 
 from harness.client import parse_answers, raw_exchange
@@ -81,13 +83,13 @@ def test_book_tickets(client):
     assert answer.json["ticket"]["available"] == 97
 
 
-@pytest.mark.parametrize("first, quantity", [(0, 4), (2, 2), (3, 1)])
-def test_not_enough_tickets(client, first, quantity):
-    if first:
-        post(client, "/book", {"tier": "Regular", "quantity": first})
-    answer = post(client, "/book", {"tier": "Regular", "quantity": quantity})
-    assert answer.status in (400, 409)
-    assert answer.json["error"] == "Not enough tickets available"
+def test_not_enough_tickets(client):
+    for taken, quantity in ((0, 4), (2, 2), (1, 1)):
+        if taken:
+            assert post(client, "/book", {"tier": "Regular", "quantity": taken}).status < 300
+        answer = post(client, "/book", {"tier": "Regular", "quantity": quantity})
+        assert answer.status in (400, 409)
+        assert answer.json["error"] == "Not enough tickets available"
 
 
 def test_a_key_on_the_old_routes(client):
@@ -149,16 +151,17 @@ def test_a_hold_that_cannot_be(client):
             assert answer.status in (400, 404, 422) and answer.json["error"], (route, body)
 
 
-@pytest.mark.parametrize("body", [{}, {"userId": ""}, {"userId": 5}, {"userId": None},
-                                  {"userId": "x" * 300}, {"userId": "a\0b"}, {"tier": "VIP"},
-                                  {"tier": "VIP", "quantity": 0}, {"tier": "VIP", "quantity": -1},
-                                  {"tier": "VIP", "quantity": 1.5}, {"tier": "VIP", "quantity": "2"},
-                                  {"tier": "NONE", "quantity": 1}, {"tier": 5, "quantity": 1},
-                                  {"quantity": 1}, [], "x", None])
-def test_bad_bodies(client, body):
-    import json
-    answer = client.ask("POST", "/book", json.dumps(body).encode())
-    assert answer.status in (400, 404, 422) and answer.json["error"]
+BAD_BODIES = [
+    {}, {"userId": ""}, {"userId": 5}, {"userId": None}, {"userId": "x" * 300}, {"userId": "a\0b"},
+    {"tier": "VIP"}, {"tier": "VIP", "quantity": 0}, {"tier": "VIP", "quantity": -1},
+    {"tier": "VIP", "quantity": 1.5}, {"tier": "VIP", "quantity": "2"},
+    {"tier": "NONE", "quantity": 1}, {"tier": 5, "quantity": 1}, {"quantity": 1}, [], "x", None]
+
+
+def test_bad_bodies(client):
+    for body in BAD_BODIES:
+        answer = client.ask("POST", "/book", json.dumps(body).encode())
+        assert answer.status in (400, 404, 422) and answer.json["error"], body
     client.await_stock("festival", {"VIP": 100, "Regular": 3})
     client.await_stock("hall", 100)
 

@@ -65,6 +65,8 @@ def resolve(node):
 
 def check(method, path, answer):
     """Fail unless the document foresees this answer, in status, content type and body."""
+    if method == "OPTIONS":
+        return  # any path has it; the document lists what a route is for
     operation = operation_for(method, path)
     if operation is None:
         assert answer.status in (400, 404, 405, 413, 414, 431, 501, 503), \

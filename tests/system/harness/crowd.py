@@ -152,14 +152,14 @@ class Crowd:
 
     async def _send(self, ask, path):
         """None: answered. Otherwise how long to wait before asking again."""
-        headers = {"Idempotency-Key": ask.key} if ask.key is not None else {}
+        headers = {"Prefer": "wait=2"}
+        if ask.key is not None:
+            headers["Idempotency-Key"] = ask.key
         base = f"http://127.0.0.1:{next(self.ports)}"
         status, body, location = await self._exchange("POST", base + path, ask.body, headers)
-        polls = 0
-        while status == 202 and polls < 4:
-            polls += 1
+        if status == 202:
             status, body, location = await self._exchange(
-                "GET", base + location, None, {"Prefer": "wait=5"})
+                "GET", base + location, None, {"Prefer": "wait=2"})
         if status in FINAL:
             ask.answers.append((status, body))
             return None

@@ -35,6 +35,10 @@ class Proxy:
     def delay(self, seconds):
         self.delay_seconds = seconds
 
+    def wait_late(self):
+        """How long late bytes are on their way; called in the link's own thread."""
+        time.sleep(self.late_seconds)
+
     def freeze(self):
         """Half-open: connections stay, new ones are accepted, nothing flows."""
         self._flowing.clear()
@@ -140,7 +144,7 @@ class Link:
         if verdict == "late":
             self.is_muted = True
             reset(self.client)
-            time.sleep(self.proxy.late_seconds)
+            self.proxy.wait_late()
             self.server.sendall(data)
             time.sleep(0.5)
             self.cut()
