@@ -12,11 +12,11 @@
 
 #define BACKOFF_MS_MIN 20
 #define BACKOFF_MS_MAX 1000
-#define IDLE_WAIT_MS 100          /* longest wait for requests: signals and due holds are seen */
-#define LATE_MS 300000            /* an id older than this may be of a request long decided */
-#define REFUSALS_MAX 3            /* of the same batch, until its requests are refused unread */
+#define IDLE_WAIT_MS 100 /* longest wait for requests: signals and due holds are seen */
+#define LATE_MS 300000   /* an id older than this may be of a request long decided */
+#define REFUSALS_MAX 3   /* of the same batch, until its requests are refused unread */
 #define PRUNE_EVERY_MS 10000
-#define NEED_ROUNDS_MAX 8         /* a batch's needs are met in two; more is a bug */
+#define NEED_ROUNDS_MAX 8 /* a batch's needs are met in two; more is a bug */
 
 static bool is_stopping(const struct allocator *a)
 {
@@ -97,9 +97,9 @@ static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
 
     for (size_t i = 0; i < b->count; i++) {
         struct id id = b->request[i].id;
-        wanted[i] = b->slot[i].origin == ORIGIN_UNDECIDED &&
-                    (again || a->intake.single || id_is_keyed(id) ||
-                     b->now_ms - id_made_ms(id) > LATE_MS);
+        wanted[i] =
+            b->slot[i].origin == ORIGIN_UNDECIDED &&
+            (again || a->intake.single || id_is_keyed(id) || b->now_ms - id_made_ms(id) > LATE_MS);
         count += wanted[i];
     }
     if (count == 0)
@@ -262,7 +262,8 @@ static enum err turn(struct allocator *a)
     return committed != NULL ? publish(a, committed) : ERR_NONE;
 }
 
-/* A batch that Postgres or the script refuses is tried again, alone; then its requests are refused. */
+/* A batch that Postgres or the script refuses is tried again, alone; then its requests are refused.
+ */
 static void note_refusal(struct allocator *a, const char *why)
 {
     log_event(LOG_ERROR, "batch_refused", "partition", log_u64(a->tenure.partition), "behind",
@@ -274,7 +275,8 @@ static void note_refusal(struct allocator *a, const char *why)
     a->intake.single = true;
 }
 
-/* After an error: what was decided and not committed is void; what is known of Postgres is noted. */
+/* After an error: what was decided and not committed is void; what is known of Postgres is noted.
+ */
 static void end_tenure(struct allocator *a, enum err err, bool served)
 {
     if (a->in_flight != NULL && a->ledger.committing) {

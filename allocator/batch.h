@@ -45,7 +45,7 @@ struct batch {
     struct cursor cursor;        /* of the last entry in it, or the cursor before it if none */
     uint64_t version;            /* that its commit makes */
     int64_t now_ms;
-    int64_t oldest_ms;           /* when its first entry was appended */
+    int64_t oldest_ms; /* when its first entry was appended */
     size_t count;
     struct request request[BATCH_REQUESTS_MAX];
     struct slot slot[BATCH_REQUESTS_MAX];

@@ -1,14 +1,14 @@
 #include "allocator/columns.h"
 
-#include <assert.h>
-#include <string.h>
-
 #include <arpa/inet.h>
+#include <assert.h>
 #include <endian.h>
+#include <string.h>
 
 #include "base/id.h"
 
-/* An array: dimensions, has nulls, element type, length, lower bound; then length and bytes each. */
+/* An array: dimensions, has nulls, element type, length, lower bound; then length and bytes each.
+ */
 #define ARRAY_HEAD_BYTES 20
 #define EMPTY_HEAD_BYTES 12
 #define COLUMN_BYTES_MAX (64u << 20)

@@ -48,7 +48,7 @@ enum column_name {
 #define X(name, kind) COLUMN_##name,
     COLUMNS(X)
 #undef X
-    COLUMN_COUNT
+        COLUMN_COUNT
 };
 
 struct column {

@@ -33,12 +33,14 @@ static const unsigned char stamp_source[] = {
 #include "lua/stamp.lua.inc"
 };
 
-#define SOURCE(bytes) {(const char *)(bytes), sizeof(bytes)}
+#define SOURCE(bytes)                                                                              \
+    {                                                                                              \
+        (const char *)(bytes), sizeof(bytes)                                                       \
+    }
 static const struct span sources[SCRIPTS] = {
     [SCRIPT_DECIDE] = SOURCE(decide_source), [SCRIPT_TAKE] = SOURCE(take_source),
     [SCRIPT_LOAD] = SOURCE(load_source),     [SCRIPT_SWITCH] = SOURCE(switch_source),
-    [SCRIPT_MEND] = SOURCE(mend_source),
-    [SCRIPT_STAMP] = SOURCE(stamp_source),
+    [SCRIPT_MEND] = SOURCE(mend_source),     [SCRIPT_STAMP] = SOURCE(stamp_source),
 };
 
 struct number {
@@ -81,8 +83,9 @@ enum err decider_load_scripts(struct decider *d)
 
 bool redis_text_is_passing(struct span text)
 {
-    static const char *const passing[] = {"OOM", "LOADING", "READONLY", "MISCONF", "BUSY",
-                                          "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN"};
+    static const char *const passing[] = {"OOM",        "LOADING",     "READONLY",
+                                          "MISCONF",    "BUSY",        "MASTERDOWN",
+                                          "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN"};
 
     for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
         if (memmem(text.bytes, text.len, passing[i], strlen(passing[i])) != NULL)
@@ -280,12 +283,11 @@ enum err decider_take(struct decider *d, const struct tenure *t, struct taken *t
 {
     struct key state = key_state(t->partition);
     struct number epoch = number_of((int64_t)t->epoch);
-    struct span argv[] = {{NULL, 0}, {NULL, 0}, SPAN("1"), key_span(&state),
-                          span_of(epoch.text)};
+    struct span argv[] = {{NULL, 0}, {NULL, 0}, SPAN("1"), key_span(&state), span_of(epoch.text)};
     struct redis_reply *reply = NULL;
 
     memset(taken, 0, sizeof *taken);
-    d->next_due_ms = 0;
+    d->next_due_ms = NEXT_DUE_UNKNOWN;
     TRY(run_script(d, SCRIPT_TAKE, sizeof argv / sizeof *argv, argv, &reply));
     enum err err = read_taken_state(reply, taken);
     redis_reply_free(reply);
@@ -340,8 +342,14 @@ enum err decider_switch(struct decider *d, const struct tenure *t)
     struct key state = key_state(t->partition);
     struct number epoch = number_of((int64_t)t->epoch), version = number_of((int64_t)t->version);
     struct number now = number_of(t->now_ms);
-    struct span argv[] = {{NULL, 0}, {NULL, 0}, SPAN("1"), key_span(&state), span_of(epoch.text),
-                          span_of(t->generation), span_of(version.text), span_of(now.text)};
+    struct span argv[] = {{NULL, 0},
+                          {NULL, 0},
+                          SPAN("1"),
+                          key_span(&state),
+                          span_of(epoch.text),
+                          span_of(t->generation),
+                          span_of(version.text),
+                          span_of(now.text)};
     struct redis_reply *reply = NULL;
 
     TRY(run_script(d, SCRIPT_SWITCH, sizeof argv / sizeof *argv, argv, &reply));
@@ -351,8 +359,12 @@ enum err decider_switch(struct decider *d, const struct tenure *t)
 enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, int64_t *appended)
 {
     struct key stream = key_requests(t->partition);
-    struct span argv[] = {{NULL, 0}, {NULL, 0}, SPAN("1"), key_span(&stream),
-                          span_of(t->cursor.text), SPAN(MEND_ENTRIES_MAX)};
+    struct span argv[] = {{NULL, 0},
+                          {NULL, 0},
+                          SPAN("1"),
+                          key_span(&stream),
+                          span_of(t->cursor.text),
+                          SPAN(MEND_ENTRIES_MAX)};
     struct redis_reply *reply = NULL;
     enum err err = ERR_REFUSED;
 
@@ -376,8 +388,8 @@ enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t 
 
     sscanf(cursor->text, "%" SCNu64 "-%" SCNu64, &ms, &sequence);
     snprintf(keep, sizeof keep, "%" PRIu64 "-%" PRIu64, ms, sequence + 1);
-    struct span argv[] = {SPAN("EVALSHA"), {d->sha1[SCRIPT_STAMP], 40}, SPAN("2"),
-                          key_span(&state), key_span(&stream), span_of(epoch.text),
-                          span_of(stamp.text), span_of(keep)};
+    struct span argv[] = {
+        SPAN("EVALSHA"),   {d->sha1[SCRIPT_STAMP], 40}, SPAN("2"),           key_span(&state),
+        key_span(&stream), span_of(epoch.text),         span_of(stamp.text), span_of(keep)};
     return redis_send(d->redis, sizeof argv / sizeof *argv, argv);
 }

@@ -15,6 +15,8 @@
 #include "link/redis.h"
 
 #define GENERATION_BYTES_MAX 24
+/* Before the first run of a tenure: long ago, so that a run with no request finds out. */
+#define NEXT_DUE_UNKNOWN 1
 #define LOAD_PAIRS_MAX 2048 /* spans in one decider_load_send */
 
 /* What an owner knows of its partition, as Postgres says it. */
@@ -27,7 +29,15 @@ struct tenure {
     char generation[GENERATION_BYTES_MAX];
 };
 
-enum script { SCRIPT_DECIDE, SCRIPT_TAKE, SCRIPT_LOAD, SCRIPT_SWITCH, SCRIPT_MEND, SCRIPT_STAMP, SCRIPTS };
+enum script {
+    SCRIPT_DECIDE,
+    SCRIPT_TAKE,
+    SCRIPT_LOAD,
+    SCRIPT_SWITCH,
+    SCRIPT_MEND,
+    SCRIPT_STAMP,
+    SCRIPTS
+};
 
 /* What the script asked for, and what was found: a booking that is not live, or a show that this
  * partition does not have. */
@@ -55,8 +65,8 @@ struct need {
 struct decider {
     struct redis *redis; /* borrowed */
     char sha1[SCRIPTS][41];
-    struct buf blob[2]; /* the script's arguments under construction */
-    int64_t next_due_ms; /* when the next hold expires; 0: none is known */
+    struct buf blob[2];  /* the script's arguments under construction */
+    int64_t next_due_ms; /* when the next hold expires; 0: there is none */
 };
 
 void decider_init(struct decider *d, struct redis *redis);

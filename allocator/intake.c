@@ -70,11 +70,20 @@ static enum err read_entries(struct intake *in, int64_t wait_ms, struct redis_re
 {
     char count[24], block[24];
     struct key stream = key_requests(in->partition);
-    struct span with_block[] = {SPAN("XREAD"),   SPAN("COUNT"),   span_of(count),
-                                SPAN("BLOCK"),   span_of(block),  SPAN("STREAMS"),
-                                {stream.text, stream.len}, span_of(in->after.text)};
-    struct span without[] = {SPAN("XREAD"),   SPAN("COUNT"), span_of(count),
-                             SPAN("STREAMS"), {stream.text, stream.len}, span_of(in->after.text)};
+    struct span with_block[] = {SPAN("XREAD"),
+                                SPAN("COUNT"),
+                                span_of(count),
+                                SPAN("BLOCK"),
+                                span_of(block),
+                                SPAN("STREAMS"),
+                                {stream.text, stream.len},
+                                span_of(in->after.text)};
+    struct span without[] = {SPAN("XREAD"),
+                             SPAN("COUNT"),
+                             span_of(count),
+                             SPAN("STREAMS"),
+                             {stream.text, stream.len},
+                             span_of(in->after.text)};
 
     snprintf(count, sizeof count, "%zu", entries_wanted(in));
     snprintf(block, sizeof block, "%" PRId64, wait_ms);
@@ -119,10 +128,9 @@ static bool take_entry(struct intake *in, const struct redis_reply *entry, struc
     size_t count = 0;
     struct span id = redis_text(redis_at(entry, 0));
     struct span body = entry_body(redis_at(entry, 1), again);
-    enum err err = body.bytes == NULL
-                       ? ERR_INPUT
-                       : entry_read(body, batch->request + batch->count,
-                                    BATCH_REQUESTS_MAX - batch->count, &count);
+    enum err err = body.bytes == NULL ? ERR_INPUT
+                                      : entry_read(body, batch->request + batch->count,
+                                                   BATCH_REQUESTS_MAX - batch->count, &count);
 
     if (err == ERR_BOUND && batch->count > 0)
         return false;
@@ -172,8 +180,7 @@ enum err intake_read(struct intake *in, int64_t wait_ms, const struct batch *in_
     batch->cursor = in->after;
     TRY(read_entries(in, wait_ms, &batch->entries));
     if (redis_kind_of(batch->entries) == REDIS_ERROR) {
-        log_event(LOG_WARN, "stream_unreadable", "why",
-                  redis_text(batch->entries).bytes, NULL);
+        log_event(LOG_WARN, "stream_unreadable", "why", redis_text(batch->entries).bytes, NULL);
         return ERR_UNAVAILABLE;
     }
     if (redis_count(batch->entries) == 0)

@@ -15,9 +15,9 @@
 struct intake {
     struct redis *redis; /* borrowed */
     uint32_t partition;
-    struct cursor after;         /* the last entry read, decided or not */
+    struct cursor after;               /* the last entry read, decided or not */
     uint64_t requests_per_entry_milli; /* lately */
-    bool single;                 /* one entry at a time: a batch before was refused by Postgres */
+    bool single; /* one entry at a time: a batch before was refused by Postgres */
 };
 
 void intake_init(struct intake *in, struct redis *redis);

@@ -29,8 +29,7 @@ static const char look_sql[] =
     "  AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())) "
     "ORDER BY partition";
 
-static const char lock_sql[] =
-    "SELECT pg_try_advisory_lock(" LOCK_CLASS ", $1::integer)";
+static const char lock_sql[] = "SELECT pg_try_advisory_lock(" LOCK_CLASS ", $1::integer)";
 
 /* The owner has not stamped for too long: end its session, which frees the lock. */
 static const char end_hung_sql[] =
@@ -42,7 +41,8 @@ static const char end_hung_sql[] =
     "AND p.heartbeat < clock_timestamp() - make_interval(secs => $2::double precision / 1000) "
     /* Who has just locked but not yet claimed has no heartbeat: give it the time of its session. */
     "AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = k.pid "
-    "  AND a.state_change < clock_timestamp() - make_interval(secs => $2::double precision / 1000))";
+    "  AND a.state_change < clock_timestamp() - make_interval(secs => $2::double precision / "
+    "1000))";
 
 void ledger_init(struct ledger *l, const char *conninfo, const char *name, int64_t timeout_ms)
 {
@@ -203,8 +203,7 @@ static enum err read_claim(const struct postgres_result *r, struct ledger *l, st
     t->version = (uint64_t)postgres_cell_i64(r, 0, 1);
     t->now_ms = postgres_cell_i64(r, 0, 3);
     generation = postgres_cell(r, 0, 4);
-    if (!cursor_parse(postgres_cell(r, 0, 2), &t->cursor) ||
-        generation.len >= sizeof t->generation)
+    if (!cursor_parse(postgres_cell(r, 0, 2), &t->cursor) || generation.len >= sizeof t->generation)
         return ERR_REFUSED;
     memcpy(t->generation, generation.bytes, generation.len);
     return ERR_NONE;

@@ -1,9 +1,8 @@
 #include "allocator/outcome.h"
 
 #include <assert.h>
-#include <string.h>
-
 #include <endian.h>
+#include <string.h>
 
 /* Positions in a booking as lua/state.lua keeps it. */
 enum { B_STATE, B_USER, B_EXPIRES, B_EXTENDED, B_CREATED, B_LINES };
@@ -224,12 +223,13 @@ static uint32_t next_round(const struct batch *batch, size_t at)
     return round;
 }
 
-static void put_change(struct batch *batch, size_t at, uint32_t round,
-                       const struct booking *before, const struct booking *after)
+static void put_change(struct batch *batch, size_t at, uint32_t round, const struct booking *before,
+                       const struct booking *after)
 {
     struct columns *c = &batch->columns;
     const struct request *r = &batch->request[at];
-    struct line give = state_is_live(after->state) ? given_back(before, after) : (struct line){0, 0};
+    struct line give =
+        state_is_live(after->state) ? given_back(before, after) : (struct line){0, 0};
     struct span answer = batch_answer_of(batch, at);
     struct buf origin;
 
@@ -354,9 +354,13 @@ static bool read_counter(struct batch *batch, struct value row)
     columns_put_number(c, COLUMN_T_HELD, held);
     columns_put_number(c, COLUMN_T_PENDING, pending);
     columns_put_number(c, COLUMN_T_CONFIRMED, confirmed);
-    a->tier[a->tiers++] = (struct tier_count){
-        .tier = tier, .capacity = available + held + pending + confirmed + blocked,
-        .available = available, .held = held, .booked = pending + confirmed, .blocked = blocked};
+    a->tier[a->tiers++] =
+        (struct tier_count){.tier = tier,
+                            .capacity = available + held + pending + confirmed + blocked,
+                            .available = available,
+                            .held = held,
+                            .booked = pending + confirmed,
+                            .blocked = blocked};
     return true;
 }
 

@@ -92,8 +92,8 @@ static enum err send_reply_key(struct publisher *p, uint32_t partition, const st
     struct key key = key_reply(partition, item->id);
     char ttl[24];
     int len = snprintf(ttl, sizeof ttl, "%" PRId64, seconds);
-    struct span argv[] = {SPAN("SET"), {key.text, key.len}, item->answer, SPAN("EX"),
-                          {ttl, (size_t)len}};
+    struct span argv[] = {
+        SPAN("SET"), {key.text, key.len}, item->answer, SPAN("EX"), {ttl, (size_t)len}};
 
     return redis_send(p->redis, 5, argv);
 }

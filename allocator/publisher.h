@@ -15,7 +15,7 @@
 struct publisher {
     struct redis *redis;     /* borrowed */
     struct decider *decider; /* borrowed: its script stamps */
-    struct buf message;  /* to one gateway, under construction */
+    struct buf message;      /* to one gateway, under construction */
     struct buf record;
 };
 

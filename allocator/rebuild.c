@@ -14,10 +14,10 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define SHOWS_MAX 100000        /* of one partition */
+#define SHOWS_MAX 100000 /* of one partition */
 #define PART_BYTES_MAX (4u << 20)
-#define PART_PAIRS 1024         /* spans in one part; at most LOAD_PAIRS_MAX */
-#define PARTS_PENDING_MAX 4     /* parts on their way to Redis */
+#define PART_PAIRS 1024     /* spans in one part; at most LOAD_PAIRS_MAX */
+#define PARTS_PENDING_MAX 4 /* parts on their way to Redis */
 #define SQL_BYTES_MAX 2048
 #define WHAT_BYTES_MAX 32
 #define ORIGIN_BYTES_MAX 4096
@@ -35,7 +35,7 @@ struct part {
 struct loading {
     struct rebuild *r;
     const struct tenure *t;
-    struct part main;  /* bookings or users */
+    struct part main; /* bookings or users */
     struct part holds;
     int64_t stamped_ms;
     uint64_t rows;
@@ -163,8 +163,7 @@ static enum err take_booking(void *context, struct span line)
         !history_unhex(field[0], booking.id.bytes) || !text_u64(field[1], 6, &state) ||
         field[2].len > sizeof user || !text_u64(field[3], INT64_MAX, &expires) ||
         !read_extended(field[4], (int64_t)expires, &extended) ||
-        !text_u64(field[5], INT64_MAX, &created) ||
-        !history_read_lines(field[6], &booking))
+        !text_u64(field[5], INT64_MAX, &created) || !history_read_lines(field[6], &booking))
         return ERR_INPUT;
     booking.user = (struct span){user, postgres_copy_unescape(field[2], user)};
     booking.state = (enum state)state;
@@ -232,8 +231,8 @@ static enum err load_bookings(struct loading *l, uint32_t show)
              "SELECT encode(uuid_send(b.id), 'hex'), CASE b.status WHEN 'HELD' THEN 1"
              " WHEN 'PENDING' THEN 2 ELSE 3 END, b.user_id, coalesce(b.expires_ms, 0),"
              " CASE WHEN b.status = 'HELD' THEN coalesce(encode(b.origin, 'hex'), '') ELSE '' END,"
-             " b.created_ms, " HISTORY_LINES_SQL
-             " FROM bookings b WHERE " ID_RANGE_SQL " AND " LIVE_SQL,
+             " b.created_ms, " HISTORY_LINES_SQL " FROM bookings b WHERE " ID_RANGE_SQL
+             " AND " LIVE_SQL,
              show, show);
     TRY(postgres_copy_out(l->r->ledger->reader, sql, take_booking, l));
     TRY(part_send(l, &l->main));
@@ -256,13 +255,18 @@ static enum err load_users(struct loading *l, uint32_t show)
 #define MS_SQL(column) "coalesce((extract(epoch FROM s." column ") * 1000)::bigint, 0)"
 #define RULES_SQL                                                                                  \
     "SELECT f.* FROM shows s, LATERAL (VALUES ('state', s.state),"                                 \
-    " ('opens', " MS_SQL("sales_open_at") "::text),"                                               \
-    " ('closes', " MS_SQL("sales_close_at") "::text),"                                             \
-    " ('max_per_user', coalesce(s.max_per_user, 0)::text),"                                        \
-    " ('max_per_booking', s.max_per_booking::text), ('hold_ms', s.hold_ms::text),"                 \
-    " ('hold_ms_max', s.hold_ms_max::text),"                                                       \
-    " ('tiers', (SELECT count(*) FROM tiers t WHERE t.show = s.show)::text)) f (name, value)"      \
-    " WHERE s.show = %" PRIu32
+    " ('opens', " MS_SQL(                                                                          \
+        "sales_open_at") "::text),"                                                                \
+                         " ('closes', " MS_SQL(                                                    \
+                             "sales_close_at") "::text),"                                          \
+                                               " ('max_per_user', coalesce(s.max_per_user, "       \
+                                               "0)::text),"                                        \
+                                               " ('max_per_booking', s.max_per_booking::text), "   \
+                                               "('hold_ms', s.hold_ms::text),"                     \
+                                               " ('hold_ms_max', s.hold_ms_max::text),"            \
+                                               " ('tiers', (SELECT count(*) FROM tiers t WHERE "   \
+                                               "t.show = s.show)::text)) f (name, value)"          \
+                                               " WHERE s.show = %" PRIu32
 
 /* The show's hash: its rules and, unless only those are wanted, its counters. */
 static enum err load_fields(struct loading *l, uint32_t show, bool counters)
@@ -364,7 +368,8 @@ static enum err check_version(struct rebuild *r, const struct tenure *t)
 static enum err with_snapshot(struct rebuild *r, struct loading *l,
                               enum err (*load)(struct loading *l, void *argument), void *argument)
 {
-    enum err err = postgres_run(r->ledger->reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    enum err err =
+        postgres_run(r->ledger->reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 
     if (!err)
         err = check_version(r, l->t);
@@ -439,8 +444,7 @@ static enum err drop_generation(struct rebuild *r, const struct tenure *t, const
     redis_reply_free(shows);
     struct span rest[] = {SPAN("UNLINK"), name_in(&name[0], prefix, "shows", SPAN("")),
                           name_in(&name[1], prefix, "holds", SPAN(""))};
-    struct span forget[] = {SPAN("SREM"), {generations.text, generations.len},
-                            span_of(generation)};
+    struct span forget[] = {SPAN("SREM"), {generations.text, generations.len}, span_of(generation)};
     if (!err)
         err = do_and_forget(r->redis, 3, rest);
     if (!err)
@@ -485,8 +489,8 @@ enum err rebuild_partition(struct rebuild *r, struct tenure *t)
     int64_t began_us = clock_mono_us();
 
     snprintf(t->generation, sizeof t->generation, "%" PRIu64, t->epoch);
-    struct span argv[] = {SPAN("SADD"), {generations.text, generations.len},
-                          span_of(t->generation)};
+    struct span argv[] = {
+        SPAN("SADD"), {generations.text, generations.len}, span_of(t->generation)};
     TRY(do_and_forget(r->redis, 3, argv));
     loading_init(&l, r, t);
     enum err err = with_snapshot(r, &l, load_partition, NULL);
@@ -514,9 +518,8 @@ enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show, 
     struct loading l;
     char sql[SQL_BYTES_MAX];
 
-    snprintf(sql, sizeof sql,
-             "SELECT FROM shows WHERE show = %" PRIu32 " AND partition = %" PRIu32, show,
-             t->partition);
+    snprintf(sql, sizeof sql, "SELECT FROM shows WHERE show = %" PRIu32 " AND partition = %" PRIu32,
+             show, t->partition);
     TRY(postgres_query(r->ledger->reader, sql, 0, NULL, false, &row));
     *found = postgres_rows(row) == 1;
     postgres_result_free(row);

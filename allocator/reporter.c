@@ -58,16 +58,13 @@ enum err reporter_send(struct reporter *r, const struct tenure *t, enum allocato
     snprintf(oldest, sizeof oldest, "%" PRId64, r->oldest_ms);
     snprintf(ttl, sizeof ttl, "%d", ALLOCATOR_REPORT_SECONDS);
     struct span set[] = {
-        SPAN("HSET"), {key.text, key.len},
-        SPAN("allocator"), span_of(r->name),
-        SPAN("state"), span_of(state_names[state]),
-        SPAN("epoch"), span_of(epoch),
-        SPAN("version"), span_of(version),
-        SPAN("at_ms"), span_of(at),
-        SPAN("rate"), span_of(rate),
-        SPAN("per_entry_milli"), span_of(per_entry),
-        SPAN("oldest_ms"), span_of(oldest),
-        SPAN("metrics"), buf_span(&metrics),
+        SPAN("HSET"),       {key.text, key.len}, SPAN("allocator"),
+        span_of(r->name),   SPAN("state"),       span_of(state_names[state]),
+        SPAN("epoch"),      span_of(epoch),      SPAN("version"),
+        span_of(version),   SPAN("at_ms"),       span_of(at),
+        SPAN("rate"),       span_of(rate),       SPAN("per_entry_milli"),
+        span_of(per_entry), SPAN("oldest_ms"),   span_of(oldest),
+        SPAN("metrics"),    buf_span(&metrics),
     };
     struct span expire[] = {SPAN("EXPIRE"), {key.text, key.len}, span_of(ttl)};
 

@@ -110,7 +110,8 @@ enum err tenure_take(struct allocator *a)
     TRY(claim(a));
     TRY(connect_redis(a));
     TRY(take_in_redis(a, &taken));
-    /* Another server under the same address, or the same one restarted: it may have lost the end. */
+    /* Another server under the same address, or the same one restarted: it may have lost the end.
+     */
     bool same_redis = run_id[0] == '\0' || strcmp(run_id, redis_run_id(a->redis)) == 0;
     if (!same_redis || !redis_equals_postgres(t, &taken)) {
         reporter_send(&a->reporter, t, ALLOCATOR_REBUILDING, t->now_ms);

@@ -12,7 +12,7 @@
 -- Returns msgpack, one of
 --   ['FENCED', epoch]                      another owner has the partition; nothing was changed
 --   ['REBUILD', why]                       Redis is not what the caller thinks; nothing was changed
---   ['NEED', [show …], [booking id …]]     load or look these up, and ask again; nothing was changed
+--   ['NEED', [show …], [booking id …]]     load or look these up and ask again; nothing was changed
 --   ['DONE', taken, next_due, decisions, expired, counters]
 --     taken      0 if so many holds were due that the requests must wait for the next run
 --     next_due   when the next hold expires, or 0

@@ -3,7 +3,7 @@
 --
 --   code                                   refused
 --   {code, detail}                         refused, with a figure (base/answer.h)
---   {0, available, expires, price, …}      BOOK, HOLD: left in the first tier; a price for each line
+--   {0, available, expires, price, …}      BOOK, HOLD: left in the first tier; a price for a line
 --   {0, before, after}                     CONFIRM, CANCEL, EXTEND: the booking, as in state.lua
 --   {0}                                    REFRESH
 --

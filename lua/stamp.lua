@@ -1,5 +1,5 @@
--- stamp: the answers up to a version have been sent; entries that are decided leave the stream. Under
--- the fence of the epoch: an old owner that wakes neither stamps nor trims.
+-- stamp: the answers up to a version have been sent; entries that are decided leave the stream.
+-- Under the fence of the epoch: an old owner that wakes neither stamps nor trims.
 --
 --   KEYS[1]  usher:{p}:state     KEYS[2]  usher:{p}:requests
 --   ARGV     epoch, version, the first stream id to keep
