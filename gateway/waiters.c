@@ -20,9 +20,10 @@
 #define TICK_MS 10
 #define SLOTS 4096 /* times TICK_MS: more than anyone may wait */
 #define LOOK_MS_MAX 2000
-#define LOOK_MS_MAX_UNTOLD 250 /* for those whom no message tells: they did not send the request   \
-                                */
-#define LOOK_KEYS_MAX 128      /* reply keys asked for at once */
+#define LOOK_MS_MAX_UNTOLD                                                                         \
+    250                   /* for those whom no message tells: they did not send the request        \
+                           */
+#define LOOK_KEYS_MAX 128 /* reply keys asked for at once */
 #define LOOKS_PER_TICK 256
 #define LOOKS_UNDER_WAY_MAX 64
 
