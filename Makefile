@@ -78,7 +78,11 @@ include gateway/gateway.mk
 
 include tests/checks.mk
 
+include tests/faults/faults.mk
+
 include tests/model/model.mk
+
+include tests/fuzz/fuzz.mk
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

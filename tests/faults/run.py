@@ -1,0 +1,249 @@
+"""make faults: break things while people book, then judge every answer.
+
+    /usr/bin/python3 tests/faults/run.py [--minutes 3] [--seed N] [--only FAULT[,FAULT…]]
+                                         [--weight FAULT=N …] [--keep]
+
+Prints the seed first; the same seed breaks the same things at the same moments. Ends with 1 if
+anything was violated, and then keeps logs and history (the folder is printed).
+"""
+
+import argparse
+import heapq
+import itertools
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from venue import Venue  # first: it makes the harness importable
+import checker
+import faults
+import schedule
+from clients import SETTLE_SECONDS, Crowd
+from history import History, is_decision, now
+from witness import TRIGGERS, RedisWitness
+
+TAIL_SECONDS = 42          # of the run: nothing breaks any more, the last deadlines pass
+SAVE_FILE_EVERY = 7.0      # seconds between copies of Redis' file
+TICK_SECONDS = 0.01
+TOLD_OF_A_KIND = 8
+OUTAGE_BEFORE = 0.3        # an outage belongs to the faults that began since shortly before it
+
+
+def main():
+    options = parse()
+    print(f"faults: seed {options.seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="usher-faults-"))
+    folder.chmod(0o755)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupted)
+    venue = Venue(folder, options.seed)
+    history = History(folder / "history.jsonl")
+    violations = []
+    try:
+        venue.build()
+        violations = run(venue, history, options)
+    finally:
+        venue.close()
+        history.close()
+        venue.unmount()
+    violations += [("-", "daemons", problem) for problem in venue.problems]
+    report(history, violations, venue, options)
+    if violations or options.keep:
+        print(f"faults: logs and history are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    operations = sum(1 for w in history.wishes.values())
+    print(f"faults: {operations} operations, {len(history.faults)} faults, "
+          f"{len(violations)} violations")
+    return 1 if violations else 0
+
+
+def interrupted(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=3.0, help="of booking, end to end")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--only", default="", help="these faults and no others")
+    parser.add_argument("--weight", action="append", default=[], metavar="FAULT=N",
+                        help="so many cards in the deck")
+    parser.add_argument("--people", type=int, default=24)
+    parser.add_argument("--keep", action="store_true", help="keep the folder in any case")
+    parser.add_argument("--list", action="store_true", help="print the schedule, run nothing")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(1, 1 << 31)
+    options.rows = rows_of(parser, options)
+    if options.list:
+        for event in plan_of(options, options.rows):
+            print(event)
+        sys.exit(0)
+    return options
+
+
+def rows_of(parser, options):
+    rows = dict(faults.ROWS)
+    weights = dict(pair.split("=", 1) for pair in options.weight)
+    only = [name for name in options.only.split(",") if name]
+    for name in [*weights, *only]:
+        if name not in rows:
+            parser.error(f"no such fault: {name}; there are {', '.join(sorted(rows))}")
+    for name, number in weights.items():
+        rows[name] = replace(rows[name], weight=int(number))
+    return {name: rows[name] for name in (only or rows)}
+
+
+def plan_of(options, rows):
+    return schedule.plan(options.seed, max(10.0, options.minutes * 60 - TAIL_SECONDS), rows)
+
+
+# The run.
+
+def run(venue, history, options):
+    rows = {name: row for name, row in options.rows.items() if row.needs not in venue.missing}
+    for need, why in sorted(venue.missing.items()):
+        skipped = sorted(n for n, row in options.rows.items() if row.needs == need)
+        print(f"faults: SKIPPED, {why}: {', '.join(skipped)}", flush=True)
+    venue.postgres.run("usher", TRIGGERS)
+    witness = RedisWitness(venue.redis.port).start()
+    crowd = Crowd(venue, history, options.seed, options.people).start()
+    start = time.monotonic()
+    break_things(venue, history, plan_of(options, rows), rows, crowd, start)
+    venue.heal()
+    while time.monotonic() - start < options.minutes * 60 - TAIL_SECONDS + 2:
+        tick(venue)
+    crowd.stop()
+    await_crowd(venue, crowd)
+    venue.wait_healthy()
+    violations = verdict(venue, history, witness, rows)
+    witness.close()
+    return violations
+
+
+def break_things(venue, history, events, rows, crowd, start):
+    """The schedule, event by event; what is undone later goes back into the same queue."""
+    order = itertools.count()
+    todo = [(event.at, next(order), event, None) for event in events]
+    heapq.heapify(todo)
+    saved = 0.0
+    while todo:
+        elapsed = time.monotonic() - start
+        if todo[0][0] > elapsed:
+            if elapsed - saved > SAVE_FILE_EVERY:
+                saved = elapsed
+                venue.save_redis_file()
+            tick(venue)
+            if crowd.problem is not None:
+                raise crowd.problem
+            continue
+        _, _, event, undo = heapq.heappop(todo)
+        if undo is not None:
+            undo()
+            continue
+        begin = now()
+        undo = rows[event.name](venue, random.Random(event.seed))
+        history.fault(event.name, begin, now() + event.lasting)
+        print(f"faults: {event.at:6.1f} s {event.name}"
+              + (f" for {event.lasting:.1f} s" if event.lasting else ""), flush=True)
+        if undo is not None:
+            heapq.heappush(todo, (elapsed + event.lasting, next(order), event, undo))
+
+
+def tick(venue):
+    venue.supervise()
+    time.sleep(TICK_SECONDS)
+
+
+def await_crowd(venue, crowd):
+    """The last ones are served; whoever is not, within a bound, is stuck and will be found so."""
+    end = time.monotonic() + SETTLE_SECONDS + 30
+    while not crowd.ended() and time.monotonic() < end:
+        tick(venue)
+    if not crowd.join(1):
+        raise TimeoutError("the clients do not end")
+
+
+def verdict(venue, history, witness, rows):
+    connection, redis = venue.connect(), venue.redis.client()
+    moving = checker.wait_for_rest(connection, redis)
+    if moving:
+        print(f"faults: not at rest: {moving}", flush=True)
+    evidence = checker.Evidence(history, connection, redis, witness.found,
+                                {n for n, row in faults.ROWS.items() if row.loses_stream})
+    violations = checker.judge_all(evidence)
+    result = venue.ctl("verify")
+    if (result.code == 0) != (not any(number in (1, 6, 9) for number, _, _ in violations)):
+        print(f"faults: usherctl verify does not agree: {result}")
+    if result.code != 0:
+        violations.append(("-", "usherctl verify", repr(result)))
+    print(f"faults: Redis ran {witness.commands} commands, {witness.decided} runs of the script; "
+          f"{len(evidence.first)} requests were decided in {len(evidence.batches)} batches")
+    connection.close()
+    return violations
+
+
+# The account.
+
+def report(history, violations, venue, options):
+    print("\noperations                          wished decided granted refused  lost  door")
+    for name, counts in sorted(by_operation(history).items()):
+        print(f"  {name:32} {counts['wished']:7} {counts['decided']:7} {counts['granted']:7} "
+              f"{counts['refused']:7} {counts['lost']:5} {counts['door']:5}")
+    outages = by_fault(history)
+    print("\nfaults                                              times  longest outage  alone")
+    for name in sorted(options.rows):
+        times, longest, alone = outages.get(name, (0, 0.0, 0.0))
+        print(f"  {name:48} {times:6}  {longest:12.2f} s  {alone:.2f} s")
+    if violations:
+        print("\nviolations")
+        told = Counter()
+        for number, name, sentence in violations:
+            told[name] += 1
+            if told[name] <= TOLD_OF_A_KIND:
+                print(f"  [{number}] {name}: {sentence[:1500]}")
+        print("  " + ", ".join(f"{name}: {count}" for name, count in told.most_common()))
+
+
+def by_operation(history):
+    counts = defaultdict(Counter)
+    for wish in history.wishes.values():
+        count = counts[wish.row]
+        count["wished"] += 1
+        said = [e for e in wish.exchanges if is_decision(e)]
+        count["decided"] += bool(said)
+        count["granted"] += bool(said) and said[0]["status"] in (200, 201)
+        count["refused"] += bool(said) and said[0]["status"] not in (200, 201)
+        count["lost"] += sum(1 for e in wish.exchanges if e["status"] is None)
+        count["door"] += sum(1 for e in wish.exchanges if e["status"] in (429, 503))
+    return counts
+
+
+def by_fault(history):
+    """name → (how often, longest outage, longest where it was the only fault about)."""
+    told = sorted(e["end"] for w in history.wishes.values() if w.kind != "read"
+                  for e in w.exchanges if is_decision(e) and e["status"] != 504)
+    gaps = [(a, b) for a, b in zip(told, told[1:]) if b - a > 0.1]
+    counts = {}
+    for fault in history.faults:
+        times, longest, alone = counts.get(fault["fault"], (0, 0.0, 0.0))
+        for begin, end in gaps:
+            if begin - OUTAGE_BEFORE <= fault["end"] and fault["begin"] <= end:
+                longest = max(longest, end - begin)
+                others = [f for f in history.faults if f is not fault
+                          and begin - OUTAGE_BEFORE <= f["end"] and f["begin"] <= end]
+                if not others:
+                    alone = max(alone, end - begin)
+        counts[fault["fault"]] = (times + 1, longest, alone)
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

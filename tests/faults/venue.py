@@ -1,0 +1,352 @@
+"""A whole usher that is there to be broken: every link through a proxy, every daemon watched.
+
+Three allocators for two partitions (one stands by), two gateways, a Redis with an append-only file,
+a Postgres of its own. Whoever dies is started again after a pause; nothing here waits, so that one
+fault can go on while the next one begins.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+
+from harness.postgres_server import Postgres, quote  # noqa: E402
+from harness.process import Process, build_folder, wait_until  # noqa: E402
+from harness.programs import Allocator, Gateway, run_program  # noqa: E402
+from harness.proxy import Proxy  # noqa: E402
+from harness.redis_server import Redis  # noqa: E402
+from harness.words import Keys  # noqa: E402
+
+DATABASE = "usher"
+PARTITIONS = (1, 2)
+ALLOCATORS, GATEWAYS = 3, 2
+HEARTBEAT_MS_MAX = 600
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+REDIS_DISK, POSTGRES_DISK = "384m", "768m"
+POSTGRES_SETTINGS = """
+max_wal_size = 96MB
+min_wal_size = 32MB
+deadlock_timeout = 500ms
+"""
+RESTART_SECONDS = (0.05, 0.6)  # how long the supervisor lets a dead daemon lie
+
+# slug, partition, rules of `usherctl show create`, tiers as code: (price, capacity)
+SHOWS = (
+    ("arena", 1, {"max-per-booking": 8, "hold-seconds": 2, "hold-seconds-max": 4},
+     {"A": (5000, 200000), "B": (2500, 60), "C": (0, 25)}),
+    ("cellar", 1, {"max-per-user": 2, "max-per-booking": 2, "hold-seconds": 1,
+                   "hold-seconds-max": 3}, {"GA": (1500, 40)}),
+    ("opera", 2, {"max-per-user": 6, "max-per-booking": 4, "hold-seconds": 3,
+                  "hold-seconds-max": 5}, {"STALLS": (9000, 90), "BOX": (20000, 20000)}),
+)
+
+
+class DelayedProxy(Proxy):
+    """A proxy whose late bytes are late until something has happened, not for some time."""
+
+    late_until = None
+
+    def wait_late(self):
+        if self.late_until is None:
+            super().wait_late()
+            return
+        end = time.monotonic() + 3
+        while time.monotonic() < end and not self.late_until():
+            time.sleep(0.001)
+
+
+class Traps:
+    """Verdicts on bytes to come: the first that fits is acted upon, once."""
+
+    def __init__(self):
+        self.armed = []   # (predicate on the bytes, verdict of a proxy, end)
+        self.sprung = []  # verdicts
+
+    def arm(self, predicate, verdict, seconds):
+        self.armed.append((predicate, verdict, time.monotonic() + seconds))
+
+    def look(self, data):
+        for trap in list(self.armed):
+            predicate, verdict, end = trap
+            if time.monotonic() > end:
+                self.armed.remove(trap)
+            elif predicate(data):
+                self.armed.remove(trap)
+                self.sprung.append(verdict)
+                return verdict
+        return "pass"
+
+
+class Venue:
+    """Everything that runs, by name; `faults.py` breaks it."""
+
+    def __init__(self, folder, seed):
+        self.folder = Path(folder)
+        self.odds = random.Random(f"usher venue {seed}")
+        self.disks = {}          # name → mount point, where this machine lets us mount
+        self.missing = {}        # what cannot be done here → why
+        self.links = {}          # "allocator-redis" … → Proxy
+        self.traps = {}          # the same → Traps
+        self.allocators, self.gateways, self.clocks = [], [], {}
+        self.redis = self.postgres = None
+        self.rest_until = {}     # process → not to be started before
+        self.expected = set()    # processes that may end by themselves now
+        self.problems = []       # sentences
+        self.saved_file = None   # a copy of Redis' append-only file
+        self.shows = {}          # slug → {"number", "partition", "tiers": {code: number}}
+
+    # Building.
+
+    def build(self):
+        self._mount_disks()
+        self._start_postgres()
+        self._start_redis()
+        self._link("allocator-redis", self.redis.port)
+        self._link("allocator-postgres", self.postgres.port)
+        self._link("gateway-redis", self.redis.port)
+        self._link("gateway-postgres", self.postgres.port)
+        for slug, partition, rules, tiers in SHOWS:
+            self._create_show(slug, partition, rules, tiers)
+        if not FAKETIME.exists():
+            self.missing["clock"] = "libfaketime is not installed"
+        elif "asan" in build_folder().name:
+            self.missing["clock"] = "libfaketime does not go with sanitizers"
+        for number in range(1, ALLOCATORS + 1):
+            self.allocators.append(self._daemon(Allocator, f"allocator-{number}", "allocator", {
+                "heartbeat_ms": 100, "heartbeat_ms_max": HEARTBEAT_MS_MAX, "stand_by_ms": 25,
+                "redis_ms": 1000, "postgres_ms": 2000, "journal_batches_max": 10000000}))
+        for number in range(1, GATEWAYS + 1):
+            self.gateways.append(self._daemon(Gateway, f"gateway-{number}", "gateway", {
+                "drain_ms": 1500}))
+        for process in self.allocators + self.gateways:
+            process.start()
+        for gateway in self.gateways:
+            gateway.wait_ready(30)
+        return self
+
+    def _mount_disks(self):
+        for name, size in (("redis", REDIS_DISK), ("postgres", POSTGRES_DISK)):
+            point = self.folder / f"disk-{name}"
+            point.mkdir()
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755",
+                                   "usher-faults", str(point)], capture_output=True, check=False)
+            if done.returncode == 0:
+                self.disks[name] = point
+            else:
+                self.missing["disk"] = "no right to mount a small tmpfs here: " + \
+                    done.stderr.decode().strip()
+
+    def _start_postgres(self):
+        self.postgres = Postgres(self.disks.get("postgres", self.folder)).create()
+        with open(self.postgres.data / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(POSTGRES_SETTINGS)
+        self.postgres.start()
+        self.postgres.process.log = self.folder / "postgres.log"
+        self.postgres.run("postgres", f"CREATE DATABASE {quote(DATABASE)}")
+        self._must(self.ctl("migrate"))
+        for role in ("allocator", "gateway"):
+            self.postgres.run(DATABASE, f"CREATE ROLE test_{role} LOGIN IN ROLE usher_{role}")
+        for partition in PARTITIONS[1:]:
+            self._must(self.ctl("partition", "add", partition))
+
+    def _start_redis(self):
+        self.redis = Redis(self.disks.get("redis", self.folder), durable=True, options=[
+            "--auto-aof-rewrite-min-size", "48mb", "--aof-load-truncated", "yes"])
+        self.redis.start()
+
+    def _link(self, name, target):
+        self.traps[name] = Traps()
+        self.links[name] = DelayedProxy(target, self.traps[name].look)
+
+    def _create_show(self, slug, partition, rules, tiers):
+        words = ["show", "create", "--slug", slug, "--partition", partition]
+        for name, value in rules.items():
+            words += [f"--{name}", value]
+        for code, (price, capacity) in tiers.items():
+            words += ["--tier", f"{code}:{price}:{capacity}"]
+        self._must(self.ctl(*words))
+        row = self.postgres.run(DATABASE, "SELECT show FROM shows WHERE slug = %s", slug)[0]
+        numbers = dict(self.postgres.run(DATABASE, "SELECT code, tier FROM tiers WHERE show = %s",
+                                         row[0]))
+        self.shows[slug] = {"number": row[0], "tiers": numbers, "partition": partition}
+
+    def _daemon(self, kind, name, role, options):
+        made = kind(name, self.folder,
+                    redis=f"redis://127.0.0.1:{self.links[f'{role}-redis'].port}",
+                    postgres=self.postgres.url(DATABASE, f"test_{role}",
+                                               self.links[f"{role}-postgres"].port), **options)
+        if "clock" not in self.missing:
+            self.clocks[made] = self.folder / f"clock-{name}"
+            self.set_clock(made, 0)
+            made.env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                        "FAKETIME_TIMESTAMP_FILE": str(self.clocks[made]),
+                        "FAKETIME_CACHE_DURATION": "1", "NO_FAKE_STAT": "1"}
+        return made
+
+    def set_clock(self, process, seconds):
+        """Its clock is so many seconds ahead (or behind) from now on; seen within a second."""
+        path = self.clocks[process]
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{seconds:+.3f}s\n", encoding="ascii")
+        os.replace(fresh, path)
+
+    @staticmethod
+    def _must(result):
+        assert result.code == 0, result
+
+    # Looking.
+
+    def ctl_environment(self):
+        return {"USHER_POSTGRES": self.postgres.url(DATABASE),
+                "USHER_REDIS": self.redis.url if self.redis else "redis://127.0.0.1:1"}
+
+    def ctl(self, *words):
+        return run_program("usherctl", *words, env=self.ctl_environment(), seconds=60)
+
+    def connect(self):
+        return self.postgres.connect(DATABASE)
+
+    def query(self, statement, *parameters):
+        """Rows, or None while Postgres is away."""
+        try:
+            return self.postgres.run(DATABASE, statement, *parameters)
+        except psycopg2.Error:
+            return None
+
+    @property
+    def daemons(self):
+        return [self.redis.process, self.postgres.process] + self.allocators + self.gateways
+
+    def owner(self, partition):
+        """The living allocator that says it serves a partition; any living one if none says so."""
+        alive = [a for a in self.allocators if a.alive()]
+        try:
+            client = self.redis.client()
+            client.connection_pool.connection_kwargs["socket_timeout"] = 0.3
+            name = client.hget(Keys(partition).status, "allocator") or b""
+            client.close()
+        except Exception:  # Redis is down, stopped, or forgetful: any will do
+            name = b""
+        return next((a for a in alive if a.name == name.decode()), alive[0] if alive else None)
+
+    # Watching.
+
+    def kill(self, process, pause=None):
+        """SIGKILL, and nobody starts it again for so many seconds."""
+        self.expect(process)
+        if process.alive():
+            os.kill(process.pid, signal.SIGKILL)
+        self.let_rest(process, pause)
+
+    def let_rest(self, process, pause=None):
+        pause = self.odds.uniform(*RESTART_SECONDS) if pause is None else pause
+        self.rest_until[process] = max(self.rest_until.get(process, 0), time.monotonic() + pause)
+
+    def expect(self, process):
+        """It may end by itself until it is started again; how, is no news."""
+        self.expected.add(process)
+
+    def supervise(self):
+        """Start again who is dead and has lain long enough."""
+        for process in self.daemons:
+            if process.child is None or process.alive():
+                continue
+            if process not in self.rest_until:
+                self._note_exit(process)
+                self.let_rest(process)
+            elif time.monotonic() > self.rest_until[process]:
+                del self.rest_until[process]
+                self.expected.discard(process)
+                process.start()
+
+    def _note_exit(self, process):
+        ours = process in self.allocators + self.gateways
+        if ours and process not in self.expected and process.exit_code() != 0:
+            self.problems.append(f"{process.name} ended by itself with {process.exit_code()}: "
+                                 f"{process.tail(3)}")
+
+    def all_alive(self):
+        return all(process.alive() for process in self.daemons)
+
+    def save_redis_file(self):
+        """A copy of Redis' file, to come back with later. A torn one is part of the fun."""
+        if not self.redis.process.alive():
+            return
+        into = self.folder / "old-file"
+        fresh = self.folder / "old-file.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            self.redis.save_file(fresh)
+        except (OSError, shutil.Error):
+            return
+        shutil.rmtree(into, ignore_errors=True)
+        fresh.rename(into)
+        self.saved_file = into
+
+    # Ending.
+
+    def heal(self):
+        """Nothing is broken any more: links carry, clocks agree, whoever is stopped goes on."""
+        for link in self.links.values():
+            link.delay(0)
+            link.restore()
+            link.thaw()
+        for traps in self.traps.values():
+            traps.armed.clear()
+        for process in self.clocks:
+            self.set_clock(process, 0)
+
+    def wait_healthy(self, seconds=40):
+        def ready():
+            self.supervise()
+            return self.all_alive() and all(self._is_ready(g) for g in self.gateways)
+        wait_until("everything to run again", ready, seconds, 0.1)
+
+    @staticmethod
+    def _is_ready(gateway):
+        client = gateway.client(timeout=3, is_checking=False)
+        try:
+            return client.get("/readyz").status == 200
+        except OSError:
+            return False
+        finally:
+            client.close()
+
+    def close(self):
+        for process in self.gateways + self.allocators:
+            if process.alive():
+                try:
+                    code = process.stop()
+                    if code != 0:
+                        self.problems.append(f"{process.name} ended with {code} when asked to")
+                except TimeoutError as error:
+                    self.problems.append(str(error))
+            self.problems += [f"{process.name}: {line}" for line in process.complaints()]
+        self.stop_servers()
+        for process in self.clocks:
+            for kind in ("faketime_shm", "sem.faketime_sem"):
+                Path(f"/dev/shm/{kind}_{process.pid}").unlink(missing_ok=True)
+
+    def stop_servers(self):
+        for link in self.links.values():
+            link.close()
+        if self.redis is not None and self.redis.process.alive():
+            self.redis.process.kill9()
+        if self.postgres is not None and self.postgres.process.alive():
+            self.postgres.stop()
+
+    def unmount(self):
+        for point in self.disks.values():
+            for _ in range(20):
+                if subprocess.run(["umount", str(point)], capture_output=True,
+                                  check=False).returncode == 0:
+                    break
+                time.sleep(0.1)
