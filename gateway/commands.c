@@ -190,7 +190,7 @@ static void await(struct task *task, const struct command *command, const struct
     waiters_add(task->gateway->waiters, task);
 }
 
-static bool may_queue(struct task *task, const struct partition *partition)
+static bool may_queue(struct task *task, struct partition *partition)
 {
     struct gateway *g = task->gateway;
     unsigned retry_s;
@@ -238,7 +238,7 @@ void command_send(struct task *task, const struct command *command)
     err = task->has_joined ? ERR_NONE : enqueue_add(g->enqueue, partition, command->request);
     if (err) {
         g->own[err == ERR_UNAVAILABLE ? G_REFUSED_REDIS : G_REFUSED_BOUND].count++;
-        reply_overloaded(task, "The request could not be queued; nothing was taken", 1);
+        reply_overloaded(task, "The request could not be queued", 1);
         return;
     }
     await(task, command, &patience);

@@ -117,7 +117,7 @@ void counts_await(struct task *task, void (*counted)(struct task *task))
 {
     struct gateway *g = task->gateway;
     struct cached_show *c = task->cached;
-    int64_t now_us = clock_mono_us();
+    int64_t now_us = exchange_began_us(task->exchange);
     int64_t max_age_ms = g->options->availability_max_age_ms;
 
     task->counted = counted;

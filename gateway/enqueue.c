@@ -148,8 +148,7 @@ static void entry_refuse(struct entry *entry, enum gauge reason, struct span why
     say_trouble(e, entry, why);
     e->gateway->own[reason].count += entry->count;
     for (size_t i = 0; i < entry->count; i++)
-        waiters_entry_refused(e->gateway->waiters, entry->id[i],
-                              "The request could not be queued; nothing was taken");
+        waiters_entry_refused(e->gateway->waiters, entry->id[i], "The request could not be queued");
     entry_give(entry);
 }
 

@@ -40,6 +40,14 @@ static void on_redis_ready(void *context)
     struct gateway *g = context;
 
     enqueue_go_on(g->enqueue);
+    waiters_look_soon(g->waiters);
+}
+
+static void on_subscribed(void *context)
+{
+    struct gateway *g = context;
+
+    waiters_look_soon(g->waiters);
 }
 
 static void nothing(void *context)
@@ -142,7 +150,7 @@ static void open_links(struct gateway *g)
     const struct gateway_options *o = g->options;
     struct key channel = key_replies_channel(g->name);
     struct redis_link_events commands = {g, on_redis_ready, nothing, NULL};
-    struct redis_link_events answers = {g, nothing, nothing, on_message};
+    struct redis_link_events answers = {g, on_subscribed, nothing, on_message};
 
     g->redis = redis_link_open(g->loop, &o->redis_url, NULL, &commands);
     g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);

@@ -66,6 +66,11 @@ static bool is_address(const char *listen)
     return host == 0 || strcspn(listen, " \t/,@") >= host;
 }
 
+static bool has_any_port(const char *listen)
+{
+    return strspn(strrchr(listen, ':') + 1, "0") == strlen(strrchr(listen, ':') + 1);
+}
+
 /* A name stands in a channel and in a key: no spaces, nothing that needs quoting. */
 static const char *check_name(const char *name)
 {
@@ -96,6 +101,8 @@ static const char *check(const void *target, const char **key)
     *key = "listen";
     if (!is_address(o->listen))
         return "must be address:port, like 127.0.0.1:8080, [::1]:8080 or :8080";
+    if (o->workers > 1 && has_any_port(o->listen))
+        return "port 0 is any port: several workers would have several";
     *key = "log_level";
     if (!log_level_from(o->log_level_name, &level))
         return "must be debug, info, warn or error";

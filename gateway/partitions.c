@@ -19,6 +19,7 @@
 #define LIST_EVERY 20      /* times ASK_MS: ask Postgres which partitions there are */
 #define BACKLOG_ALWAYS 512 /* so few are never too many, whatever the rate seems to be */
 #define RETRY_SECONDS_MAX 60
+#define SAY_FULL_MS 1000
 
 struct partitions {
     struct gateway *gateway;
@@ -248,7 +249,18 @@ void partitions_estimate(const struct partition *one, uint64_t *position, int64_
     *wait_ms = one->rate > 0 ? (int64_t)(in_line * 1000 / one->rate) : 0;
 }
 
-unsigned partitions_refuse(const struct partitions *p, const struct partition *one)
+static void say_full(struct partition *one, uint64_t position, int64_t wait_ms)
+{
+    int64_t now_us = clock_mono_us();
+
+    if (one->full_said_us != 0 && now_us - one->full_said_us < SAY_FULL_MS * 1000)
+        return;
+    one->full_said_us = now_us;
+    log_event(LOG_WARN, "queue_full", "partition", log_u64(one->number), "requests",
+              log_u64(position), "wait_ms", log_i64(wait_ms), NULL);
+}
+
+unsigned partitions_refuse(const struct partitions *p, struct partition *one)
 {
     const struct gateway_options *o = p->gateway->options;
     uint64_t position;
@@ -261,6 +273,7 @@ unsigned partitions_refuse(const struct partitions *p, const struct partition *o
         over_ms = wait_ms - o->queue_wait_ms_max;
     if (over_ms == 0)
         return 0;
+    say_full(one, position, wait_ms);
     /* Spread, so that those who were refused together do not come back together. */
     int64_t seconds = 1 + over_ms / 1000 + (int64_t)(random_u64() % 3);
     return (unsigned)(seconds < RETRY_SECONDS_MAX ? seconds : RETRY_SECONDS_MAX);

@@ -38,6 +38,7 @@ struct partition {
 
     /* What this worker has sent and got back, ever, and when the stream was asked last. */
     uint64_t sent, answered, sent_then, answered_then;
+    int64_t full_said_us; /* when the log was told that the queue is too long */
 };
 
 struct partitions *partitions_new(struct gateway *gateway); /* never NULL */
@@ -55,7 +56,7 @@ bool partitions_are_known(const struct partitions *partitions); /* Postgres has 
 /* Requests in line before a new one, and about how long that will take. */
 void partitions_estimate(const struct partition *partition, uint64_t *position, int64_t *wait_ms);
 /* 0 if one more request may be queued, else the seconds after which to try again. */
-unsigned partitions_refuse(const struct partitions *partitions, const struct partition *partition);
+unsigned partitions_refuse(const struct partitions *partitions, struct partition *partition);
 
 void partitions_sent(struct partition *partition, size_t requests);
 void partitions_answered(struct partitions *partitions, uint32_t number, size_t requests);

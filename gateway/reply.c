@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include <ev.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -44,7 +46,7 @@ void reply_put_common(struct gateway *g, const struct exchange *exchange, const 
     char fresh[ID_TEXT_BYTES];
 
     if (request_id == NULL) {
-        id_format(id_fresh(0, clock_wall_ms(), 0, random_u64()), fresh);
+        id_format(id_fresh(0, (int64_t)(ev_now(g->loop) * 1000), 0, random_u64()), fresh);
         request_id = fresh;
     }
     put_field(headers, "X-Request-Id", (struct span){request_id, ID_TEXT_BYTES - 1});

@@ -18,7 +18,8 @@
 #include "gateway/reply.h"
 
 #define TICK_MS 10
-#define SLOTS 4096 /* times TICK_MS: more than anyone may wait */
+#define SLOTS 4096        /* times TICK_MS: more than anyone may wait */
+#define LOOK_AGAIN_MS 200 /* after messages may have been lost */
 #define LOOK_MS_MAX 2000
 #define LOOK_MS_MAX_UNTOLD                                                                         \
     250                   /* for those whom no message tells: they did not send the request        \
@@ -302,8 +303,13 @@ void waiters_entry_refused(struct waiters *w, struct id id, const char *why)
     struct task *task;
 
     take_all(w, id, &list);
-    while ((task = next_of(&list)) != NULL)
-        reply_overloaded(task, why, 1);
+    while ((task = next_of(&list)) != NULL) {
+        /* Who asks for an earlier request of this id is not concerned: that one may be in line. */
+        if (task->checks_fingerprint)
+            reply_overloaded(task, why, 1);
+        else
+            task->awaited->undecided(task);
+    }
 }
 
 /* The time of everybody who awaits this id in its last look is over. */
@@ -454,6 +460,20 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     }
     w->tick = now;
     look_send(w);
+}
+
+void waiters_look_soon(struct waiters *w)
+{
+    int64_t now_us = clock_mono_us();
+
+    for (size_t i = 0; i < w->buckets && w->count > 0; i++)
+        for (struct list *n = w->bucket[i].next; n != &w->bucket[i]; n = n->next) {
+            struct task *task = LIST_OWNER(n, struct task, node);
+            if (task->phase != WAIT_DECIDED)
+                continue;
+            task->look_ms = LOOK_AGAIN_MS;
+            schedule(w, task, now_us, 0);
+        }
 }
 
 void waiters_end_all(struct waiters *w)

@@ -38,6 +38,9 @@ void waiters_entry_refused(struct waiters *waiters, struct id id, const char *wh
 /* A keyed request that is answered undecided leaves a mark, so that any gateway knows of it. */
 void waiters_mark_queued(struct gateway *gateway, const struct task *task);
 
+/* Messages may have been lost: look at everybody's reply key soon. */
+void waiters_look_soon(struct waiters *waiters);
+
 /* End all waits now, as if their time were over. */
 void waiters_end_all(struct waiters *waiters);
 

@@ -17,6 +17,7 @@
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 5000
 #define LIVED_LONG_MS 10000 /* who lived so long did not die of how it began */
+#define BEGAN_MS 1000       /* who ends by itself before that could not begin */
 #define PATIENCE_MS 2000    /* beyond drain_ms, before those that do not end are killed */
 #define LOOK_MS 1000
 
@@ -32,6 +33,7 @@ struct master {
     size_t count, running;
     struct worker *worker;
     bool is_ending, is_failing;
+    bool has_begun; /* all of them have lived for a while */
     int64_t end_us; /* when those that do not end are killed */
     sigset_t signals;
 };
@@ -61,6 +63,16 @@ static void begin(struct master *m, size_t index)
     m->running++;
 }
 
+static bool have_lived(const struct master *m)
+{
+    int64_t now_us = clock_mono_us();
+
+    for (size_t i = 0; i < m->count; i++)
+        if (m->worker[i].pid == 0 || now_us - m->worker[i].begun_us < BEGAN_MS * 1000)
+            return false;
+    return true;
+}
+
 static void begin_due(struct master *m)
 {
     int64_t now_us = clock_mono_us();
@@ -77,6 +89,14 @@ static void kill_all(struct master *m, int number)
             kill(m->worker[i].pid, number);
 }
 
+static void end_all(struct master *m, int number)
+{
+    kill_all(m, number);
+    if (!m->is_ending)
+        m->end_us = clock_mono_us() + (m->options->drain_ms + PATIENCE_MS) * 1000;
+    m->is_ending = true;
+}
+
 static void note_death(struct master *m, pid_t pid, int status)
 {
     int64_t now_us = clock_mono_us();
@@ -90,6 +110,12 @@ static void note_death(struct master *m, pid_t pid, int status)
         m->running--;
         if (m->is_ending) {
             m->is_failing = m->is_failing || !is_well;
+            return;
+        }
+        if (WIFEXITED(status) && !is_well && !m->has_begun &&
+            now_us - w->begun_us < BEGAN_MS * 1000) {
+            end_all(m, SIGTERM); /* the address cannot be had: it said so */
+            m->is_failing = true;
             return;
         }
         log_event(LOG_WARN, "worker_died", "worker", log_u64(i), "exit",
@@ -131,12 +157,8 @@ static void take_signal(struct master *m)
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     int number = sigtimedwait(&m->signals, NULL, &wait);
 
-    if (number != SIGTERM && number != SIGINT)
-        return;
-    kill_all(m, number);
-    if (!m->is_ending)
-        m->end_us = clock_mono_us() + (m->options->drain_ms + PATIENCE_MS) * 1000;
-    m->is_ending = true;
+    if (number == SIGTERM || number == SIGINT)
+        end_all(m, number);
 }
 
 static void master_open(struct master *m, const struct gateway_options *options,
@@ -164,6 +186,7 @@ int workers_run(struct gateway_options *options, struct gauges *gauges)
     while (!m.is_ending || m.running > 0) {
         begin_due(&m);
         take_signal(&m);
+        m.has_begun = m.has_begun || have_lived(&m);
         reap(&m);
         if (m.is_ending && clock_mono_us() > m.end_us)
             kill_all(&m, SIGKILL);
