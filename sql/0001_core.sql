@@ -114,7 +114,7 @@ CREATE TABLE booking_changes (
 
 -- The journal: all answers of one committed batch, kept long enough to publish and to bring back.
 CREATE TABLE batches (
-  partition integer NOT NULL REFERENCES partitions,
+  partition integer NOT NULL,                           -- commit_batch has just moved its row
   version   bigint  NOT NULL,
   epoch     bigint  NOT NULL,
   cursor    text    NOT NULL,
