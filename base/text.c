@@ -79,6 +79,8 @@ bool text_u64(struct span s, uint64_t max, uint64_t *n)
  */
 void text_put_masked(struct buf *b, struct span s)
 {
+    if (s.len == 0)
+        return;
     size_t from = find(s, 0, "://");
     size_t at = from == 0 ? 0 : s.len;
     size_t shown = 0;

@@ -6,21 +6,29 @@
 
 #include "arguments.h"
 
-void context_check(struct context *context)
+const char *context_check(const void *target, const char **key)
 {
-    const char *why = "";
-    if (redis_url_parse(context->options.redis, &context->redis_url, &why))
-        return;
-    context_fail("--redis: %s", why);
-    exit(EXIT_USAGE);
+    const struct options *options = target;
+    struct redis_url url;
+    const char *why = NULL;
+    *key = "redis";
+    if (!redis_url_parse(options->redis, &url, &why))
+        return why;
+    *key = "postgres";
+    return postgres_check(options->postgres);
 }
 
 struct redis *context_redis(struct context *context)
 {
     if (context->redis != NULL && redis_is_connected(context->redis))
         return context->redis;
-    if (context->redis == NULL)
-        context->redis = redis_new(&context->redis_url, context->options.timeout_ms);
+    if (context->redis == NULL) {
+        struct redis_url url;
+        const char *why;
+        if (!redis_url_parse(context->options.redis, &url, &why))
+            abort(); /* context_check has seen it */
+        context->redis = redis_new(&url, context->options.timeout_ms);
+    }
     if (redis_connect(context->redis) == ERR_NONE)
         return context->redis;
     context_fail_redis(context, "connecting");

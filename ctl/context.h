@@ -16,13 +16,13 @@ struct options {
 
 struct context {
     struct options options;
-    struct redis_url redis_url;
     struct redis *redis;       /* NULL until context_redis */
     struct postgres *postgres; /* NULL until context_postgres */
 };
 
-/* Once the options are there; one line and exit 2 if an address is not one. */
-void context_check(struct context *context);
+/* For struct program: an address that is none is refused with the configuration. `target` is a
+ * struct options. */
+const char *context_check(const void *target, const char **key);
 
 /* Connected, or NULL with one line on standard error. Borrowed from the context. */
 struct redis *context_redis(struct context *context);

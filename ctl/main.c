@@ -38,6 +38,7 @@ static const struct program program = {
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
+    .check = context_check,
 };
 
 static const struct command *command_find(int argc, char **argv, int *words);
@@ -51,7 +52,6 @@ int main(int argc, char **argv)
     if (command == NULL)
         command_unknown(argc - first, argv + first);
     log_open("usherctl", LOG_WARN);
-    context_check(&context);
     int code = command->run(&context, command, argc - first - words, argv + first + words);
     context_close(&context);
     config_free(&program, &context.options);
