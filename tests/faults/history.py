@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-DECIDED = (200, 201, 404, 409, 410, 422, 504)  # of a command: its decision, or that there is none
+DECIDED = (200, 201, 404, 409, 410, 422, 500, 504)  # of a command: its decision, good or bad
 DOOR = (429, 503)                              # refused before it was asked
 
 _start = time.time() - time.monotonic()

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import psycopg2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
-from harness.postgres_server import Postgres, quote  # noqa: E402
+from harness.postgres_server import BINARIES, Postgres, quote, unprivileged  # noqa: E402
 from harness.process import Process, build_folder, wait_until  # noqa: E402
 from harness.programs import Allocator, Gateway, run_program  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
@@ -69,19 +70,27 @@ class Traps:
     def __init__(self):
         self.armed = []   # (predicate on the bytes, verdict of a proxy, end)
         self.sprung = []  # verdicts
+        self._lock = threading.Lock()
 
     def arm(self, predicate, verdict, seconds):
-        self.armed.append((predicate, verdict, time.monotonic() + seconds))
+        with self._lock:
+            self.armed.append((predicate, verdict, time.monotonic() + seconds))
+
+    def disarm(self):
+        with self._lock:
+            self.armed.clear()
 
     def look(self, data):
-        for trap in list(self.armed):
-            predicate, verdict, end = trap
-            if time.monotonic() > end:
-                self.armed.remove(trap)
-            elif predicate(data):
-                self.armed.remove(trap)
-                self.sprung.append(verdict)
-                return verdict
+        if not self.armed:
+            return "pass"
+        with self._lock:
+            self.armed = [trap for trap in self.armed if time.monotonic() < trap[2]]
+            for trap in self.armed:
+                predicate, verdict, _ = trap
+                if predicate(data):
+                    self.armed.remove(trap)
+                    self.sprung.append(verdict)
+                    return verdict
         return "pass"
 
 
@@ -148,8 +157,11 @@ class Venue:
         self.postgres = Postgres(self.disks.get("postgres", self.folder)).create()
         with open(self.postgres.data / "postgresql.conf", "a", encoding="ascii") as conf:
             conf.write(POSTGRES_SETTINGS)
+        # As harness.postgres_server starts it, but with its log where there is always room.
+        self.postgres.process = Process("postgres", [
+            BINARIES / "postgres", "-D", self.postgres.data, "-p", self.postgres.port, "-k",
+            self.postgres.folder], self.folder, run_as=unprivileged(), cwd="/")
         self.postgres.start()
-        self.postgres.process.log = self.folder / "postgres.log"
         self.postgres.run("postgres", f"CREATE DATABASE {quote(DATABASE)}")
         self._must(self.ctl("migrate"))
         for role in ("allocator", "gateway"):
@@ -160,6 +172,7 @@ class Venue:
     def _start_redis(self):
         self.redis = Redis(self.disks.get("redis", self.folder), durable=True, options=[
             "--auto-aof-rewrite-min-size", "48mb", "--aof-load-truncated", "yes"])
+        self.redis.process.log = self.folder / "redis.log"
         self.redis.start()
 
     def _link(self, name, target):
@@ -265,6 +278,7 @@ class Venue:
             elif time.monotonic() > self.rest_until[process]:
                 del self.rest_until[process]
                 self.expected.discard(process)
+                self._sweep(process)
                 process.start()
 
     def _note_exit(self, process):
@@ -272,6 +286,12 @@ class Venue:
         if ours and process not in self.expected and process.exit_code() != 0:
             self.problems.append(f"{process.name} ended by itself with {process.exit_code()}: "
                                  f"{process.tail(3)}")
+
+    def _sweep(self, process):
+        """libfaketime leaves these behind when its process is killed."""
+        if process in self.clocks:
+            for kind in ("faketime_shm", "sem.faketime_sem"):
+                Path(f"/dev/shm/{kind}_{process.pid}").unlink(missing_ok=True)
 
     def all_alive(self):
         return all(process.alive() for process in self.daemons)
@@ -300,7 +320,7 @@ class Venue:
             link.restore()
             link.thaw()
         for traps in self.traps.values():
-            traps.armed.clear()
+            traps.disarm()
         for process in self.clocks:
             self.set_clock(process, 0)
 
@@ -332,8 +352,8 @@ class Venue:
             self.problems += [f"{process.name}: {line}" for line in process.complaints()]
         self.stop_servers()
         for process in self.clocks:
-            for kind in ("faketime_shm", "sem.faketime_sem"):
-                Path(f"/dev/shm/{kind}_{process.pid}").unlink(missing_ok=True)
+            if process.child is not None:
+                self._sweep(process)
 
     def stop_servers(self):
         for link in self.links.values():
