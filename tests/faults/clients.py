@@ -358,14 +358,12 @@ class Crowd:
                     method, url, json=body, headers=headers,
                     timeout=aiohttp.ClientTimeout(total=timeout)) as response:
                 text = (await response.read()).decode()
-                said = self.history.exchange(
-                    wish, what, begin, response.status, text,
-                    response.headers.get("X-Request-Id"),
-                    replayed=response.headers.get("Idempotent-Replayed") == "true")
-                if response.status in DOOR and "Retry-After" not in response.headers:
-                    said["error"] = "no Retry-After"
-                said["location"] = response.headers.get("Location")
-                return said
+                fields = response.headers
+                unkind = response.status in DOOR and "Retry-After" not in fields
+                return self.history.exchange(
+                    wish, what, begin, response.status, text, fields.get("X-Request-Id"),
+                    "no Retry-After" if unkind else None,
+                    fields.get("Idempotent-Replayed") == "true", fields.get("Location"))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             return self.history.exchange(wish, what, begin, error=type(error).__name__)
 

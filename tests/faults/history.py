@@ -86,11 +86,12 @@ class History:
         return wish
 
     def exchange(self, wish, what, begin, status=None, body=None, request=None, error=None,
-                 replayed=False):
+                 replayed=False, location=None):
         """`what`: ask (the command is sent) or poll (its request, or a read of something)."""
         said = {"exchange": next(self._numbers), "wish": wish.number, "what": what,
                 "begin": round(begin, 6), "end": round(now(), 6), "status": status, "body": body,
-                "id": request, "error": error, "replayed": replayed}
+                "id": request, "error": error, "replayed": replayed,
+                "location": location}
         with self._lock:
             wish.exchanges.append(said)
             self._write(said)
@@ -125,5 +126,6 @@ def load(path):
             else:
                 if said.get("lines"):
                     said["lines"] = {int(tier): n for tier, n in said["lines"].items()}
-                history.wishes[said["wish"]] = Wish(said.pop("wish"), **said)
+                wish = Wish(said.pop("wish"), **said)
+                history.wishes[wish.number] = wish
     return history
