@@ -72,19 +72,27 @@ static enum err settle_and_publish(struct allocator *a)
 }
 
 /* What a reply key still holds is the first answer to the byte; Postgres' is made from its row. */
-static enum err prefer_reply_keys(struct allocator *a, struct batch *b, const bool *wanted)
+static enum err look_at_reply_key(struct allocator *a, struct batch *b, size_t at)
+{
+    struct key key = key_reply(a->tenure.partition, b->request[at].id);
+    struct redis_reply *reply = NULL;
+
+    TRY(publisher_finish(&a->publisher));
+    TRY(redis_do_words(a->redis, &reply, "GET", key.text, NULL));
+    if (redis_kind_of(reply) == REDIS_STRING)
+        batch_answer(b, at, ORIGIN_REPEATED, redis_text(reply));
+    redis_reply_free(reply);
+    return ERR_NONE;
+}
+
+/* Postgres or the script will not have this batch: who has no answer yet is told so. */
+static enum err refuse_undecided(struct allocator *a, struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
-        struct key key = key_reply(a->tenure.partition, b->request[i].id);
-        struct redis_reply *reply = NULL;
-
-        if (!wanted[i] || b->slot[i].origin != ORIGIN_REPEATED)
-            continue;
-        TRY(publisher_finish(&a->publisher));
-        TRY(redis_do_words(a->redis, &reply, "GET", key.text, NULL));
-        if (redis_kind_of(reply) == REDIS_STRING)
-            batch_answer(b, i, ORIGIN_REPEATED, redis_text(reply));
-        redis_reply_free(reply);
+        if (b->slot[i].origin == ORIGIN_UNDECIDED)
+            TRY(look_at_reply_key(a, b, i));
+        if (b->slot[i].origin == ORIGIN_UNDECIDED)
+            outcome_refuse(b, i, CODE_INTERNAL);
     }
     return ERR_NONE;
 }
@@ -105,7 +113,10 @@ static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
     if (count == 0)
         return ERR_NONE;
     TRY(ledger_find_repeated(&a->ledger, b, wanted));
-    return prefer_reply_keys(a, b, wanted);
+    for (size_t i = 0; i < b->count; i++)
+        if (wanted[i] && b->slot[i].origin == ORIGIN_REPEATED)
+            TRY(look_at_reply_key(a, b, i));
+    return ERR_NONE;
 }
 
 /* Rules that have changed in Postgres hold from here on. */
@@ -150,9 +161,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
     TRY(find_repeated(a, b, again));
     TRY(refresh_rules(a, b));
     if (a->refusals >= REFUSALS_MAX)
-        for (size_t i = 0; i < b->count; i++)
-            if (b->slot[i].origin == ORIGIN_UNDECIDED)
-                outcome_refuse(b, i, CODE_INTERNAL);
+        TRY(refuse_undecided(a, b));
     for (int round = 0;; round++) {
         if (round == NEED_ROUNDS_MAX)
             return ERR_REFUSED;
@@ -303,7 +312,10 @@ static void end_tenure(struct allocator *a, enum err err, bool served)
 /* Whichever is away is said once. While only Redis is, the partition is kept. */
 static void explain(struct allocator *a, enum err err)
 {
-    if (a->ledger.held == 0 && err != ERR_FENCED && err != ERR_NONE)
+    bool is_postgres = a->ledger.unwell || (a->ledger.held == 0 && err != ERR_FENCED);
+
+    a->ledger.unwell = false;
+    if (is_postgres)
         tenure_say_away(a, "postgres", ledger_why(&a->ledger));
     else if (!redis_is_connected(a->redis))
         tenure_say_away(a, "redis", redis_why(a->redis));

@@ -132,18 +132,37 @@ static void put_word(struct words *w, const char *word)
     w->parameter[w->count++] = (struct postgres_parameter){word, strlen(word), false};
 }
 
-/* The functions raise US001 when the partition's row is not as its owner thinks. */
-static enum err fenced_or(struct ledger *l, enum err err)
+/*
+ * What Postgres cannot do now, it may do later: resources, an operator, a lock, a conflict, the
+ * system under it. Such an error says nothing about the statement.
+ */
+static bool is_passing(const char *sqlstate)
 {
-    if (err == ERR_REFUSED && strcmp(postgres_sqlstate(l->owner), "US001") == 0)
+    static const char *const passing[] = {"40", "53", "55", "57", "58"};
+
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (strncmp(sqlstate, passing[i], 2) == 0)
+            return true;
+    return false;
+}
+
+/* The functions raise US001 when the partition's row is not as its owner thinks. */
+static enum err judge(struct ledger *l, const struct postgres *session, enum err err)
+{
+    if (err != ERR_REFUSED)
+        return err;
+    if (strcmp(postgres_sqlstate(session), "US001") == 0)
         return ERR_FENCED;
-    return err;
+    if (!is_passing(postgres_sqlstate(session)))
+        return ERR_REFUSED;
+    l->unwell = true;
+    return ERR_UNAVAILABLE;
 }
 
 static enum err owner_query(struct ledger *l, const char *sql, const struct words *w,
                             struct postgres_result **result)
 {
-    return fenced_or(l, postgres_query(l->owner, sql, w->count, w->parameter, false, result));
+    return judge(l, l->owner, postgres_query(l->owner, sql, w->count, w->parameter, false, result));
 }
 
 static enum err end_hung_owners(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max)
@@ -281,7 +300,7 @@ enum err ledger_settle(struct ledger *l)
 
     assert(l->committing);
     l->committing = false;
-    enum err err = fenced_or(l, postgres_settle(l->owner, &result));
+    enum err err = judge(l, l->owner, postgres_settle(l->owner, &result));
     postgres_result_free(result);
     return err;
 }
@@ -311,7 +330,7 @@ enum err ledger_find_repeated(struct ledger *l, struct batch *batch, const bool 
         err = history_read_repeated(result, row, batch, position, count);
     postgres_result_free(result);
     columns_free(&ids);
-    return count == 0 ? ERR_NONE : err;
+    return count == 0 ? ERR_NONE : judge(l, l->reader, err);
 }
 
 enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct known *known)
@@ -333,7 +352,7 @@ enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct 
         err = history_read_bookings(result, need, known);
     postgres_result_free(result);
     columns_free(&ids);
-    return err;
+    return judge(l, l->reader, err);
 }
 
 enum err ledger_read_journal(struct ledger *l, const struct tenure *t, uint64_t published,

@@ -19,6 +19,7 @@ struct ledger {
     struct postgres *reader; /* owned */
     uint32_t held;           /* the partition whose lock the owner's session has; 0: none */
     bool committing;
+    bool unwell; /* Postgres said lately that it cannot do now what it may do later */
 };
 
 void ledger_init(struct ledger *l, const char *conninfo, const char *name, int64_t timeout_ms);
