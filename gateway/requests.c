@@ -68,6 +68,19 @@ static bool is_plausible(struct id id, int64_t now_ms)
     return made_ms <= now_ms + AHEAD_MS_MAX && now_ms <= kept_ms;
 }
 
+/* False if the wait is over, or too many wait. */
+static bool await_decision(struct task *task)
+{
+    struct waiters *waiters = task->gateway->waiters;
+
+    if (task->wait_until_us <= clock_mono_us() || waiters_are_full(waiters))
+        return false;
+    task->phase = WAIT_DECIDED;
+    task->look_ms = LOOK_FIRST_MS;
+    waiters_add(waiters, task);
+    return true;
+}
+
 static void ask_redis(struct task *task)
 {
     struct key reply = key_reply(task->partition, task->id);
@@ -141,7 +154,10 @@ static void on_keys(void *context, const struct redis_value *reply)
         task->deadline_ms = id_deadline_ms(task->id);
     else if (known && text_u64(redis_text(redis_at(*reply, 1)), INT64_MAX, &deadline_ms))
         task->deadline_ms = (int64_t)deadline_ms;
-    ask_postgres(task);
+    /* Before its deadline it is most likely undecided: who waits need not trouble Postgres before
+     * the end of the wait, and a crowd that waits must not. */
+    if (!known || task->deadline_ms <= clock_wall_ms() || !await_decision(task))
+        ask_postgres(task);
 }
 
 static void on_decided(struct task *task, const struct answer *answer, bool repeated)
@@ -159,7 +175,6 @@ static void look_once_more(struct task *task)
 /* It is in neither place. */
 static void tell_absence(struct task *task, int64_t partition_now_ms)
 {
-    struct gateway *g = task->gateway;
     int64_t now_ms = clock_wall_ms();
     bool is_keyed = id_is_keyed(task->id);
 
@@ -167,11 +182,7 @@ static void tell_absence(struct task *task, int64_t partition_now_ms)
         reply_not_found(task, "There is no such request, or its answer is not kept any more");
     } else if (partition_now_ms > task->deadline_ms) {
         reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
-    } else if (task->wait_until_us > clock_mono_us() && !waiters_are_full(g->waiters)) {
-        task->phase = WAIT_DECIDED;
-        task->look_ms = LOOK_FIRST_MS;
-        waiters_add(g->waiters, task);
-    } else {
+    } else if (!await_decision(task)) {
         command_tell_queued(task);
     }
 }
