@@ -141,8 +141,10 @@ class Process:
         if not self.alive():
             return self.exit_code()
         workers = self.children()
+        # Woken first: a SIGCONT that comes while the leak sanitizer stops its process at the end
+        # would leave the two waiting for each other.
+        self.send(signal.SIGCONT)
         self.send(number)
-        os.kill(self.child.pid, signal.SIGCONT)
         try:
             return self.child.wait(timeout=patience(seconds))
         except subprocess.TimeoutExpired:
