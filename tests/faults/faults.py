@@ -315,6 +315,28 @@ def command_line(pid):
         return b""
 
 
+# Two that believe they own a partition. A session's lock keeps usher's own allocators apart; where
+# it does not (a failover, say), epochs must.
+
+@fault(weight=2)
+def partition_stolen(venue, odds):
+    """Somebody else claims it in Postgres, takes it in Redis, and is never heard of again."""
+    partition = odds.choice(PARTITIONS)
+    epoch = steal(venue, partition)
+    if epoch is not None:
+        tell_redis(venue, "HSET", Keys(partition).state, "epoch", str(epoch))
+
+
+@fault(weight=2)
+def partition_stolen_between_claim_and_take(venue, odds):
+    steal(venue, odds.choice(PARTITIONS))
+
+
+def steal(venue, partition):
+    rows = venue.query("SELECT epoch FROM claim_partition(%s, 'thief', 0)", partition)
+    return rows[0][0] if rows else None
+
+
 # A commit, and a decision, on their way.
 
 def is_commit(data):

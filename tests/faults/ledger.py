@@ -5,14 +5,16 @@ counters, what each person has, holds and their time. A grant must leave exactly
 says is left; a refusal must have had its reason at that moment.
 """
 
+import heapq
 from dataclasses import dataclass
 
 from harness.words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXPIRED,
                            EXTEND, GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INTERNAL,
-                           LEGAL_MOVES, LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, SOLD_OUT,
-                           STATES, TIMED_OUT, Reply, id_text, unpack)
+                           LEGAL_MOVES, LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, SOLD_OUT, STATES,
+                           TIMED_OUT, Reply, id_bytes, id_text, unpack)
 
-EXPIRIES_A_BATCH = 512
+DEADLINE_SECONDS = 30  # of a request over HTTP, counted from its arrival
+SKEW_SECONDS = 8       # clocks that jumped, and what a gateway needs until a request has its time
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Replay:
         self.has = {}        # (show, user) → places
         self.bookings = {}   # id → {"state", "user", "show", "expires", "lines": {tier: places}}
         self.changes = {}    # id → [(Decision, state, places)] of its life, the first one included
+        self.ends = []       # (expiry, id): a heap of all that holds were ever given
         self.first = {}      # id → Decision
         self.wishes = wishes  # id → the wish that it came from, where a client knows it
 
@@ -71,10 +74,11 @@ class Replay:
         return self
 
     def release_due(self, now_ms):
-        due = [raw for raw, b in self.bookings.items()
-               if b["state"] == HELD and b["expires"] <= now_ms]
-        for raw in due:
-            self.move(raw, EXPIRED)
+        while self.ends and self.ends[0][0] <= now_ms:
+            end, raw = heapq.heappop(self.ends)
+            booking = self.bookings[raw]
+            if booking["state"] == HELD and booking["expires"] == end:
+                self.move(raw, EXPIRED)
 
     def move(self, raw, state):
         booking = self.bookings[raw]
@@ -128,6 +132,7 @@ class Replay:
             self.found.append(f"{decision} holds for another time than its show says")
         self.bookings[decision.raw] = {"state": wanted, "user": user, "show": show, "lines": lines,
                                        "created": said["created"], "expires": said["expires"]}
+        heapq.heappush(self.ends, (said["expires"], decision.raw))
         self.check_left(decision, said["lines"][0][0])
         self.note(decision, decision.raw)
 
@@ -168,6 +173,7 @@ class Replay:
                 self.found.append(f"{decision} extended from {booking['expires']} to "
                                   f"{said['expires']}, at most {limit}")
             booking["expires"] = said["expires"]
+            heapq.heappush(self.ends, (said["expires"], raw))
         self.note(decision, raw)
 
     # Refusals: was it so at that moment?
@@ -176,11 +182,11 @@ class Replay:
         wish, reply = self.wishes.get(decision.raw), decision.reply
         if wish is None:
             return
-        reason = {
+        reason = {  # a booking that was made is never NOT_FOUND, and nobody asked for another
             SOLD_OUT: self.is_sold_out, NOT_ENOUGH: self.is_not_enough,
             ALREADY_BOOKED: self.is_over_limit, LIMIT_EXCEEDED: self.is_over_limit,
             HOLD_EXPIRED: self.is_expired, ILLEGAL_STATE: self.is_in_state,
-            TIMED_OUT: self.is_late, NOT_FOUND: lambda *_: False,
+            TIMED_OUT: self.is_late,
         }.get(reply.code)
         if reason is None or not reason(wish, reply):
             self.found.append(f"{decision} was refused with code {reply.code} (detail "
@@ -212,13 +218,11 @@ class Replay:
         return state is not None and (state == reply.detail)
 
     def state_for(self, wish):
-        from harness.words import id_bytes
         booking = self.bookings.get(id_bytes(wish.booking)) if wish.booking else None
         return booking["state"] if booking else None
 
     def is_late(self, wish, reply):
         """Its deadline is thirty seconds after its arrival, or what it said itself."""
-        from faults import CLOCK_JUMP_SECONDS
         deadline = wish.deadline_at_ms or \
-            (wish.begin + 30 - 2 * CLOCK_JUMP_SECONDS) * 1000
+            (wish.begin + DEADLINE_SECONDS - SKEW_SECONDS) * 1000
         return reply.at_ms > deadline

@@ -47,13 +47,13 @@ MUTANTS = (
     Mutant("lua_without_epoch", "the decision script does not look whose state it is",
            (("lua/decide.lua", "  if not seen or seen < epoch then", "  if not seen then"),
             ("lua/decide.lua", "  elseif seen > epoch then", "  elseif false then")),
-           ("decision_late_after_the_next_take=16",),
+           ("decision_late_after_the_next_take=12", "partition_stolen=6"),
            ("redis_witness_is_silent",)),
     Mutant("sql_without_epoch", "the commit does not look whose partition it is",
            (("sql/0002_commit.sql",
              "  WHERE partition = p_partition AND epoch = p_epoch AND version = p_version - 1;",
              "  WHERE partition = p_partition AND version = p_version - 1;"),),
-           ("commit_late_after_the_next_claim=16",),
+           ("partition_stolen_between_claim_and_take=8", "partition_stolen=4"),
            ("postgres_witness_is_silent", "journal_runs_forward")),
     Mutant("cursor_outside_the_transaction", "the cursor moves in a transaction of its own, before",
            (("sql/0002_commit.sql",
@@ -105,7 +105,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--minutes", default=MINUTES)
-    parser.add_argument("--build-only", action="store_true")
+    parser.add_argument("--default", action="store_true",
+                        help="no weights: one run as `make faults` does it")
+    parser.add_argument("--build-only", action="store_true", help="patch and compile, run nothing")
     options = parser.parse_args()
     known = {mutant.name: mutant for mutant in MUTANTS}
     unknown = set(options.names) - set(known)
@@ -121,7 +123,7 @@ def main():
 
 
 def is_caught(mutant, options):
-    with tempfile.TemporaryDirectory(prefix=f"usher-mutant-{mutant.name}-") as name:
+    with tempfile.TemporaryDirectory(prefix="usher-m-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         copy_tree(folder)
@@ -132,7 +134,12 @@ def is_caught(mutant, options):
         print(f"mutants: {mutant.name} ({mutant.sentence}) is built", flush=True)
         if options.build_only:
             return True
-        return any(attempt(mutant, folder, options.minutes) for _ in range(ATTEMPTS))
+        if options.default:
+            return attempt(mutant, folder, [])
+        words = ["--minutes", options.minutes]
+        for weight in mutant.weights:
+            words += ["--weight", weight]
+        return any(attempt(mutant, folder, words) for _ in range(ATTEMPTS))
 
 
 def copy_tree(folder):
@@ -153,16 +160,17 @@ def patch(path, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def attempt(mutant, folder, minutes):
+def attempt(mutant, folder, words):
     """One run. Caught is caught by one of the invariants that the mutant breaks, not by accident."""
-    weights = [word for weight in mutant.weights for word in ("--weight", weight)]
     began = time.monotonic()
     done = subprocess.run(
-        ["/usr/bin/python3", str(folder / "tests/faults/run.py"), "--minutes", minutes, *weights],
+        ["/usr/bin/python3", str(folder / "tests/faults/run.py"), *words],
         cwd=folder, capture_output=True, check=False,
         env={**os.environ, "USHER_BUILD": "build", "TMPDIR": str(folder)})
     text = done.stdout.decode() + done.stderr.decode()
     spoke = set(re.findall(r"^  \[[^\]]+\] (\w+):", text, re.MULTILINE))
+    if not re.search(r"^faults: \d+ operations, ", text, re.MULTILINE):
+        raise SystemExit(f"mutants: {mutant.name}: the harness itself failed\n{text}")
     caught = bool(spoke & set(mutant.caught_by))
     seed = re.search(r"seed (\d+)", text)
     print(f"mutants: {mutant.name}: {'caught' if caught else 'NOT caught'} in "

@@ -45,22 +45,25 @@ def main():
         signal.signal(number, interrupted)
     venue = Venue(folder, options.seed)
     history = History(folder / "history.jsonl")
-    violations = []
     try:
         venue.build()
         violations = run(venue, history, options)
+    except BaseException:
+        print(f"faults: stopped; what there is of logs and history is in {folder}", flush=True)
+        raise
     finally:
         venue.close()
         history.close()
         venue.unmount()
     violations += [("-", "daemons", problem) for problem in venue.problems]
     report(history, violations, venue, options)
+    if violations:
+        print(f"faults: again with: make faults SEED={options.seed} MINUTES={options.minutes:g}")
     if violations or options.keep:
         print(f"faults: logs and history are in {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    operations = sum(1 for w in history.wishes.values())
-    print(f"faults: {operations} operations, {len(history.faults)} faults, "
+    print(f"faults: {len(history.wishes)} operations, {len(history.faults)} faults, "
           f"{len(violations)} violations")
     return 1 if violations else 0
 
@@ -124,7 +127,7 @@ def run(venue, history, options):
     crowd.stop()
     await_crowd(venue, crowd)
     venue.wait_healthy()
-    violations = verdict(venue, history, witness, rows)
+    violations = verdict(venue, history, witness)
     witness.close()
     return violations
 
@@ -172,11 +175,12 @@ def await_crowd(venue, crowd):
         raise TimeoutError("the clients do not end")
 
 
-def verdict(venue, history, witness, rows):
+def verdict(venue, history, witness):
     connection, redis = venue.connect(), venue.redis.client()
     moving = checker.wait_for_rest(connection, redis)
     if moving:
         print(f"faults: not at rest: {moving}", flush=True)
+    began = time.monotonic()
     evidence = checker.Evidence(history, connection, redis, witness.found,
                                 {n for n, row in faults.ROWS.items() if row.loses_stream})
     violations = checker.judge_all(evidence)
@@ -184,7 +188,8 @@ def verdict(venue, history, witness, rows):
     if result.code != 0:
         violations.append(("-", "usherctl verify", repr(result)))
     print(f"faults: Redis ran {witness.commands} commands, {witness.decided} runs of the script; "
-          f"{len(evidence.first)} requests were decided in {len(evidence.batches)} batches")
+          f"{len(evidence.first)} requests were decided in {len(evidence.batches)} batches; "
+          f"judged in {time.monotonic() - began:.1f} s")
     connection.close()
     return violations
 

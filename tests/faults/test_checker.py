@@ -18,9 +18,9 @@ import checker
 import faults
 import schedule
 from clients import Crowd
-from harness.words import (BOOK, GRANTED, HOLD, LIVE, Keys, Reply, fresh_id, id_bytes, id_text,
-                           pack, unpack)
-from history import History, is_decision, load
+from harness.words import (BOOK, GRANTED, HOLD, Keys, Reply, fresh_id, id_bytes, id_text, pack,
+                           unpack)
+from history import History, load
 from witness import TRIGGERS, RedisWitness
 
 QUIET_SECONDS = 8
@@ -279,13 +279,6 @@ def granted_after_its_deadline(clean, history):
     wish.deadline_at_ms = decision.reply.at_ms - 1
 
 
-@doctored("history", "decisions_are_true")
-def refused_as_late_before_its_deadline(clean, history):
-    late = [raw for raw, decision in clean.first.items()
-            if decision.reply.code == checker.TIMED_OUT and raw in clean.wish_of]
-    history.wishes[clean.wish_of[late[0]].number].deadline_at_ms += 60000
-
-
 @doctored("history", "order_is_of_time")
 def decided_before_it_was_asked(clean, history):
     raw = next(raw for raw in clean.first if raw in clean.wish_of)
@@ -516,6 +509,12 @@ def sold_out_with_places_left(_clean, cursor):
     def change(fields):
         fields[0], fields[5] = checker.CODES["SOLD_OUT"], None
     with_answer(cursor, lambda r: is_grant(r) and r.available > 1000, change)
+
+
+@doctored("postgres", "decisions_are_true")
+def refused_as_late_before_its_deadline(_clean, cursor):
+    with_answer(cursor, lambda r: r.code == checker.CODES["SOLD_OUT"],
+                lambda fields: fields.__setitem__(0, checker.TIMED_OUT))
 
 
 @doctored("postgres", "decisions_are_true")

@@ -118,6 +118,8 @@ class RedisWitness:
     def _see_client(self, words):
         self._caller = None
         name = words[0].upper()
+        if name == b"HSET" and len(words) == 4:  # somebody took it by hand (faults.py)
+            self._see_write(words)
         if name in (b"FLUSHALL", b"FLUSHDB") or (name == b"DEL" and len(words) == 2):
             self._epochs.clear()
         if name not in (b"EVALSHA", b"EVAL") or len(words) < 4:
