@@ -3,6 +3,7 @@
  * write comes back the same when it is written and read again.
  */
 #include "base/codec.h"
+
 #include "tests/fuzz/fuzz.h"
 
 /* Writes the value; false if it holds something that we never write. */

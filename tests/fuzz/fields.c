@@ -2,9 +2,10 @@
  * What stands in heads, paths and queries. The first byte says what the rest is read as. What is
  * read, written down and read again is the same.
  */
+#include "gateway/fields.h"
+
 #include "base/clock.h"
 #include "base/text.h"
-#include "gateway/fields.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_key(struct span field)
@@ -132,7 +133,8 @@ static void check_etag(struct span field)
     /* A tag in a list is found, whatever whole tags stand before it. */
     buf_init(&list, 1 << 20);
     buf_puts(&list, "\"x\", W/\"y\" ,");
-    if (memchr(field.bytes, '"', field.len) == NULL && memchr(field.bytes, ',', field.len) == NULL) {
+    if (memchr(field.bytes, '"', field.len) == NULL &&
+        memchr(field.bytes, ',', field.len) == NULL) {
         buf_puts(&list, "\"");
         buf_put(&list, field.bytes, field.len);
         buf_puts(&list, field.len > 0 && field.bytes[field.len - 1] == '\\' ? "x\"," : "\",");

@@ -1,7 +1,7 @@
 # Fuzzing: libFuzzer targets with properties, under ASan and UBSan. Included by the Makefile.
 #
 # A target is a file in tests/fuzz/ that has LLVMFuzzerTestOneInput; its corpus is
-# tests/fuzz/corpus/<target>/, kept small: beginnings, and whatever once broke.
+# tests/fuzz/corpus/<target>/, kept small: beginnings, and what fuzzing found worth keeping or broke.
 
 FUZZ_COMMA   := ,
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))

@@ -187,8 +187,9 @@ static void read_answers(struct span out, struct buf *plain)
         buf_put(plain, date + RESPONSE_DATE_BYTES, head.len - before - RESPONSE_DATE_BYTES);
         /* HEAD has a length and no body: an answer begins where it would stand. */
         size_t length = content_length(head);
-        bool is_head = length > 0 && (at == out.len || memcmp(out.bytes + at, "HTTP/1.",
-                                      out.len - at < 7 ? out.len - at : 7) == 0);
+        bool is_head =
+            length > 0 && (at == out.len || memcmp(out.bytes + at, "HTTP/1.",
+                                                   out.len - at < 7 ? out.len - at : 7) == 0);
         if (is_head)
             continue;
         CHECK(length <= out.len - at);

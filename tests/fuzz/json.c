@@ -2,11 +2,12 @@
  * JSON bodies, read as the routes read them. What is taken is within its bounds; text and numbers
  * come back the same when they are written as answers are and read again.
  */
+#include "gateway/json.h"
+
 #include <inttypes.h>
 
 #include "base/bounds.h"
 #include "base/text.h"
-#include "gateway/json.h"
 #include "gateway/render.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,5 @@
-/* An allocator's figures, as they stand in Redis: read, written and read again, they are the same. */
+/* An allocator's figures, as they stand in Redis: read, written and read again, they are the same.
+ */
 #include "base/metrics.h"
 
 #include "base/allocator_report.h"

@@ -16,7 +16,11 @@ static bool is_utf8(struct span s)
 
     for (size_t i = 0; i < s.len;) {
         unsigned char lead = (unsigned char)s.bytes[i];
-        size_t n = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+        size_t n = lead < 0x80       ? 1
+                   : lead >> 5 == 6  ? 2
+                   : lead >> 4 == 14 ? 3
+                   : lead >> 3 == 30 ? 4
+                                     : 0;
         uint32_t code = n == 1 ? lead : lead & (0x7fu >> n);
         if (n == 0 || s.len - i < n)
             return false;
