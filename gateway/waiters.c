@@ -25,7 +25,7 @@
     250                   /* for those whom no message tells: they did not send the request        \
                            */
 #define LOOK_KEYS_MAX 128 /* reply keys asked for at once */
-#define LOOKS_PER_TICK 256
+#define LOOKS_PER_TICK 64
 #define LOOKS_UNDER_WAY_MAX 64
 
 /* A question for some reply keys of one partition. */
@@ -372,6 +372,9 @@ static void look_send(struct waiters *w)
 
 static bool look_add(struct waiters *w, uint32_t partition, struct id id)
 {
+    /* A crowd that awaits one decision asks for it once. */
+    if (w->look != NULL && id_equal(w->look->id[w->look->count - 1], id))
+        return true;
     if (w->look != NULL && (w->look->count == LOOK_KEYS_MAX || w->look->partition != partition))
         look_send(w);
     if (w->look == NULL) {
