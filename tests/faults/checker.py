@@ -49,12 +49,12 @@ class Evidence:
         for decision in read_decisions(self.batches):
             self.first.setdefault(decision.raw, decision)
         self.wish_of = {id_bytes(i): wish for wish in self.history.wishes.values()
-                        for i in wish.ids() if wish.kind != "read"}
+                        for i in wish.ids() if wish.kind in ("take", "change")}
         replay = Replay(self.shows, self.tiers, self.wish_of)
         self.replay = replay.run(self.batches)
 
     def commands(self):
-        return [w for w in self.history.wishes.values() if w.kind != "read"]
+        return [w for w in self.history.wishes.values() if w.kind in ("take", "change")]
 
 
 def invariant(number, sentence):
@@ -217,6 +217,15 @@ def body_of(said):
     if said["status"] >= 400:
         body.pop("instance", None)
     return json.dumps(body, sort_keys=True)
+
+
+@invariant(3, "a key that was used is refused to anything else")
+def keys_are_not_reused(e):
+    for wish in e.history.wishes.values():
+        for said in wish.decided() if wish.kind == "reuse" else ():
+            if said["status"] != 422 or json.loads(said["body"]).get("code") != "KEY_REUSED":
+                yield f"wish {wish.number} used key {wish.key} for something else and was told " \
+                      f"{said['status']} {said['body']}"
 
 
 @invariant(3, "an id has one decision, wherever it is kept")
@@ -400,7 +409,7 @@ def no_internal_errors(e):
                 yield f"wish {wish.number} was told {said['status']} {said['body']}"
             if said["status"] in DOOR and said["error"]:
                 yield f"wish {wish.number} was told {said['status']} with {said['error']}"
-            if said["status"] in (400, 405, 413, 415, 422):
+            if said["status"] in (400, 405, 413, 415, 422) and wish.kind != "reuse":
                 yield f"wish {wish.number} was told {said['status']} {said['body']}"
 
 

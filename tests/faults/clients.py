@@ -127,6 +127,16 @@ async def repeat_under_the_same_key(visit):
     await visit.settle(wish, again=True)
 
 
+@operation(3)
+async def use_a_key_for_something_else(visit):
+    """Refused, granted or repeated: a key stands for what it was first used for."""
+    wish = visit.take("BOOK")
+    await visit.settle(wish)
+    await asyncio.sleep(visit.odds.uniform(0.0, 4.0))
+    if any(said["status"] in (201, 409) for said in wish.decided()):
+        await visit.settle(visit.reuse(wish))
+
+
 @operation(8)
 async def lose_the_answer_and_repeat(visit):
     """The client hangs up before the answer comes, and comes again under its key."""
@@ -213,6 +223,13 @@ class Visit:
         if give:
             wish.request = {"quantity": give[1], **({"tier": give[0]} if give[0] else {})}
         return wish
+
+    def reuse(self, wish):
+        """Another body under the key of a wish."""
+        other = self.crowd.history.wish("reuse", wish.show, user=wish.user, op=wish.op,
+                                        key=wish.key, row=self.row)
+        other.path, other.request = wish.path, {**wish.request, "hold": True}
+        return other
 
     def _key(self, wanted):
         return f"key {next(self.crowd.keys)}" if wanted else None

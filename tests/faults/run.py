@@ -237,7 +237,7 @@ def by_fault(history, shows):
     partition_of = {show["number"]: show["partition"] for show in shows.values()}
     told = defaultdict(list)
     for wish in history.wishes.values():
-        if wish.kind != "read":
+        if wish.kind in ("take", "change"):
             told[partition_of[wish.show]] += [e["end"] for e in wish.exchanges
                                               if is_decision(e) and e["status"] != 504]
     gaps = [(a, b) for times in map(sorted, told.values()) for a, b in zip(times, times[1:])

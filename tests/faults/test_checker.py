@@ -243,6 +243,13 @@ def two_ids_under_one_key(_clean, history):
     wish.decided()[1]["id"] = id_text(fresh_id(wish.show, 0))
 
 
+@doctored("history", "keys_are_not_reused")
+def a_key_that_was_reused(_clean, history):
+    granted = said_by(a_granted(history))
+    wish = wishes(history, lambda w: w.kind == "reuse" and w.decided())[0]
+    said_by(wish).update(status=201, body=granted["body"])
+
+
 @doctored("history", "everything_was_asked_for")
 def nobody_asked(_clean, history):
     del history.wishes[a_granted(history).number]
