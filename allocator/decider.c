@@ -287,11 +287,25 @@ enum err decider_take(struct decider *d, const struct tenure *t, struct taken *t
     struct redis_reply *reply = NULL;
 
     memset(taken, 0, sizeof *taken);
-    d->next_due_ms = NEXT_DUE_UNKNOWN;
+    d->next_due_ms = 0;
     TRY(run_script(d, SCRIPT_TAKE, sizeof argv / sizeof *argv, argv, &reply));
     enum err err = read_taken_state(reply, taken);
     redis_reply_free(reply);
     return err;
+}
+
+enum err decider_find_next_due(struct decider *d, const struct tenure *t)
+{
+    struct key prefix = key_generation(t->partition, t->generation);
+    char holds[KEY_NAME_BYTES_MAX + 8];
+    struct redis_reply *reply = NULL;
+
+    snprintf(holds, sizeof holds, "%sholds", prefix.text);
+    TRY(redis_do_words(d->redis, &reply, "ZRANGE", holds, "0", "0", "WITHSCORES", NULL));
+    d->next_due_ms =
+        redis_count(reply) == 2 ? (int64_t)number_in(redis_text(redis_at(reply, 1))) : 0;
+    redis_reply_free(reply);
+    return ERR_NONE;
 }
 
 enum err decider_load_send(struct decider *d, const struct tenure *t, const char *what,

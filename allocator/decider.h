@@ -15,8 +15,6 @@
 #include "link/redis.h"
 
 #define GENERATION_BYTES_MAX 24
-/* Before the first run of a tenure: long ago, so that a run with no request finds out. */
-#define NEXT_DUE_UNKNOWN 1
 #define LOAD_PAIRS_MAX 2048 /* spans in one decider_load_send */
 
 /* What an owner knows of its partition, as Postgres says it. */
@@ -99,6 +97,8 @@ enum err decider_take(struct decider *d, const struct tenure *t, struct taken *t
 enum err decider_load_send(struct decider *d, const struct tenure *t, const char *what,
                            size_t count, const struct span *pairs);
 enum err decider_load_taken(struct decider *d);
+/* Learn when the next hold is due, once the tenure's generation stands. */
+enum err decider_find_next_due(struct decider *d, const struct tenure *t);
 enum err decider_switch(struct decider *d, const struct tenure *t);
 /* *created: there was no stream; *appended: entries that were appended again. */
 enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, int64_t *appended);

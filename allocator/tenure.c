@@ -119,6 +119,7 @@ enum err tenure_take(struct allocator *a)
         a->reporter.metrics[AM_REBUILDS].count++;
         TRY(rebuild_partition(&a->rebuild, t));
     }
+    TRY(decider_find_next_due(&a->decider, t));
     TRY(mend_stream(a));
     return publisher_replay(&a->publisher, &a->ledger, t, taken.published, JOURNAL_REPLAY_BATCHES);
 }

@@ -54,7 +54,8 @@ class Run:
 
     def pids(self):
         return {record.name: int(record.read_text().split()[0])
-                for record in (self.run_dir / "pid").glob("*")}
+                for record in (self.run_dir / "pid").glob("*")
+                if record.suffix != ".new"}  # about to be renamed
 
     def alive(self):
         return {name: pid for name, pid in self.pids().items() if is_alive(pid)}
