@@ -27,6 +27,8 @@
 #define LOOK_FIRST_MS 20
 #define AHEAD_MS_MAX 60000 /* a fresh id may come from a gateway whose clock is ahead of ours */
 #define ORIGIN_BYTES_MAX 65536
+/* A refusal is committed a little before it stands under its key: it is waited for. */
+#define SETTLED_MS 2000
 
 static const struct statement request_by_id = {
     "request_by_id",
@@ -180,7 +182,7 @@ static void tell_absence(struct task *task, int64_t partition_now_ms)
 
     if (task->deadline_ms == 0 || (!is_keyed && !is_plausible(task->id, now_ms))) {
         reply_not_found(task, "There is no such request, or its answer is not kept any more");
-    } else if (partition_now_ms > task->deadline_ms) {
+    } else if (partition_now_ms > task->deadline_ms + SETTLED_MS) {
         reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
     } else if (!await_decision(task)) {
         command_tell_queued(task);
