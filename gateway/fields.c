@@ -251,7 +251,8 @@ static bool take_number(struct span *s, size_t digits, int lo, int hi, int *n)
 
 static bool take_char(struct span *s, const char *any_of)
 {
-    if (s->len == 0 || strchr(any_of, s->bytes[0]) == NULL)
+    /* strchr would find the NUL that ends the set. */
+    if (s->len == 0 || s->bytes[0] == '\0' || strchr(any_of, s->bytes[0]) == NULL)
         return false;
     s->bytes++;
     s->len--;
