@@ -25,6 +25,8 @@ static void make_etag(struct cached_show *c)
     for (size_t i = 0; i < c->counted.len; i++)
         hash = (hash ^ (unsigned char)c->counted.bytes[i]) * 1099511628211U;
     snprintf(c->etag, sizeof c->etag, "\"%016llx\"", (unsigned long long)hash);
+    snprintf(c->counted_fields, sizeof c->counted_fields,
+             "ETag: %s\r\nCache-Control: public, max-age=1\r\n", c->etag);
 }
 
 static void render(struct cached_show *c, const struct availability *a)
@@ -40,8 +42,7 @@ void counts_answer(struct task *task)
     struct span asked = exchange_header(task->exchange, "if-none-match");
 
     reply_open(task);
-    reply_field(task, "ETag", c->etag);
-    buf_puts(&task->gateway->headers, "Cache-Control: public, max-age=1\r\n");
+    buf_puts(&task->gateway->headers, c->counted_fields);
     if (asked.len > 0 && etag_matches(asked, span_of(c->etag)))
         reply_send_body(task, 304, NULL, (struct span){"", 0});
     else

@@ -28,10 +28,11 @@ struct cached_show {
     /* counts.h: the answer to GET …/availability, ready-made. */
     struct list waiting; /* tasks, for the question that is under way */
     bool is_asking;
-    int64_t counted_us; /* when `counted` was asked for; 0: never */
-    int64_t touched_us; /* when a decision passed through here */
-    struct buf counted; /* the body */
-    char etag[20];      /* with its quotes */
+    int64_t counted_us;      /* when `counted` was asked for; 0: never */
+    int64_t touched_us;      /* when a decision passed through here */
+    struct buf counted;      /* the body */
+    char etag[20];           /* with its quotes */
+    char counted_fields[80]; /* the header fields */
 };
 
 struct shows *shows_new(struct gateway *gateway); /* never NULL */
