@@ -202,7 +202,7 @@ BEGIN
     moves := moves || found_moves;
   END IF;
 
-  IF cardinality(i_booking) > 0 THEN
+  IF cardinality(i_booking) > 0 OR 0 = ANY (n_tier) THEN
     INSERT INTO booking_items (booking, tier, quantity, price)
     SELECT * FROM unnest(i_booking, i_tier, i_quantity, i_price);
     SELECT array_agg(ROW(m.show, m.tier, -(m.held + m.confirmed), m.held, 0, m.confirmed)::tier_move)
