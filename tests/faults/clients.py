@@ -124,7 +124,7 @@ async def repeat_under_the_same_key(visit):
     await visit.settle(wish)
     await visit.ask(wish)
     await asyncio.sleep(visit.odds.uniform(0.5, 8.0))
-    await visit.settle(wish, again=True)
+    await visit.settle(wish)
 
 
 @operation(3)
@@ -134,7 +134,7 @@ async def use_a_key_for_something_else(visit):
     await visit.settle(wish)
     await asyncio.sleep(visit.odds.uniform(0.0, 4.0))
     if any(said["status"] in (201, 409) for said in wish.decided()):
-        await visit.settle(visit.reuse(wish))
+        await visit.settle(visit.reuse(wish), polling=False)
 
 
 @operation(8)
@@ -244,31 +244,34 @@ class Visit:
         return await self.crowd.exchange(wish, "ask", "POST", wish.path, wish.request, headers,
                                          timeout)
 
-    async def settle(self, wish, prefer=None, again=False):
+    async def settle(self, wish, prefer=None, polling=True):
         """Ask, poll, ask again under the same key, until it is decided. The booking, if granted.
 
-        Without a key it is sent once: another sending would be another request."""
+        Without a key it is sent once: another sending would be another request. Not polling: an id
+        tells the answer to what its key was first used for, which is not what is asked here."""
         prefer = prefer or self.odds.choice([None, "wait=2", "wait=1", "wait=5"])
         end, location = now() + SETTLE_SECONDS, None
         while now() < end:
             if location is None:
                 said = await self.ask(wish, prefer=prefer)
             else:
-                said = await self.crowd.exchange(wish, "poll", "GET", location, None,
-                                                 {"Prefer": f"wait={POLL_WAIT_SECONDS}"}, 12.0)
+                said = await self.poll(wish, location)
             if is_decision(said):
                 return granted(said)
             if said["status"] == 202:
-                location = said["location"]
-            elif said["what"] == "poll" and said["status"] == 404 and wish.key is not None:
-                location = None  # nothing is known of it any more: ask again
-            elif location is None and wish.key is None:
+                location = said["location"] if polling else None
+                continue
+            if wish.key is None and location is None:
                 return None
-            elif location is not None and wish.key is not None and self.odds.random() < 0.3:
+            # Nothing is known of it any more, or there was no answer: perhaps ask again.
+            if wish.key is not None and (said["status"] == 404 or self.odds.random() < 0.3):
                 location = None
-            if said["status"] != 202:
-                await asyncio.sleep(self.odds.uniform(0.1, 0.5))
+            await asyncio.sleep(self.odds.uniform(0.1, 0.5))
         return None
+
+    async def poll(self, wish, location):
+        return await self.crowd.exchange(wish, "poll", "GET", location, None,
+                                         {"Prefer": f"wait={POLL_WAIT_SECONDS}"}, 12.0)
 
     async def settle_in_stream(self, deadline_ms):
         code = self.odds.choice(sorted(self.codes))
@@ -278,16 +281,11 @@ class Visit:
                                      list(lines.items()), deadline_ms=deadline_ms)
         wish = self.crowd.history.wish("take", self.show, user=self.user, op=op, lines=lines,
                                        deadline_at_ms=fields[4], row=self.row)
-        if await self.crowd.append(wish, self.crowd.shows[self.slug]["partition"], raw, fields):
-            await self._poll(wish, f"/v1/requests/{id_text(raw)}")
-
-    async def _poll(self, wish, location):
+        if not await self.crowd.append(wish, self.crowd.shows[self.slug]["partition"], raw, fields):
+            return
         end = now() + SETTLE_SECONDS
-        while now() < end:
-            said = await self.crowd.exchange(wish, "poll", "GET", location, None,
-                                             {"Prefer": f"wait={POLL_WAIT_SECONDS}"}, 12.0)
-            if is_decision(said):
-                return
+        while now() < end and not is_decision(await self.poll(wish,
+                                                              f"/v1/requests/{id_text(raw)}")):
             await asyncio.sleep(0.3)
 
     # Reading.
