@@ -97,10 +97,18 @@ static void end_all(struct master *m, int number)
     m->is_ending = true;
 }
 
+/* A worker that is asked to end before it has made its handlers ends by the signal itself. */
+static bool ended_well(const struct master *m, int status)
+{
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status) == 0;
+    return m->is_ending && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
+}
+
 static void note_death(struct master *m, pid_t pid, int status)
 {
     int64_t now_us = clock_mono_us();
-    bool is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool is_well = ended_well(m, status);
 
     for (size_t i = 0; i < m->count; i++) {
         struct worker *w = &m->worker[i];
