@@ -370,7 +370,7 @@ def test_many_wait_at_once(sale):
 
 def test_one_connection_is_served_in_order(sale):
     """Pipelined bookings of one client stand in the stream as they were sent."""
-    data = b"".join(raw_post(f"/v1/shows/duo/bookings",
+    data = b"".join(raw_post("/v1/shows/duo/bookings",
                              {"user": f"user {n}", "tier": "GA", "quantity": 1}) for n in range(6))
     data += b"GET /v1/shows/duo/availability HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
     answers = parse_answers(raw_exchange(sale.gateways[0].port, data, 20))
