@@ -279,6 +279,28 @@ def told_timed_out_and_granted(_clean, history):
         rewrite(said, code="TIMED_OUT")
 
 
+@doctored("history", "timed_out_is_nothing", "answers_are_equal", "told_is_decided")
+def granted_and_then_told_timed_out(_clean, history):
+    wish = wishes(history, lambda w: w.kind == "take" and w.key is not None and
+                  len(w.decided()) > 1 and said_by(w)["status"] == 201)[0]
+    last = wish.decided()[-1]
+    last["status"] = 504
+    rewrite(last, code="TIMED_OUT")
+
+
+@doctored("history", "timed_out_is_nothing", "answers_are_equal", "told_is_decided")
+def told_timed_out_of_what_had_been_granted(clean, history):
+    """Asked again since; but the booking is older than the 504."""
+    wish = wishes(history, lambda w: w.kind == "take" and w.key is not None and
+                  len(w.decided()) > 1 and said_by(w)["status"] == 201)[0]
+    first = said_by(wish)
+    first["status"] = 504
+    rewrite(first, code="TIMED_OUT")
+    for said in wish.exchanges:
+        said["begin"] += 60
+        said["end"] += 60
+
+
 @doctored("history", "timed_out_is_nothing")
 def granted_after_its_deadline(clean, history):
     wish = a_granted(history)
