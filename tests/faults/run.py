@@ -242,16 +242,16 @@ def by_fault(history, shows):
                                               if is_decision(e) and e["status"] != 504]
     gaps = [(a, b) for times in map(sorted, told.values()) for a, b in zip(times, times[1:])
             if b - a > OUTAGE_SECONDS]
-    counts = {}
+    counts = {f["fault"]: [0, 0.0, 0.0] for f in history.faults}
     for fault in history.faults:
-        times, longest, alone = counts.get(fault["fault"], (0, 0.0, 0.0))
-        for begin, end in gaps:
-            about = [f for f in history.faults
-                     if begin - OUTAGE_BEFORE <= f["end"] and f["begin"] <= end]
-            if fault in about:
-                longest = max(longest, end - begin)
-                alone = max(alone, end - begin) if len(about) == 1 else alone
-        counts[fault["fault"]] = (times + 1, longest, alone)
+        counts[fault["fault"]][0] += 1
+    for begin, end in gaps:
+        about = [f for f in history.faults
+                 if begin - OUTAGE_BEFORE <= f["end"] and f["begin"] <= end]
+        for fault in about:
+            count = counts[fault["fault"]]
+            count[1] = max(count[1], end - begin)
+            count[2] = max(count[2], end - begin) if len(about) == 1 else count[2]
     return counts
 
 
