@@ -30,6 +30,35 @@ def test_postgres_stopped_immediately(sturdy_world):
     finish(world, crowd)
 
 
+def test_the_queue_fills_while_postgres_is_away(sturdy_world):
+    """To its bound, then 503 at once; what was queued in time is decided once it is back."""
+    world = sturdy_world
+    world.show("gala", TIERS)
+    world.start_allocator()
+    world.start_gateway(backlog_requests_max=100)
+    client = world.client()
+    assert client.book("gala", "first", "A", 1).status == 201
+    world.cluster.stop_immediately()
+    queued, refused = [], 0
+    for number in range(1000):
+        answer = client.book("gala", f"user {number}", "A", 1, prefer="respond-async")
+        if answer.status == 202:
+            queued.append(answer.header("Location"))
+        else:
+            assert answer.status == 503 and int(answer.header("Retry-After")) >= 1
+            refused += 1
+        if refused >= 50:
+            break
+        time.sleep(0.005)
+    assert refused >= 50 and 50 <= len(queued) <= 300
+    world.cluster.start()
+    statuses = {client.get(path, prefer="wait=20").status for path in queued}
+    assert statuses == {201}
+    wait_until("new bookings", lambda: client.book("gala", "last", "A", 1).status == 201)
+    assert world.value("SELECT count(*) FROM bookings WHERE user_id LIKE 'user %'") == len(queued)
+    world.judge()
+
+
 def test_postgres_killed(sturdy_world):
     world = furnish(sturdy_world)
     crowd = traffic(world)

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from harness.process import patience, wait_until
-from harness.words import unpack
+from harness.words import pack, unpack
 from harness.world import ALLOCATOR_USER, GATEWAY_USER
 
 
@@ -374,6 +374,31 @@ def test_overload(world):
     world.allocators[0].cont()
     wait_until("bookings", lambda: client.book("gala", f"late {time.monotonic()}", "VIP", 1)
                .status == 201)
+    world.judge()
+
+
+def test_overload_by_the_estimated_wait(world):
+    """What would wait longer than the limit is refused, and told when to come again."""
+    world.show("gala", {"VIP": (10000, 5000)})
+    world.start_redis()
+    world.start_allocator()
+    world.start_gateway(queue_wait_ms_max=5000)
+    client, redis = world.client(), world.redis_client()
+    world.allocators[0].sigstop()
+    for _ in range(1000):
+        redis.xadd(world.keys().requests, {"b": pack([])})
+
+    def status_at(rate):
+        redis.hset(world.keys().status, mapping={"rate": rate, "per_entry_milli": 1000,
+                                                 "state": "serving"})
+        redis.expire(world.keys().status, 60)
+        return client.book("gala", f"user {rate}", "VIP", 1, prefer="respond-async")
+    refused = wait_until("refusals", lambda: (a := status_at(100)).status == 503 and a)
+    assert 1 <= int(refused.header("Retry-After")) <= 60 and refused.code == "OVERLOADED"
+    queued = wait_until("no refusals", lambda: (a := status_at(100_000)).status == 202 and a)
+    assert queued.json["position"] >= 1000 and queued.json["eta_ms"] < 5000
+    world.allocators[0].cont()
+    assert client.get(queued.header("Location"), prefer="wait=20").status == 201
     world.judge()
 
 

@@ -1,8 +1,11 @@
 """What can be read: shows, availability, bookings, histories."""
 
+import re
 import urllib.parse
 
 import pytest
+
+from harness import contract
 
 
 @pytest.fixture
@@ -160,7 +163,21 @@ def test_head_and_get_agree(client):
 def test_the_document(client):
     answer = client.get("/openapi.json")
     assert answer.status == 200 and answer.json["openapi"].startswith("3.1")
-    assert "/v1/shows/{show}/bookings" in answer.json["paths"]
+    assert answer.body == contract.DOCUMENT.read_bytes()
+
+
+def test_every_route_of_the_document_is_there(house):
+    client = house.start_gateway(book_show="matinee", tickets_show="gala").client()
+    for template, item in contract.document()["paths"].items():
+        path = re.sub(r"\{[^}]+\}", "0" * 26, template)
+        for method in contract.METHODS:
+            answer = client.ask(method.upper(), path, {} if method == "post" else None)
+            if method in item or (method == "head" and "get" in item):
+                assert answer.status != 405, (method, path)
+                assert answer.status != 404 or "{" in template or method == "head", (method, path)
+            elif method != "options":
+                assert answer.status == 405 and answer.header("Allow"), (method, path)
+    client.close()
 
 
 def test_reads_go_on_without_allocators(house):
