@@ -360,7 +360,8 @@ def order_is_of_time(e):
         wish = e.wish_of.get(raw)
         if wish is None:
             continue
-        mine = [x for x in wish.exchanges if x.get("id") == id_text(raw) and is_decision(x)]
+        mine = [x for x in wish.decided() if x["id"] == id_text(raw) and
+                not is_of_its_sending_only(e, wish, x)]
         begin = wish.begin
         before = latest.get(decision.partition)
         if mine and before is not None and min(x["end"] for x in mine) < before[0]:

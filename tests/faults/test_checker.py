@@ -367,6 +367,18 @@ def lost_from_the_queue(clean, history):
         said["id"] = fresh
 
 
+def test_a_504_by_absence_ends_its_sending_only(quiet, clean):
+    """Somebody was told 504 because nobody knew of the request, and asked again under the key."""
+    history = quiet.copy_of_history()
+    wish = next(w for w in reversed(list(history.wishes.values())) if w.kind == "take" and
+                w.key is not None and len(w.decided()) == 1 and said_by(w)["status"] == 201)
+    told = {**said_by(wish), "status": 504, "begin": wish.begin - 35, "end": wish.begin - 1}
+    rewrite(told, code="TIMED_OUT")
+    wish.exchanges.insert(0, {**told, "what": "ask", "status": 202, "end": wish.begin - 33})
+    wish.exchanges.insert(1, {**told, "what": "poll"})
+    assert spoken(quiet.evidence(history)) == set()
+
+
 # Databases.
 
 def one(cursor, statement, *parameters):

@@ -31,6 +31,7 @@ PARTITIONS = (1, 2)
 ALLOCATORS, GATEWAYS = 3, 2
 HEARTBEAT_MS_MAX = 600
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+DISK_NAME = "usher-faults"  # as /proc/mounts has it
 REDIS_DISK, POSTGRES_DISK = "384m", "768m"
 POSTGRES_SETTINGS = """
 max_wal_size = 96MB
@@ -48,6 +49,17 @@ SHOWS = (
     ("opera", 2, {"max-per-user": 6, "max-per-booking": 4, "hold-seconds": 3,
                   "hold-seconds-max": 5}, {"STALLS": (9000, 90), "BOX": (20000, 20000)}),
 )
+
+
+def unmount_abandoned():
+    """Disks of runs that were killed themselves."""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        device, point = line.split()[:2]
+        owner = Path(point).parent / "pid"
+        if device != DISK_NAME or not owner.exists():
+            continue
+        if not Path(f"/proc/{owner.read_text(encoding='ascii')}").exists():
+            subprocess.run(["umount", point], capture_output=True, check=False)
 
 
 class DelayedProxy(Proxy):
@@ -142,11 +154,13 @@ class Venue:
         return self
 
     def _mount_disks(self):
+        (self.folder / "pid").write_text(str(os.getpid()), encoding="ascii")
+        unmount_abandoned()
         for name, size in (("redis", REDIS_DISK), ("postgres", POSTGRES_DISK)):
             point = self.folder / f"disk-{name}"
             point.mkdir()
             done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755",
-                                   "usher-faults", str(point)], capture_output=True, check=False)
+                                   DISK_NAME, str(point)], capture_output=True, check=False)
             if done.returncode == 0:
                 self.disks[name] = point
             else:
