@@ -358,7 +358,7 @@ static void open_parts(struct allocator *a, const struct options *options,
     decider_init(&a->decider, a->redis);
     intake_init(&a->intake, a->redis);
     publisher_init(&a->publisher, a->redis, &a->decider);
-    reporter_init(&a->reporter, a->redis, options->name);
+    reporter_init(&a->reporter, &a->decider, options->name);
     a->rebuild = (struct rebuild){&a->ledger, &a->decider, a->redis, options->heartbeat_ms};
     a->batches[0] = batch_new();
     a->batches[1] = batch_new();

@@ -1,10 +1,12 @@
 #include "allocator/decider.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "allocator/outcome.h"
+#include "base/allocator_report.h"
 #include "base/codec.h"
 #include "base/keys.h"
 #include "base/log.h"
@@ -28,9 +30,11 @@ static const unsigned char switch_source[] = {
 static const unsigned char mend_source[] = {
 #include "lua/mend.lua.inc"
 };
-
 static const unsigned char stamp_source[] = {
 #include "lua/stamp.lua.inc"
+};
+static const unsigned char report_source[] = {
+#include "lua/report.lua.inc"
 };
 
 #define SOURCE(bytes)                                                                              \
@@ -41,6 +45,7 @@ static const struct span sources[SCRIPTS] = {
     [SCRIPT_DECIDE] = SOURCE(decide_source), [SCRIPT_TAKE] = SOURCE(take_source),
     [SCRIPT_LOAD] = SOURCE(load_source),     [SCRIPT_SWITCH] = SOURCE(switch_source),
     [SCRIPT_MEND] = SOURCE(mend_source),     [SCRIPT_STAMP] = SOURCE(stamp_source),
+    [SCRIPT_REPORT] = SOURCE(report_source),
 };
 
 struct number {
@@ -392,18 +397,78 @@ enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, 
     return err;
 }
 
-enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t version,
-                            const struct cursor *cursor)
+/* The spans lie in `packed`, which is complete before the first is taken. */
+static enum err pack_records(struct buf *packed, size_t shows, const struct availability *show,
+                             struct span *record)
 {
+    size_t from = 0;
+
+    buf_reset(packed);
+    for (size_t i = 0; i < shows; i++) {
+        availability_pack(packed, &show[i]);
+        record[i].len = packed->len;
+    }
+    if (packed->failed)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < shows; i++) {
+        size_t end = record[i].len;
+        record[i] = (struct span){packed->bytes + from, end - from};
+        from = end;
+    }
+    return ERR_NONE;
+}
+
+enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t version,
+                            const struct cursor *cursor, size_t shows,
+                            const struct availability *show)
+{
+    static struct key keys[BATCH_SHOWS_MAX];
+    static struct span record[BATCH_SHOWS_MAX], argv[8 + 2 * BATCH_SHOWS_MAX];
     struct key state = key_state(t->partition), stream = key_requests(t->partition);
     struct number epoch = number_of((int64_t)t->epoch), stamp = number_of((int64_t)version);
+    struct number key_count = number_of((int64_t)shows + 2);
     char keep[CURSOR_BYTES_MAX + NUMBER_BYTES];
     uint64_t ms = 0, sequence = 0;
+    size_t argc = 0;
 
+    TRY(pack_records(&d->blob[0], shows, show, record));
     sscanf(cursor->text, "%" SCNu64 "-%" SCNu64, &ms, &sequence);
     snprintf(keep, sizeof keep, "%" PRIu64 "-%" PRIu64, ms, sequence + 1);
-    struct span argv[] = {
-        SPAN("EVALSHA"),   {d->sha1[SCRIPT_STAMP], 40}, SPAN("2"),           key_span(&state),
-        key_span(&stream), span_of(epoch.text),         span_of(stamp.text), span_of(keep)};
-    return redis_send(d->redis, sizeof argv / sizeof *argv, argv);
+
+    argv[argc++] = SPAN("EVALSHA");
+    argv[argc++] = (struct span){d->sha1[SCRIPT_STAMP], 40};
+    argv[argc++] = span_of(key_count.text);
+    argv[argc++] = key_span(&state);
+    argv[argc++] = key_span(&stream);
+    for (size_t i = 0; i < shows; i++) {
+        keys[i] = key_availability(t->partition, show[i].show);
+        argv[argc++] = key_span(&keys[i]);
+    }
+    argv[argc++] = span_of(epoch.text);
+    argv[argc++] = span_of(stamp.text);
+    argv[argc++] = span_of(keep);
+    for (size_t i = 0; i < shows; i++)
+        argv[argc++] = record[i];
+    return redis_send(d->redis, argc, argv);
+}
+
+enum err decider_report_send(struct decider *d, const struct tenure *t, size_t count,
+                             const struct span *fields)
+{
+    struct span argv[7 + REPORT_SPANS_MAX];
+    struct key state = key_state(t->partition), status = key_status(t->partition);
+    struct number epoch = number_of((int64_t)t->epoch), kept = number_of(ALLOCATOR_REPORT_SECONDS);
+    size_t argc = 0;
+
+    assert(count <= REPORT_SPANS_MAX);
+    argv[argc++] = SPAN("EVALSHA");
+    argv[argc++] = (struct span){d->sha1[SCRIPT_REPORT], 40};
+    argv[argc++] = SPAN("2");
+    argv[argc++] = key_span(&state);
+    argv[argc++] = key_span(&status);
+    argv[argc++] = span_of(epoch.text);
+    argv[argc++] = span_of(kept.text);
+    for (size_t i = 0; i < count; i++)
+        argv[argc++] = fields[i];
+    return redis_send(d->redis, argc, argv);
 }

@@ -16,6 +16,7 @@
 
 #define GENERATION_BYTES_MAX 24
 #define LOAD_PAIRS_MAX 2048 /* spans in one decider_load_send */
+#define REPORT_SPANS_MAX 32 /* … in one decider_report_send */
 
 /* What an owner knows of its partition, as Postgres says it. */
 struct tenure {
@@ -34,6 +35,7 @@ enum script {
     SCRIPT_SWITCH,
     SCRIPT_MEND,
     SCRIPT_STAMP,
+    SCRIPT_REPORT,
     SCRIPTS
 };
 
@@ -103,10 +105,14 @@ enum err decider_switch(struct decider *d, const struct tenure *t);
 /* *created: there was no stream; *appended: entries that were appended again. */
 enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, int64_t *appended);
 
-/* The answers up to `version` are sent, the entries up to `cursor` decided. Pipelined; the reply
- * says STAMPED or FENCED. */
+/* The answers up to `version` are sent, the entries up to `cursor` decided, and this is what they
+ * left in these shows. Pipelined; the reply says STAMPED or FENCED. */
 enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t version,
-                            const struct cursor *cursor);
+                            const struct cursor *cursor, size_t shows,
+                            const struct availability *show);
+/* What the owner reports of itself, as field, value, …. Pipelined; REPORTED or FENCED. */
+enum err decider_report_send(struct decider *d, const struct tenure *t, size_t count,
+                             const struct span *fields);
 
 /* An error reply that says "not now" (memory, loading, read only, …), not "this is wrong". */
 bool redis_text_is_passing(struct span text);

@@ -103,17 +103,15 @@ static int64_t seconds_kept(struct id id)
     return id_is_keyed(id) ? ANSWER_KEYED_SECONDS : ANSWER_SECONDS;
 }
 
-static enum err send_availability(struct publisher *p, const struct tenure *t,
-                                  const struct availability *a)
+static enum err tell_availability(struct publisher *p, const struct availability *a)
 {
-    struct key key = key_availability(t->partition, a->show);
     struct key channel = key_show_channel(a->show);
 
     buf_reset(&p->record);
     availability_pack(&p->record, a);
-    struct span set[] = {SPAN("SET"), {key.text, key.len}, buf_span(&p->record)};
+    if (p->record.failed)
+        return ERR_MEMORY;
     struct span tell[] = {SPAN("PUBLISH"), {channel.text, channel.len}, buf_span(&p->record)};
-    TRY(redis_send(p->redis, 3, set));
     return redis_send(p->redis, 3, tell);
 }
 
@@ -132,8 +130,9 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
     for (size_t i = 0; i < batch->count; i++)
         TRY(send_reply_key(p, t->partition, &items[i], seconds_kept(items[i].id)));
     for (size_t i = 0; i < batch->shows; i++)
-        TRY(send_availability(p, t, &batch->show[i]));
-    TRY(decider_stamp_send(p->decider, t, batch->version, &batch->cursor));
+        TRY(tell_availability(p, &batch->show[i]));
+    TRY(decider_stamp_send(p->decider, t, batch->version, &batch->cursor, batch->shows,
+                           batch->show));
     return redis_flush(p->redis);
 }
 
@@ -211,7 +210,7 @@ enum err publisher_replay(struct publisher *p, struct ledger *ledger, const stru
 
     if (published < t->version)
         TRY(ledger_read_journal(ledger, t, published, batches_max, replay_row, &replay));
-    TRY(decider_stamp_send(p->decider, t, t->version, &t->cursor));
+    TRY(decider_stamp_send(p->decider, t, t->version, &t->cursor, 0, NULL));
     if (replay.batches > 0)
         log_event(LOG_INFO, "journal_published", "partition", log_u64(t->partition), "batches",
                   log_u64(replay.batches), NULL);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/keys.h"
-
 /* Until full turns have been seen: a careful guess. */
 #define RATE_AT_FIRST 5000.0
 #define FULL_TURN_REQUESTS 64
@@ -17,10 +15,10 @@ static const char *const state_names[] = {
 #undef X
 };
 
-void reporter_init(struct reporter *r, struct redis *redis, const char *name)
+void reporter_init(struct reporter *r, struct decider *decider, const char *name)
 {
     memset(r, 0, sizeof *r);
-    r->redis = redis;
+    r->decider = decider;
     r->name = name;
     r->rate = RATE_AT_FIRST;
 }
@@ -43,8 +41,7 @@ void reporter_count(struct reporter *r, const struct batch *batch, int64_t turn_
 enum err reporter_send(struct reporter *r, const struct tenure *t, enum allocator_state state,
                        int64_t now_ms)
 {
-    struct key key = key_status(t->partition);
-    char epoch[24], version[24], at[24], rate[24], per_entry[24], oldest[24], ttl[24];
+    char epoch[24], version[24], at[24], rate[24], per_entry[24], oldest[24];
     struct buf metrics;
 
     buf_init(&metrics, METRICS_BYTES_MAX);
@@ -56,21 +53,16 @@ enum err reporter_send(struct reporter *r, const struct tenure *t, enum allocato
     snprintf(rate, sizeof rate, "%.0f", r->rate);
     snprintf(per_entry, sizeof per_entry, "%" PRIu64, r->per_entry_milli);
     snprintf(oldest, sizeof oldest, "%" PRId64, r->oldest_ms);
-    snprintf(ttl, sizeof ttl, "%d", ALLOCATOR_REPORT_SECONDS);
-    struct span set[] = {
-        SPAN("HSET"),       {key.text, key.len}, SPAN("allocator"),
-        span_of(r->name),   SPAN("state"),       span_of(state_names[state]),
-        SPAN("epoch"),      span_of(epoch),      SPAN("version"),
-        span_of(version),   SPAN("at_ms"),       span_of(at),
-        SPAN("rate"),       span_of(rate),       SPAN("per_entry_milli"),
-        span_of(per_entry), SPAN("oldest_ms"),   span_of(oldest),
-        SPAN("metrics"),    buf_span(&metrics),
+    struct span fields[] = {
+        SPAN("allocator"),       span_of(r->name),   SPAN("state"),     span_of(state_names[state]),
+        SPAN("epoch"),           span_of(epoch),     SPAN("version"),   span_of(version),
+        SPAN("at_ms"),           span_of(at),        SPAN("rate"),      span_of(rate),
+        SPAN("per_entry_milli"), span_of(per_entry), SPAN("oldest_ms"), span_of(oldest),
+        SPAN("metrics"),         buf_span(&metrics),
     };
-    struct span expire[] = {SPAN("EXPIRE"), {key.text, key.len}, span_of(ttl)};
 
-    enum err err = redis_send(r->redis, sizeof set / sizeof *set, set);
+    enum err err = decider_report_send(r->decider, t, sizeof fields / sizeof *fields, fields);
     buf_free(&metrics);
     TRY(err);
-    TRY(redis_send(r->redis, 3, expire));
-    return redis_flush(r->redis);
+    return redis_flush(r->decider->redis);
 }

@@ -16,8 +16,8 @@ enum allocator_state {
 };
 
 struct reporter {
-    struct redis *redis; /* borrowed */
-    const char *name;    /* borrowed: of this process */
+    struct decider *decider; /* borrowed: its script reports, under the fence */
+    const char *name;        /* borrowed: of this process */
     struct metric_value metrics[ALLOCATOR_METRICS_COUNT];
     double rate; /* requests a second that it can decide, from full turns */
     int64_t oldest_ms;
@@ -25,11 +25,11 @@ struct reporter {
     int64_t reported_ms; /* monotonic */
 };
 
-void reporter_init(struct reporter *r, struct redis *redis, const char *name);
+void reporter_init(struct reporter *r, struct decider *decider, const char *name);
 
 /* A committed batch: its outcomes, and what a turn like it says about the rate. */
 void reporter_count(struct reporter *r, const struct batch *batch, int64_t turn_us);
-/* Send a report (two pipelined commands; the replies are taken with the publisher's). */
+/* Send a report; its reply, which may say FENCED, is taken with the publisher's. */
 enum err reporter_send(struct reporter *r, const struct tenure *t, enum allocator_state state,
                        int64_t now_ms);
 
