@@ -5,7 +5,9 @@
  * nowhere, it is undecided, or was never asked, or its refusal is not kept any more. A fresh id
  * tells its own deadline, a keyed one left a mark when it was answered 202. Past the deadline it
  * has timed out for good once the partition's own clock, read in the same snapshot that shows no
- * such booking, is past it too: nothing is granted after that.
+ * such booking, is past it too: nothing is granted after that. A refusal may be committed by then
+ * and not yet published: so the answers up to that snapshot's version must be out, and none among
+ * them be this one's, before it is told that its time ran out.
  */
 #include <stdio.h>
 
@@ -27,18 +29,18 @@
 #define LOOK_FIRST_MS 20
 #define AHEAD_MS_MAX 60000 /* a fresh id may come from a gateway whose clock is ahead of ours */
 #define ORIGIN_BYTES_MAX 65536
-/* A refusal is committed a little before it stands under its key: it is waited for. */
-#define SETTLED_MS 2000
 
 static const struct statement request_by_id = {
     "request_by_id",
-    "SELECT p.now_ms, b.origin, c.answer, " BOOKING_COLUMNS " FROM partitions p"
+    "SELECT p.now_ms, p.version, b.origin, c.answer, " BOOKING_COLUMNS " FROM partitions p"
     " LEFT JOIN bookings b ON b.id = $2::uuid"
     " LEFT JOIN booking_changes c ON c.request = $2::uuid WHERE p.partition = $1::integer"};
-enum column { COLUMN_NOW, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
+enum column { COLUMN_NOW, COLUMN_VERSION, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
 
 static void on_keys(void *context, const struct redis_value *reply);
 static void on_row(void *context, enum err err, const struct postgres_rows *rows);
+static void on_published(void *context, const struct redis_value *reply);
+static void on_last_look(void *context, const struct redis_value *reply);
 static void on_decided(struct task *task, const struct answer *answer, bool repeated);
 static void look_once_more(struct task *task);
 
@@ -83,15 +85,21 @@ static bool await_decision(struct task *task)
     return true;
 }
 
+static void ask(struct task *task, size_t argc, const struct span *argv,
+                void (*done)(void *context, const struct redis_value *reply))
+{
+    task_park(task);
+    if (!redis_link_command(task->gateway->redis, &(struct redis_command){argc, argv, done, task}))
+        done(task, NULL);
+}
+
 static void ask_redis(struct task *task)
 {
     struct key reply = key_reply(task->partition, task->id);
     struct key queued = key_queued(task->partition, task->id);
     struct span argv[] = {SPAN("MGET"), {reply.text, reply.len}, {queued.text, queued.len}};
 
-    task_park(task);
-    if (!redis_link_command(task->gateway->redis, &(struct redis_command){3, argv, on_keys, task}))
-        on_keys(task, NULL);
+    ask(task, 3, argv, on_keys);
 }
 
 void get_request(struct task *task)
@@ -174,19 +182,58 @@ static void look_once_more(struct task *task)
     ask_postgres(task);
 }
 
-/* It is in neither place. */
-static void tell_absence(struct task *task, int64_t partition_now_ms)
+static void tell_undecided(struct task *task)
 {
-    int64_t now_ms = clock_wall_ms();
-    bool is_keyed = id_is_keyed(task->id);
-
-    if (task->deadline_ms == 0 || (!is_keyed && !is_plausible(task->id, now_ms))) {
-        reply_not_found(task, "There is no such request, or its answer is not kept any more");
-    } else if (partition_now_ms > task->deadline_ms + SETTLED_MS) {
-        reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
-    } else if (!await_decision(task)) {
+    if (!await_decision(task))
         command_tell_queued(task);
-    }
+}
+
+/* It is in neither place, by a snapshot of the partition at this time and version. */
+static void tell_absence(struct task *task, int64_t now_ms, int64_t version)
+{
+    struct key state = key_state(task->partition);
+    struct span argv[] = {SPAN("HGET"), {state.text, state.len}, SPAN("published")};
+
+    task->committed = (uint64_t)version;
+    if (task->deadline_ms == 0 ||
+        (!id_is_keyed(task->id) && !is_plausible(task->id, clock_wall_ms())))
+        reply_not_found(task, "There is no such request, or its answer is not kept any more");
+    else if (now_ms <= task->deadline_ms)
+        tell_undecided(task);
+    else
+        ask(task, 3, argv, on_published);
+}
+
+/* Answers are sent before their version is stamped: so first the stamp, then the key. */
+static void on_published(void *context, const struct redis_value *reply)
+{
+    struct task *task = context;
+    struct key key = key_reply(task->partition, task->id);
+    struct span argv[] = {SPAN("GET"), {key.text, key.len}};
+    uint64_t published = 0;
+
+    if (!task_resume(task))
+        return;
+    if (reply == NULL || redis_kind(*reply) == REDIS_ERROR)
+        reads_fail(task, ERR_UNAVAILABLE);
+    else if (!text_u64(redis_text(*reply), INT64_MAX, &published) || published < task->committed)
+        tell_undecided(task);
+    else
+        ask(task, 2, argv, on_last_look);
+}
+
+static void on_last_look(void *context, const struct redis_value *reply)
+{
+    struct task *task = context;
+
+    if (!task_resume(task))
+        return;
+    if (reply == NULL || redis_kind(*reply) == REDIS_ERROR)
+        reads_fail(task, ERR_UNAVAILABLE);
+    else if (redis_kind(*reply) == REDIS_STRING)
+        tell_bytes(task, redis_text(*reply));
+    else
+        reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
 }
 
 /* The booking as it was first answered: `origin` if it has changed since. */
@@ -238,11 +285,11 @@ static void on_row(void *context, enum err err, const struct postgres_rows *rows
     if (err)
         reads_fail(task, err);
     else if (rows_count(rows) == 0)
-        tell_absence(task, 0);
+        tell_absence(task, 0, 0);
     else if (!rows_is_null(rows, 0, COLUMN_ANSWER))
         tell_change(task, rows);
     else if (!rows_is_null(rows, 0, COLUMN_BOOKING))
         tell_booking(task, rows);
     else
-        tell_absence(task, rows_i64(rows, 0, COLUMN_NOW));
+        tell_absence(task, rows_i64(rows, 0, COLUMN_NOW), rows_i64(rows, 0, COLUMN_VERSION));
 }

@@ -74,6 +74,7 @@ struct task {
     unsigned char fingerprint[FINGERPRINT_BYTES];
     int64_t deadline_ms; /* wall clock */
     int64_t arrived_ms;  /* wall clock */
+    uint64_t committed;  /* the partition's version at which Postgres did not have it */
     const struct awaited *awaited;
     task_grant *grant;
     task_words *words;

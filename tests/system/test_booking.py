@@ -8,7 +8,7 @@ import pytest
 
 from harness.client import parse_answers, raw_exchange
 from harness.process import patience, wait_until
-from harness.words import id_bytes
+from harness.words import fresh_id, id_bytes, id_text
 
 
 @pytest.fixture
@@ -358,6 +358,22 @@ def test_wait_ends_and_the_decision_follows(sale, client):
 def test_requests_that_are_not_there(client):
     for text in ("0" * 26, "zzz", "7" + "z" * 25):
         assert client.get(f"/v1/requests/{text}").status in (400, 404), text
+
+
+def test_a_deadline_has_passed_only_when_all_answers_are_out(sale, client):
+    """What is committed and not yet published may be its refusal: nobody says TIMED_OUT before."""
+    assert client.book("gala", "ann", "VIP", 1).status == 201
+    redis, keys = sale.redis_client(), sale.keys()
+    path = "/v1/requests/" + id_text(fresh_id(1, int(time.time() * 1000) - 60_000))
+    timed_out = client.get(path)
+    assert (timed_out.status, timed_out.code) == (504, "TIMED_OUT")
+    published = redis.hget(keys.state, "published")
+    redis.hset(keys.state, "published", int(published) - 1)
+    assert client.get(path).status == 202
+    redis.hdel(keys.state, "published")
+    assert client.get(path).status == 202
+    redis.hset(keys.state, "published", published)
+    assert client.get(path).status == 504
 
 
 def test_many_wait_at_once(sale):
