@@ -8,7 +8,7 @@ run up down status wipe: export ADDRESS := $(ADDRESS)
 run up down status wipe: export RUN_DIR := $(RUN_DIR)
 run up down status wipe manual: export BUILD := $(BUILD)
 
-.PHONY: deps built run up down status wipe test manual
+.PHONY: deps built run up down status wipe test test-long manual
 
 deps: ## install the Debian packages that are missing (ops/packages.txt)
 	@ops/install build run
@@ -36,6 +36,10 @@ wipe: ## remove RUN_DIR with its database and all bookings
 test: ## install what is missing, build, and run every test; ends with `N passed, N failed`
 	@ops/install build run test
 	@ops/test
+
+test-long: ## what takes minutes: the protocol's model, and breaking things while people book
+	@ops/install build run test
+	@ops/test model faults
 
 manual: build ## bring the options in the man pages up to date with --help
 	@ops/manual

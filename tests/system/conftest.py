@@ -11,7 +11,7 @@ from harness.programs import run_program
 from harness.world import ALLOCATOR_USER, GATEWAY_USER, World
 
 TEMPLATE = "usher_template"
-LOG_LINES = 60
+LOG_LINES = 25
 
 
 def pytest_configure():

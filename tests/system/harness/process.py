@@ -162,7 +162,9 @@ class Process:
             text = self.log.read_text(errors="replace")
         except OSError:
             return "(no log)"
-        return "\n".join(text.splitlines()[-lines:])
+        # Each answer of a gateway is a line: of a crowd's they would fill all of the end.
+        told = [line for line in text.splitlines() if "event=answered" not in line]
+        return "\n".join(told[-lines:])
 
     def complaints(self):
         """Lines of its log in which a sanitizer or an assertion speaks."""
