@@ -227,15 +227,12 @@ void command_send(struct task *task, const struct command *command)
         return;
     task_set_id(task, command->request->id);
     task->partition = partition->number;
+    /* Queued even so: what the other one waits for may be an entry that Redis has lost since. */
     task->has_joined = id_is_keyed(task->id) && waiters_await(g->waiters, task->id);
     task->deadline_ms = command->request->deadline_ms;
     if (id_is_keyed(task->id) && patience.only_accepted)
         waiters_mark_queued(g, task); /* on the same connection, before the entry */
-    if (task->has_joined && patience.only_accepted) {
-        command_tell_queued(task);
-        return;
-    }
-    err = task->has_joined ? ERR_NONE : enqueue_add(g->enqueue, partition, command->request);
+    err = enqueue_add(g->enqueue, partition, command->request);
     if (err) {
         g->own[err == ERR_UNAVAILABLE ? G_REFUSED_REDIS : G_REFUSED_BOUND].count++;
         reply_overloaded(task, "The request could not be queued", 1);

@@ -67,7 +67,7 @@ struct task {
     bool is_replayed;      /* the answer is one that was given before */
     bool ends_connection;  /* nothing is wanted of this client any more */
     bool was_again;        /* its entry was appended twice: "repeated" says nothing */
-    bool has_joined;       /* the same key was awaited already */
+    bool has_joined;       /* the same key was awaited already: the answer is that one's */
     bool checks_fingerprint;
     struct preference preference;
     char trace[TRACE_BYTES_MAX + 1]; /* or empty */

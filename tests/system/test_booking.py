@@ -376,6 +376,25 @@ def test_a_deadline_has_passed_only_when_all_answers_are_out(sale, client):
     assert client.get(path).status == 504
 
 
+def test_a_key_that_is_awaited_is_queued_again(sale, client):
+    """The entry that the first one waits for may be lost: its repetition must not rely on it."""
+    sale.allocators[0].sigstop()
+    redis, keys = sale.redis_client(), sale.keys()
+    # Its blocked read takes one entry with it, stopped or not.
+    assert client.book("gala", "bob", "VIP", 1, prefer="respond-async").status == 202
+    first = threading.Thread(target=lambda: answers.append(
+        client.book("gala", "ann", "VIP", 1, key="k", prefer="wait=20")))
+    answers = []
+    first.start()
+    wait_until("the first to be queued", lambda: redis.xlen(keys.requests) == 2)
+    redis.xtrim(keys.requests, maxlen=0)
+    later = sale.client().book("gala", "ann", "VIP", 1, key="k", prefer="respond-async")
+    assert later.status == 202
+    sale.allocators[0].cont()
+    first.join(patience(30))
+    assert answers[0].status == 201 and answers[0].json["id"] == later.json["request_id"]
+
+
 def test_many_wait_at_once(sale):
     clients = [sale.client() for _ in range(40)]
     answers = parallel(*[lambda c=c, n=n: c.book("gala", f"user {n}", "STD", 1)
