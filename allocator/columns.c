@@ -30,6 +30,20 @@ static const enum kind column_kinds[COLUMN_COUNT] = {
 #undef X
 };
 
+static const enum column_name batch_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    BATCH_COLUMNS(X)
+#undef X
+};
+
+#define PART(function, columns)                                                                    \
+    {                                                                                              \
+        function, columns, sizeof(columns) / sizeof *(columns)                                     \
+    }
+const struct commit_part commit_parts[COMMIT_PARTS] = {
+    PART("commit_batch", batch_columns),
+};
+
 static void put_u32(struct buf *b, uint32_t n)
 {
     uint32_t wire = htonl(n);
@@ -99,6 +113,14 @@ void columns_put_null(struct columns *c, enum column_name name)
 uint32_t columns_rows(const struct columns *c, enum column_name name)
 {
     return c->column[name].rows;
+}
+
+bool columns_have(const struct columns *c, const struct commit_part *part)
+{
+    for (size_t i = 0; i < part->columns; i++)
+        if (c->column[part->column[i]].rows > 0)
+            return true;
+    return false;
 }
 
 static struct span column_finish(struct column *column, enum kind kind)

@@ -1,17 +1,19 @@
 /*
- * The arrays of commit_batch (sql/0002_commit.sql), built row by row in Postgres' binary form.
- * Pure: no I/O.
+ * The arrays of the functions that commit a batch (commit_batch in sql/0002_commit.sql and those
+ * that go with it), built row by row in Postgres' binary form. Pure: no I/O.
  */
 #ifndef USHER_ALLOCATOR_COLUMNS_H
 #define USHER_ALLOCATOR_COLUMNS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 
-/* name, kind: in the order of commit_batch's parameters */
-#define COLUMNS(X)                                                                                 \
+/* name, kind: in the order of the function's parameters, behind its scalars. Adding a function to
+ * the commit is adding a list here and a row to COMMIT_PARTS. */
+#define BATCH_COLUMNS(X)                                                                           \
     X(N_ID, UUID)                                                                                  \
     X(N_SHOW, INT4)                                                                                \
     X(N_USER, TEXT)                                                                                \
@@ -44,12 +46,24 @@
     X(T_PENDING, INT4)                                                                             \
     X(T_CONFIRMED, INT4)
 
+#define COLUMNS(X) BATCH_COLUMNS(X)
+
 enum column_name {
 #define X(name, kind) COLUMN_##name,
     COLUMNS(X)
 #undef X
         COLUMN_COUNT
 };
+
+/* The functions: which columns are whose. The first one is called with every batch, the others only
+ * if the batch has rows for any of them. */
+struct commit_part {
+    const char *function;
+    const enum column_name *column;
+    size_t columns;
+};
+#define COMMIT_PARTS 1
+extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {
     struct buf bytes;
@@ -70,6 +84,8 @@ void columns_put_number(struct columns *c, enum column_name name, int64_t number
 void columns_put_bytes(struct columns *c, enum column_name name, const void *bytes, size_t n);
 void columns_put_null(struct columns *c, enum column_name name);
 uint32_t columns_rows(const struct columns *c, enum column_name name);
+/* Whether the part has any rows. */
+bool columns_have(const struct columns *c, const struct commit_part *part);
 
 /* The finished arrays; false if memory or a bound ran out. Spans are good until the next change. */
 bool columns_finish(struct columns *c, struct span arrays[COLUMN_COUNT]);

@@ -198,7 +198,7 @@ static enum err read_verdict(struct decider *d, struct span bytes, size_t asked,
         err = ERR_REBUILD;
     } else if (span_is(verdict, "NEED") && count == 3) {
         err = read_need(root, need);
-    } else if (span_is(verdict, "DONE") && count == 6) {
+    } else if (span_is(verdict, "DONE") && count == 8) {
         err = read_done(d, root, asked, batch, later);
     }
     tree_free(&tree);

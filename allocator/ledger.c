@@ -16,10 +16,11 @@
 #define SQL_BYTES_MAX 2048
 #define JOURNAL_MS_MAX ((int64_t)ANSWER_KEYED_SECONDS * 1000)
 
-static const char commit_sql[] =
-    "SELECT commit_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,"
-    "$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37)";
+/* partition, epoch, version, cursor, now, answers: the scalars of commit_batch. The functions that
+ * go with it have those that COMPANION_SCALARS names. */
 #define COMMIT_SCALARS 6
+#define COMPANION_SCALARS "$1,$2,$3,$5"
+#define COMMIT_SQL_BYTES_MAX 4096
 
 /* Free partitions first come first served; one that somebody owns has its lock taken. */
 static const char look_sql[] =
@@ -57,6 +58,31 @@ void ledger_free(struct ledger *l)
     postgres_free(l->reader);
 }
 
+/*
+ * One statement, and so one transaction: SELECT commit_batch(…), and with it the functions of the
+ * other parts. Each of these raises unless commit_batch has moved the partition's row before it.
+ */
+static enum err prepare_commit(struct ledger *l, const char *name, size_t parts)
+{
+    struct buf sql;
+    size_t next = COMMIT_SCALARS + 1;
+    enum err err = ERR_MEMORY;
+
+    buf_init(&sql, COMMIT_SQL_BYTES_MAX);
+    for (size_t i = 0; i < parts; i++) {
+        buf_putf(&sql, "%s%s(%s", i == 0 ? "SELECT " : ", ", commit_parts[i].function,
+                 i == 0 ? "$1,$2,$3,$4,$5,$6" : COMPANION_SCALARS);
+        for (size_t j = 0; j < commit_parts[i].columns; j++)
+            buf_putf(&sql, ",$%zu", next++);
+        buf_putc(&sql, ')');
+    }
+    const char *text = buf_text(&sql);
+    if (text != NULL)
+        err = postgres_prepare(l->owner, name, text);
+    buf_free(&sql);
+    return err;
+}
+
 static enum err connect_owner(struct ledger *l)
 {
     if (postgres_is_connected(l->owner))
@@ -64,7 +90,8 @@ static enum err connect_owner(struct ledger *l)
     l->held = 0;
     l->committing = false;
     TRY(postgres_connect(l->owner));
-    return postgres_prepare(l->owner, "commit", commit_sql);
+    TRY(prepare_commit(l, "commit", 1));
+    return prepare_commit(l, "commit_whole", COMMIT_PARTS);
 }
 
 /*
@@ -269,11 +296,21 @@ enum err ledger_name_generation(struct ledger *l, const struct tenure *t)
     return ERR_NONE;
 }
 
+/* Most batches are bookings of counted places, and need no more than the first part. */
+static size_t parts_of(const struct batch *batch)
+{
+    for (size_t i = 1; i < COMMIT_PARTS; i++)
+        if (columns_have(&batch->columns, &commit_parts[i]))
+            return COMMIT_PARTS;
+    return 1;
+}
+
 enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *batch)
 {
     struct span arrays[COLUMN_COUNT];
     struct postgres_parameter parameters[COMMIT_SCALARS + COLUMN_COUNT];
     struct words w = {0};
+    size_t parts = parts_of(batch), count = COMMIT_SCALARS;
 
     assert(!l->committing);
     if (!columns_finish(&batch->columns, arrays))
@@ -286,10 +323,12 @@ enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *ba
     memcpy(parameters, w.parameter, w.count * sizeof *parameters);
     parameters[w.count] =
         (struct postgres_parameter){batch->journal.bytes, batch->journal.len, true};
-    for (int i = 0; i < COLUMN_COUNT; i++)
-        parameters[COMMIT_SCALARS + i] =
-            (struct postgres_parameter){arrays[i].bytes, arrays[i].len, true};
-    TRY(postgres_begin(l->owner, "commit", COMMIT_SCALARS + COLUMN_COUNT, parameters, false));
+    for (size_t i = 0; i < parts; i++)
+        for (size_t j = 0; j < commit_parts[i].columns; j++) {
+            struct span array = arrays[commit_parts[i].column[j]];
+            parameters[count++] = (struct postgres_parameter){array.bytes, array.len, true};
+        }
+    TRY(postgres_begin(l->owner, parts == 1 ? "commit" : "commit_whole", count, parameters, false));
     l->committing = true;
     return ERR_NONE;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Positions in a booking as lua/state.lua keeps it. */
-enum { B_STATE, B_USER, B_EXPIRES, B_EXTENDED, B_CREATED, B_LINES };
+enum { B_STATE, B_USER, B_EXPIRES, B_EXTENDED, B_CREATED, B_SEATS, B_PAYMENT, B_LINES };
 
 static bool op_takes(enum operation op)
 {

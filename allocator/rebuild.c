@@ -103,12 +103,14 @@ static enum err part_send_if_full(struct loading *l, struct part *part)
 /* A live booking as lua/state.lua keeps it. */
 static void pack_booking(struct buf *b, const struct booking *booking, bool extended)
 {
-    pack_array(b, 5 + 3 * booking->lines);
+    pack_array(b, 7 + 3 * booking->lines);
     pack_uint(b, booking->state);
     pack_str(b, booking->user.bytes, booking->user.len);
     pack_int(b, booking->expires_ms);
     pack_uint(b, extended);
     pack_int(b, booking->created_ms);
+    pack_array(b, 0);
+    pack_str(b, "", 0);
     for (size_t i = 0; i < booking->lines; i++) {
         pack_uint(b, booking->line[i].tier);
         pack_uint(b, booking->line[i].quantity);

@@ -272,17 +272,21 @@ static const char *uuid_text(const void *bytes, char text[UUID_TEXT_BYTES])
     return text;
 }
 
-/* lua/state.lua: {state, user, expires, extended, created, tier, quantity, price, …} */
+/* lua/state.lua: {state, user, expires, extended, created, seats, payment, tier, quantity, price,
+ * …}
+ */
+enum { HEAD_NUMBERS = 5, HEAD_FIELDS = 7 };
+
 static bool read_packed(struct value v, struct live_booking *b)
 {
     size_t count;
-    uint64_t head[5] = {0}, line[3];
+    uint64_t head[HEAD_NUMBERS] = {0}, line[3];
     struct span user;
     *b = (struct live_booking){0};
-    if (!value_is_array(v, &count) || count < 8 || (count - 5) % 3 != 0 ||
-        count > 5 + 3 * LINES_MAX)
+    if (!value_is_array(v, &count) || count < HEAD_FIELDS + 3 || (count - HEAD_FIELDS) % 3 != 0 ||
+        count > HEAD_FIELDS + 3 * LINES_MAX)
         return false;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < HEAD_NUMBERS; i++)
         if (i != 1 && !value_uint(value_at(v, i), &head[i]))
             return false;
     if (!value_str(value_at(v, 1), &user) || user.len > USER_BYTES_MAX)
@@ -293,7 +297,7 @@ static bool read_packed(struct value v, struct live_booking *b)
     b->expires_ms = (int64_t)head[2];
     b->extended = head[3] == 1;
     b->created_ms = (int64_t)head[4];
-    for (size_t i = 5; i < count; i += 3) {
+    for (size_t i = HEAD_FIELDS; i < count; i += 3) {
         for (size_t j = 0; j < 3; j++)
             if (!value_uint(value_at(v, i + j), &line[j]))
                 return false;

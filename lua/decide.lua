@@ -13,7 +13,7 @@
 --   ['FENCED', epoch]                      another owner has the partition; nothing was changed
 --   ['REBUILD', why]                       Redis is not what the caller thinks; nothing was changed
 --   ['NEED', [show …], [booking id …]]     load or look these up and ask again; nothing was changed
---   ['DONE', taken, next_due, decisions, expired, counters]
+--   ['DONE', taken, next_due, decisions, expired, counters, seats, waits]
 --     taken      0 if so many holds were due that the requests must wait for the next run
 --     next_due   when the next hold expires, or 0
 --     decisions  for each request: a decision (operations.lua), or a string: the answer that this
@@ -21,6 +21,8 @@
 --     expired    ids of the holds that were released, [id …]
 --     counters   [[show, tier, available, held, pending, confirmed, blocked], …] of every tier of
 --                the shows that changed
+--     seats      [] (no show has numbered seats yet)
+--     waits      [] (no show has a waiting list yet)
 local EXPIRIES_MAX = 512
 
 local function check_state(epoch, generation, version)
@@ -168,7 +170,8 @@ local function decide()
   end
   apply(KEYS[1], version, now)
   local first = redis.call('ZRANGE', prefix .. 'holds', 0, 0, 'WITHSCORES')
-  return {'DONE', #requests, tonumber(first[2] or 0), decisions, due, counters_touched()}
+  return {'DONE', #requests, tonumber(first[2] or 0), decisions, due, counters_touched(),
+          {}, {}}
 end
 
 return cmsgpack.pack(decide())

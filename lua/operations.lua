@@ -65,7 +65,7 @@ local function take(show, request, now, state, expires)
   if refusal then
     return refusal
   end
-  local booking = {state, request[OWNER], expires, 0, now}
+  local booking = {state, request[OWNER], expires, 0, now, {}, ''}
   local decision = {CODE.GRANTED, 0, expires}
   local quantity = 0
   for i = FIRST, #request, 2 do

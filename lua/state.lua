@@ -5,8 +5,11 @@
 -- decided, and the state is marked unclean while the writing lasts.
 --
 -- A booking is kept as the packed array
---   {state, user, expires, extended, created, tier, quantity, price, tier, quantity, price, …}
-local STATE_OF, USER, EXPIRES, EXTENDED, CREATED, LINES = 1, 2, 3, 4, 5, 6
+--   {state, user, expires, extended, created, seats, payment, tier, quantity, price, …}
+--
+-- `seats` is a list, `payment` an id or '': both empty for places that are only counted. Lists within
+-- a booking are replaced, never changed: a copy shares them.
+local STATE_OF, USER, EXPIRES, EXTENDED, CREATED, SEATS, PAYMENT, LINES = 1, 2, 3, 4, 5, 6, 7, 8
 
 local prefix                 -- usher:{p}:<generation>:
 local shows = {}             -- number → show, or false where it is not loaded

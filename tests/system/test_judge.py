@@ -119,7 +119,7 @@ def doctored_redis(redis, generation):
         "a booking too many": lambda: redis.hset(f"{key}bookings:1", raw[:15] + b"?", data),
         "its state": lambda: change(0, 2),
         "its user": lambda: change(1, "eve"),
-        "its places": lambda: change(6, 7),
+        "its places": lambda: change(8, 7),
         "a hold lost": lambda: redis.zremrangebyrank(f"{key}holds", 0, 0),
         "a hold moved": lambda: redis.zincrby(f"{key}holds", 5, redis.zrange(f"{key}holds", 0, 0)[0]),
         "the version": lambda: redis.hincrby("usher:{1}:state", "version", 1),

@@ -89,8 +89,8 @@ class Lockstep:
         result = self.ask(commands)
         assert result[0] == b"DONE", result
         self.decider.version += 1
-        _, taken, next_due, decisions, expired, counters = result
-        assert taken == len(commands) == len(decisions)
+        _, taken, next_due, decisions, expired, counters, seats, waits = result
+        assert taken == len(commands) == len(decisions) and seats == waits == []
         assert expired == self.model.release(self.now)
         for command, decision in zip(commands, decisions):
             expected = self.model.decide(command, self.now)

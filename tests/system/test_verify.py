@@ -173,7 +173,7 @@ DOCTORED_REDIS = {
                  r"booking .*: of user eve in Redis, of user 0 in Postgres"),
     "its time": ("bookings:1", lambda r, k: change_booking(r, k, put(4, 5)),
                  r"booking .*: from 5 to 0 in Redis, from \d+ to 0 in Postgres"),
-    "its places": ("bookings:1", lambda r, k: change_booking(r, k, put(6, 3)),
+    "its places": ("bookings:1", lambda r, k: change_booking(r, k, put(8, 3)),
                    r"booking .*: it has other places in Redis than in Postgres"),
     "its extension": ("bookings:2", lambda r, k: change_booking(r, k, put(3, 0)),
                       r"booking .*: Redis says that it was not extended"),

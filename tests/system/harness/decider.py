@@ -84,7 +84,7 @@ def decoded(mapping):
 
 def booking_from(raw, fields):
     """A booking as lua/state.lua keeps it."""
-    state, user, expires, extended, created, *flat = fields
+    state, user, expires, extended, created, _seats, _payment, *flat = fields
     return {"id": raw, "user": user.decode(), "state": state, "created": created,
             "expires": expires, "extended": bool(extended),
             "lines": [tuple(flat[i:i + 3]) for i in range(0, len(flat), 3)]}

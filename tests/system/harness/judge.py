@@ -279,7 +279,7 @@ def packed(booking):
 
 
 def unpacked(data):
-    state, user, _expires, _extended, created, *flat = unpack(data)
+    state, user, _expires, _extended, created, _seats, _payment, *flat = unpack(data)
     return (state, user, created,
             {flat[i]: (flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3) if flat[i + 1]})
 
