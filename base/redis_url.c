@@ -35,9 +35,18 @@ bool redis_url_parse(const char *text, struct redis_url *url, const char **why)
 
 static bool parse_unix(struct span rest, struct redis_url *url, const char **why)
 {
-    struct span path = take_until(&rest, '?');
+    struct span path;
+    /* The path begins with the first slash: what stands before it can only be a login. */
+    const char *slash = rest.len == 0 ? NULL : memchr(rest.bytes, '/', rest.len);
+    size_t login = slash == NULL ? 0 : (size_t)(slash - rest.bytes);
 
     url->is_unix = true;
+    if (login > 0 && rest.bytes[login - 1] == '@') {
+        if (!parse_login((struct span){rest.bytes, login - 1}, url, why))
+            return false;
+        rest = (struct span){slash, rest.len - login};
+    }
+    path = take_until(&rest, '?');
     if (path.len == 0 || path.bytes[0] != '/' || !decode(path, url->host)) {
         *why = "unix:// needs an absolute path of at most 255 bytes";
         return false;

@@ -1,4 +1,5 @@
-/* redis://[user[:password]@]host[:port][/database] or unix:///path/to/socket[?db=n]. Pure. */
+/* redis://[user[:password]@]host[:port][/database] or
+ * unix://[user[:password]@]/path/to/socket[?db=n]. Pure. */
 #ifndef USHER_BASE_REDIS_URL_H
 #define USHER_BASE_REDIS_URL_H
 

@@ -34,10 +34,21 @@ daemon_settings() { # daemon_settings SECTION [LINE…]: writes conf/SECTION.con
     secret_of redis
     {
         printf '# Written at each start by ops/daemons.sh.\n[usher]\n'
-        printf 'redis = redis://:%s@127.0.0.1:%s/0\n' "$secret" "$redis_port"
+        printf 'redis = unix://:%s@%s\n' "$secret" "$(url_path "$redis_socket")"
         printf 'postgres = %s\n\n[%s]\n' "$url" "$section"
         (($# == 0)) || printf '%s\n' "$@"
     } | private_file "$conf_dir/$section.conf"
+}
+
+url_path() { # url_path PATH: percent-encoded, byte by byte
+    local LC_ALL=C path=$1 byte
+    while [[ -n $path ]]; do
+        byte=${path:0:1} path=${path:1}
+        case $byte in
+        [A-Za-z0-9/._-]) printf '%s' "$byte" ;;
+        *) printf '%%%02X' "$(($(printf '%d' "'$byte") & 255))" ;;
+        esac
+    done
 }
 
 # The tables, the roles' rights, the demo shows; each of them does nothing where it is done.

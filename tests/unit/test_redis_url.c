@@ -71,6 +71,20 @@ TEST(a_socket_is_a_path)
     assert_string_equal(parse("unix:///r.sock?").host, "/r.sock");
 }
 
+TEST(a_socket_may_have_a_login)
+{
+    struct redis_url url = parse("unix://me:p%40s%2Fs@/run/r@home.sock?db=3");
+
+    assert_true(url.is_unix);
+    assert_string_equal(url.host, "/run/r@home.sock");
+    assert_string_equal(url.user, "me");
+    assert_string_equal(url.password, "p@s/s");
+    assert_int_equal(url.database, 3);
+    assert_string_equal(parse("unix://:hush@/r.sock").password, "hush");
+    assert_string_equal(parse("unix://:hush@/r.sock").user, "");
+    assert_string_equal(parse("unix:///r@s.sock").user, "");
+}
+
 TEST(what_is_no_url_is_refused_with_a_reason)
 {
     static const char *const wrong[] = {
@@ -152,6 +166,7 @@ int main(void)
                cmocka_unit_test(the_long_form_says_all),
                cmocka_unit_test(parts_are_percent_decoded), cmocka_unit_test(odd_but_right_forms),
                cmocka_unit_test(a_socket_is_a_path),
+               cmocka_unit_test(a_socket_may_have_a_login),
                cmocka_unit_test(what_is_no_url_is_refused_with_a_reason),
                cmocka_unit_test(parts_have_a_bound));
 }
