@@ -71,14 +71,15 @@ static enum err settle_and_publish(struct allocator *a)
     return publisher_finish(&a->publisher);
 }
 
-/* What a reply key still holds is the first answer to the byte; Postgres' is made from its row. */
-static enum err look_at_reply_key(struct allocator *a, struct batch *b, size_t at)
+/* What Redis still holds is the first answer to the byte; Postgres' is made from its row. */
+static enum err look_at_answer(struct allocator *a, struct batch *b, size_t at)
 {
-    struct key key = key_reply(a->tenure.partition, b->request[at].id);
+    struct key key = key_answer(a->tenure.partition, b->request[at].id);
     struct redis_reply *reply = NULL;
+    struct span get[3];
 
     TRY(publisher_finish(&a->publisher));
-    TRY(redis_do_words(a->redis, &reply, "GET", key.text, NULL));
+    TRY(redis_do(a->redis, key_answer_get(&key, &b->request[at].id, get), get, &reply));
     if (redis_kind_of(reply) == REDIS_STRING)
         batch_answer(b, at, ORIGIN_REPEATED, redis_text(reply));
     redis_reply_free(reply);
@@ -90,7 +91,7 @@ static enum err refuse_undecided(struct allocator *a, struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
         if (b->slot[i].origin == ORIGIN_UNDECIDED)
-            TRY(look_at_reply_key(a, b, i));
+            TRY(look_at_answer(a, b, i));
         if (b->slot[i].origin == ORIGIN_UNDECIDED)
             outcome_refuse(b, i, CODE_INTERNAL);
     }
@@ -115,7 +116,7 @@ static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
     TRY(ledger_find_repeated(&a->ledger, b, wanted));
     for (size_t i = 0; i < b->count; i++)
         if (wanted[i] && b->slot[i].origin == ORIGIN_REPEATED)
-            TRY(look_at_reply_key(a, b, i));
+            TRY(look_at_answer(a, b, i));
     return ERR_NONE;
 }
 

@@ -69,14 +69,14 @@ void decider_init(struct decider *d, struct redis *redis)
 {
     memset(d, 0, sizeof *d);
     d->redis = redis;
-    buf_init(&d->blob[0], BLOB_BYTES_MAX);
-    buf_init(&d->blob[1], BLOB_BYTES_MAX);
+    for (size_t i = 0; i < BLOBS; i++)
+        buf_init(&d->blob[i], BLOB_BYTES_MAX);
 }
 
 void decider_free(struct decider *d)
 {
-    buf_free(&d->blob[0]);
-    buf_free(&d->blob[1]);
+    for (size_t i = 0; i < BLOBS; i++)
+        buf_free(&d->blob[i]);
 }
 
 enum err decider_load_scripts(struct decider *d)
@@ -205,41 +205,95 @@ static enum err read_verdict(struct decider *d, struct span bytes, size_t asked,
     return err;
 }
 
+/* Where the answers of the undecided requests would lie: the hashes first, each once, and for each
+ * request the number of its place. */
+struct places {
+    size_t hashes, count;
+    uint64_t bucket[BATCH_REQUESTS_MAX];
+    struct key key[BATCH_REQUESTS_MAX];
+    size_t of[BATCH_REQUESTS_MAX];
+};
+
+static size_t place_of_bucket(struct places *p, uint32_t partition, struct id id)
+{
+    uint64_t bucket = key_answer_bucket(id);
+
+    /* Who asks together was named together: the last bucket is nearly always the one. */
+    for (size_t i = p->hashes; i-- > 0;)
+        if (p->bucket[i] == bucket)
+            return i;
+    p->bucket[p->hashes] = bucket;
+    p->key[p->hashes] = key_answer(partition, id);
+    return p->hashes++;
+}
+
+static void find_places(struct places *p, uint32_t partition, const struct batch *batch)
+{
+    p->hashes = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->slot[i].origin == ORIGIN_UNDECIDED &&
+            key_answer_bucket(batch->request[i].id) != 0)
+            p->of[i] = place_of_bucket(p, partition, batch->request[i].id);
+    p->count = p->hashes;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->slot[i].origin != ORIGIN_UNDECIDED ||
+            key_answer_bucket(batch->request[i].id) != 0)
+            continue;
+        p->of[i] = p->count;
+        p->key[p->count++] = key_answer(partition, batch->request[i].id);
+    }
+}
+
+/* Returns how many requests are asked about. */
+static size_t pack_places(struct buf *b, const struct places *p, const struct batch *batch)
+{
+    size_t asked = 0;
+
+    for (size_t i = 0; i < batch->count; i++)
+        asked += batch->slot[i].origin == ORIGIN_UNDECIDED;
+    pack_array(b, 2);
+    pack_uint(b, p->hashes);
+    pack_array(b, asked);
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->slot[i].origin == ORIGIN_UNDECIDED)
+            pack_uint(b, p->of[i] + 1);
+    return asked;
+}
+
 enum err decider_decide(struct decider *d, const struct tenure *t, struct batch *batch,
                         const struct known *known, struct need *need, bool *later)
 {
-    static struct key keys[BATCH_REQUESTS_MAX];
-    static struct span argv[BATCH_REQUESTS_MAX + 10];
+    static struct places places;
+    static struct span argv[BATCH_REQUESTS_MAX + 11];
     struct key state = key_state(t->partition);
     struct number epoch = number_of((int64_t)t->epoch), now = number_of(batch->now_ms);
     struct number version = number_of((int64_t)batch->version), key_count;
     struct redis_reply *reply = NULL;
-    size_t asked = 0, argc = 3;
+    size_t asked, argc = 3;
 
     need->shows = need->bookings = 0;
     *later = false;
-    buf_reset(&d->blob[0]);
-    buf_reset(&d->blob[1]);
-    outcome_pack_requests(&d->blob[0], batch);
-    pack_known(&d->blob[1], known);
-    if (d->blob[0].failed || d->blob[1].failed)
-        return ERR_MEMORY;
+    find_places(&places, t->partition, batch);
+    for (size_t i = 0; i < BLOBS; i++)
+        buf_reset(&d->blob[i]);
+    outcome_pack_requests(&d->blob[BLOB_BATCH], batch);
+    pack_known(&d->blob[BLOB_KNOWN], known);
+    asked = pack_places(&d->blob[BLOB_PLACES], &places, batch);
+    for (size_t i = 0; i < BLOBS; i++)
+        if (d->blob[i].failed)
+            return ERR_MEMORY;
 
     argv[argc++] = key_span(&state);
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->slot[i].origin != ORIGIN_UNDECIDED)
-            continue;
-        keys[asked] = key_reply(t->partition, batch->request[i].id);
-        argv[argc++] = key_span(&keys[asked++]);
-    }
-    key_count = number_of((int64_t)asked + 1);
+    for (size_t i = 0; i < places.count; i++)
+        argv[argc++] = key_span(&places.key[i]);
+    key_count = number_of((int64_t)places.count + 1);
     argv[2] = span_of(key_count.text);
     argv[argc++] = span_of(epoch.text);
     argv[argc++] = span_of(t->generation);
     argv[argc++] = span_of(version.text);
     argv[argc++] = span_of(now.text);
-    argv[argc++] = buf_span(&d->blob[0]);
-    argv[argc++] = buf_span(&d->blob[1]);
+    for (size_t i = 0; i < BLOBS; i++)
+        argv[argc++] = buf_span(&d->blob[i]);
     TRY(run_script(d, SCRIPT_DECIDE, argc, argv, &reply));
     enum err err = read_verdict(d, redis_text(reply), asked, batch, need, later);
     redis_reply_free(reply);

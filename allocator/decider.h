@@ -62,11 +62,13 @@ struct need {
     struct id booking[BATCH_REQUESTS_MAX];
 };
 
+enum blob { BLOB_BATCH, BLOB_KNOWN, BLOB_PLACES, BLOBS };
+
 struct decider {
     struct redis *redis; /* borrowed */
     char sha1[SCRIPTS][41];
-    struct buf blob[2];  /* the script's arguments under construction */
-    int64_t next_due_ms; /* when the next hold expires; 0: there is none */
+    struct buf blob[BLOBS]; /* the script's arguments under construction */
+    int64_t next_due_ms;    /* when the next hold expires; 0: there is none */
 };
 
 void decider_init(struct decider *d, struct redis *redis);

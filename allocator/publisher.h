@@ -1,5 +1,5 @@
 /*
- * After COMMIT: answers to the gateways and under their reply keys, availability to readers, the
+ * After COMMIT: answers to the gateways and where Redis keeps them, availability to readers, the
  * stream trimmed behind the cursor. Everything is pipelined; publisher_finish takes the replies.
  */
 #ifndef USHER_ALLOCATOR_PUBLISHER_H

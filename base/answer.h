@@ -1,5 +1,5 @@
 /*
- * Answers: what a reply key holds, what the journal keeps, what is published. One msgpack array:
+ * Answers: what Redis and the journal keep, what is published. One msgpack array:
  *
  *   [code uint, at uint (wall ms of the decision), op uint, fingerprint str8, show uint,
  *    booking or nil, available uint or nil, detail uint]

@@ -31,8 +31,11 @@
 #define GATEWAY_NAME_BYTES_MAX 32
 
 /* How long answers are kept in Redis, and the most a client may ask to wait. */
-#define ANSWER_SECONDS 600         /* ten minutes */
-#define ANSWER_KEYED_SECONDS 86400 /* a day, where an Idempotency-Key was given */
+#define ANSWER_SECONDS 600               /* ten minutes */
+#define ANSWER_KEYED_SECONDS 86400       /* a day, where an Idempotency-Key was given */
+#define ANSWER_AFTER_DEADLINE_SECONDS 60 /* a fresh id's answer: at least until then, too */
+#define ANSWER_BUCKET_MS 128             /* fresh ids made within it: answers in one hash */
+#define AHEAD_MS_MAX 60000               /* by how much a gateway's clock may be ahead of others */
 #define WAIT_SECONDS_MAX 30
 #define DEADLINE_MS_DEFAULT 30000
 #define DEADLINE_MS_MAX 600000

@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "bounds.h"
+
 static void add(struct key *key, const char *text);
-static void add_number(struct key *key, uint32_t n);
+static void add_number(struct key *key, uint64_t n);
 static struct key of_partition(uint32_t partition, const char *name);
 static void add_id(struct key *key, struct id id);
 
@@ -26,14 +28,6 @@ struct key key_status(uint32_t partition)
 struct key key_generations(uint32_t partition)
 {
     return of_partition(partition, "generations");
-}
-
-struct key key_reply(uint32_t partition, struct id id)
-{
-    struct key key = of_partition(partition, "reply:");
-
-    add_id(&key, id);
-    return key;
 }
 
 struct key key_queued(uint32_t partition, struct id id)
@@ -78,6 +72,35 @@ struct key key_show_channel(uint32_t show)
     return key;
 }
 
+uint64_t key_answer_bucket(struct id id)
+{
+    if (id_is_keyed(id) || id_made_ms(id) == ID_EPOCH_MS)
+        return 0;
+    return (uint64_t)(id_made_ms(id) / ANSWER_BUCKET_MS);
+}
+
+struct key key_answer(uint32_t partition, struct id id)
+{
+    uint64_t bucket = key_answer_bucket(id);
+    struct key key = of_partition(partition, bucket != 0 ? "answers:" : "reply:");
+
+    if (bucket != 0)
+        add_number(&key, bucket);
+    else
+        add_id(&key, id);
+    return key;
+}
+
+size_t key_answer_get(const struct key *answer, const struct id *id, struct span argv[3])
+{
+    bool is_field = key_answer_bucket(*id) != 0;
+
+    argv[0] = is_field ? SPAN("HGET") : SPAN("GET");
+    argv[1] = (struct span){answer->text, answer->len};
+    argv[2] = (struct span){(const char *)id->bytes, ID_BYTES};
+    return is_field ? 3 : 2;
+}
+
 static struct key of_partition(uint32_t partition, const char *name)
 {
     struct key key;
@@ -100,9 +123,9 @@ static void add(struct key *key, const char *text)
     key->len += n;
 }
 
-static void add_number(struct key *key, uint32_t n)
+static void add_number(struct key *key, uint64_t n)
 {
-    char digits[11];
+    char digits[21];
     size_t at = sizeof(digits) - 1;
 
     digits[at] = '\0';

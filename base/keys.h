@@ -7,7 +7,8 @@
  *   usher:{p}:state               hash      epoch, generation, version, clean, now, published
  *   usher:{p}:status              hash      what the allocator reports of itself (expires)
  *   usher:{p}:generations         set       namespaces that may hold keys
- *   usher:{p}:reply:<id>          string    an answer (expires)
+ *   usher:{p}:answers:<bucket>    hash      fresh id (16 bytes) → answer (expires)
+ *   usher:{p}:reply:<id>          string    the answer of any other id (expires)
  *   usher:{p}:queued:<id>         string    a keyed request that was answered 202: its deadline
  *   usher:{p}:availability:<show> string    committed availability, for readers
  *   usher:{p}:<generation>:…                the decision script's own state
@@ -24,6 +25,7 @@
 
 #include <stdint.h>
 
+#include "buf.h"
 #include "id.h"
 
 #define KEY_NAME_BYTES_MAX 128
@@ -36,11 +38,22 @@ struct key key_requests(uint32_t partition);
 struct key key_state(uint32_t partition);
 struct key key_status(uint32_t partition);
 struct key key_generations(uint32_t partition);
-struct key key_reply(uint32_t partition, struct id id);
 struct key key_queued(uint32_t partition, struct id id);
 struct key key_availability(uint32_t partition, uint32_t show);
 struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
 struct key key_replies_channel(const char *gateway);
 struct key key_show_channel(uint32_t show);
+
+/*
+ * Where an answer lies. A fresh id tells when it was made, and the answers of all ids made within
+ * ANSWER_BUCKET_MS are fields of one hash: a batch is written with one command, a field costs a
+ * fraction of a key, and a hash stays small enough to be freed unnoticed. An id that does not tell
+ * it, being keyed or made under a clock that stands before ids begin, has a key of its own: those
+ * made by a clock that stands would fill one hash for ever.
+ */
+uint64_t key_answer_bucket(struct id id);                /* 0: a key of its own */
+struct key key_answer(uint32_t partition, struct id id); /* its own key, or its bucket's */
+/* The command that reads it: GET key, or HGET bucket id. Returns argc; argv borrows from both. */
+size_t key_answer_get(const struct key *answer, const struct id *id, struct span argv[3]);
 
 #endif

@@ -20,7 +20,7 @@ static int judge(const struct answer *answer, uint32_t partition);
 int refresh_show(struct context *context, uint32_t show, uint32_t partition, int64_t wait_seconds)
 {
     char name[GATEWAY_NAME_BYTES_MAX + 1] = "usherctl-";
-    random_hex(name + 9, 16); /* nobody listens there: the answer's key is looked at instead */
+    random_hex(name + 9, 16); /* nobody listens there: the answer is looked for instead */
     int64_t now_ms = clock_wall_ms();
     struct request request = {
         .id = id_fresh(show, now_ms, wait_seconds * 1000, random_u64()),
@@ -64,11 +64,12 @@ static int enqueue(struct context *context, const struct request *request, uint3
 
 static int await(struct context *context, const struct request *request, uint32_t partition)
 {
-    struct key key = key_reply(partition, request->id);
-    struct span get[] = {SPAN("GET"), {key.text, key.len}};
+    struct key key = key_answer(partition, request->id);
+    struct span get[3];
+    size_t words = key_answer_get(&key, &request->id, get);
     while (clock_wall_ms() <= request->deadline_ms + GRACE_MS) {
         struct redis_reply *reply;
-        if (redis_do(context->redis, 2, get, &reply))
+        if (redis_do(context->redis, words, get, &reply))
             return context_fail_redis(context, "awaiting the allocator's answer");
         if (redis_kind_of(reply) == REDIS_STRING) {
             struct answer answer;

@@ -4,7 +4,7 @@
  *
  *   exchange ─▶ routes ─▶ bookings, seeds ─▶ commands ─▶ enqueue ─▶ (the stream)
  *                  │                            │
- *                  └─▶ reads, requests, …       └─▶ waiters ◀─ (the channel, the reply keys)
+ *                  └─▶ reads, requests, …       └─▶ waiters ◀─ (the channel, answers kept)
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * GET /v1/requests/{id}: the answer that the command's POST would have had.
  *
- * Looked for under its reply key, then in Postgres, where what was granted stays for ever. If it is
- * nowhere, it is undecided, or was never asked, or its refusal is not kept any more. A fresh id
+ * Looked for where Redis keeps it, then in Postgres, where what was granted stays for ever. If it
+ * is nowhere, it is undecided, or was never asked, or its refusal is not kept any more. A fresh id
  * tells its own deadline, a keyed one left a mark when it was answered 202. Past the deadline it
  * has timed out for good once the partition's own clock, read in the same snapshot that shows no
  * such booking, is past it too: nothing is granted after that. A refusal may be committed by then
@@ -27,7 +27,6 @@
 #include "gateway/waiters.h"
 
 #define LOOK_FIRST_MS 20
-#define AHEAD_MS_MAX 60000 /* a fresh id may come from a gateway whose clock is ahead of ours */
 #define ORIGIN_BYTES_MAX 65536
 
 static const struct statement request_by_id = {
@@ -38,6 +37,7 @@ static const struct statement request_by_id = {
 enum column { COLUMN_NOW, COLUMN_VERSION, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
 
 static void on_keys(void *context, const struct redis_value *reply);
+static void on_answer(void *context, const struct redis_value *reply);
 static void on_row(void *context, enum err err, const struct postgres_rows *rows);
 static void on_published(void *context, const struct redis_value *reply);
 static void on_last_look(void *context, const struct redis_value *reply);
@@ -67,8 +67,8 @@ static bool is_plausible(struct id id, int64_t now_ms)
     int64_t made_ms = id_made_ms(id), deadline_ms = id_deadline_ms(id);
     int64_t kept_ms = made_ms + ANSWER_SECONDS * 1000;
 
-    if (deadline_ms + 60000 > kept_ms)
-        kept_ms = deadline_ms + 60000;
+    if (deadline_ms + ANSWER_AFTER_DEADLINE_SECONDS * 1000 > kept_ms)
+        kept_ms = deadline_ms + ANSWER_AFTER_DEADLINE_SECONDS * 1000;
     return made_ms <= now_ms + AHEAD_MS_MAX && now_ms <= kept_ms;
 }
 
@@ -93,13 +93,25 @@ static void ask(struct task *task, size_t argc, const struct span *argv,
         done(task, NULL);
 }
 
+static void ask_answer(struct task *task,
+                       void (*done)(void *context, const struct redis_value *reply))
+{
+    struct key key = key_answer(task->partition, task->id);
+    struct span argv[3];
+
+    ask(task, key_answer_get(&key, &task->id, argv), argv, done);
+}
+
 static void ask_redis(struct task *task)
 {
-    struct key reply = key_reply(task->partition, task->id);
+    struct key answer = key_answer(task->partition, task->id);
     struct key queued = key_queued(task->partition, task->id);
-    struct span argv[] = {SPAN("MGET"), {reply.text, reply.len}, {queued.text, queued.len}};
+    struct span argv[] = {SPAN("MGET"), {answer.text, answer.len}, {queued.text, queued.len}};
 
-    ask(task, 3, argv, on_keys);
+    if (id_is_keyed(task->id))
+        ask(task, 3, argv, on_keys);
+    else
+        ask_answer(task, on_answer);
 }
 
 void get_request(struct task *task)
@@ -147,6 +159,15 @@ static void tell_bytes(struct task *task, struct span bytes)
         reply_problem(task, 500, CODE_INTERNAL, "The answer cannot be read", NULL, 0);
 }
 
+/* Redis has no answer. Before its deadline it is most likely undecided: who waits need not trouble
+ * Postgres before the end of the wait, and a crowd that waits must not. */
+static void look_further(struct task *task, bool is_known)
+{
+    if (!is_known || task->deadline_ms <= clock_wall_ms() || !await_decision(task))
+        ask_postgres(task);
+}
+
+/* A keyed id's: its answer and its mark. */
 static void on_keys(void *context, const struct redis_value *reply)
 {
     struct task *task = context;
@@ -160,14 +181,23 @@ static void on_keys(void *context, const struct redis_value *reply)
         return;
     }
     task->deadline_ms = 0;
-    if (!id_is_keyed(task->id))
-        task->deadline_ms = id_deadline_ms(task->id);
-    else if (known && text_u64(redis_text(redis_at(*reply, 1)), INT64_MAX, &deadline_ms))
+    if (known && text_u64(redis_text(redis_at(*reply, 1)), INT64_MAX, &deadline_ms))
         task->deadline_ms = (int64_t)deadline_ms;
-    /* Before its deadline it is most likely undecided: who waits need not trouble Postgres before
-     * the end of the wait, and a crowd that waits must not. */
-    if (!known || task->deadline_ms <= clock_wall_ms() || !await_decision(task))
-        ask_postgres(task);
+    look_further(task, known);
+}
+
+/* A fresh id's, which tells its deadline itself. */
+static void on_answer(void *context, const struct redis_value *reply)
+{
+    struct task *task = context;
+
+    if (!task_resume(task))
+        return;
+    task->deadline_ms = id_deadline_ms(task->id);
+    if (reply != NULL && redis_kind(*reply) == REDIS_STRING)
+        tell_bytes(task, redis_text(*reply));
+    else
+        look_further(task, reply != NULL && redis_kind(*reply) == REDIS_NIL);
 }
 
 static void on_decided(struct task *task, const struct answer *answer, bool repeated)
@@ -204,12 +234,10 @@ static void tell_absence(struct task *task, int64_t now_ms, int64_t version)
         ask(task, 3, argv, on_published);
 }
 
-/* Answers are sent before their version is stamped: so first the stamp, then the key. */
+/* Answers are sent before their version is stamped: so first the stamp, then the answer. */
 static void on_published(void *context, const struct redis_value *reply)
 {
     struct task *task = context;
-    struct key key = key_reply(task->partition, task->id);
-    struct span argv[] = {SPAN("GET"), {key.text, key.len}};
     uint64_t published = 0;
 
     if (!task_resume(task))
@@ -219,7 +247,7 @@ static void on_published(void *context, const struct redis_value *reply)
     else if (!text_u64(redis_text(*reply), INT64_MAX, &published) || published < task->committed)
         tell_undecided(task);
     else
-        ask(task, 2, argv, on_last_look);
+        ask_answer(task, on_last_look);
 }
 
 static void on_last_look(void *context, const struct redis_value *reply)

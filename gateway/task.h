@@ -44,7 +44,7 @@ enum wait_phase {
     WAIT_NONE,      /* not in the table of waiters */
     WAIT_ACCEPTED,  /* for the stream to have it (respond-async) */
     WAIT_DECIDED,   /* for the decision */
-    WAIT_LAST_LOOK, /* its time is over; the reply key is being looked at once more */
+    WAIT_LAST_LOOK, /* its time is over; its answer is being looked for once more */
 };
 
 struct task {
@@ -84,7 +84,7 @@ struct task {
     uint32_t partition;
     struct list due; /* in a slot of the wheel */
     int64_t wait_until_us;
-    int64_t look_ms; /* pause before the next look at the reply key */
+    int64_t look_ms; /* pause before the next look for the answer */
 };
 
 struct task_pool {

@@ -21,19 +21,24 @@
 #define SLOTS 4096        /* times TICK_MS: more than anyone may wait */
 #define LOOK_AGAIN_MS 200 /* after messages may have been lost */
 #define LOOK_MS_MAX 2000
-#define LOOK_MS_MAX_UNTOLD                                                                         \
-    250                   /* for those whom no message tells: they did not send the request        \
-                           */
-#define LOOK_KEYS_MAX 128 /* reply keys asked for at once */
+/* For those whom no message tells: they did not send the request. */
+#define LOOK_MS_MAX_UNTOLD 250
+#define LOOK_IDS_MAX 128 /* answers asked for at once */
 #define LOOKS_PER_TICK 64
 #define LOOKS_UNDER_WAY_MAX 64
 
-/* A question for some reply keys of one partition. */
+/* A question for some answers of one partition, in as many commands as they lie in places. */
 struct look {
     struct waiters *waiters;
     uint32_t partition;
     size_t count;
-    struct id id[LOOK_KEYS_MAX];
+    struct id id[LOOK_IDS_MAX];
+    struct look_part {
+        struct look *look;
+        struct id *id;
+        size_t count;
+    } part[LOOK_IDS_MAX];
+    size_t holders; /* commands under way, and whoever fills or sends it */
 };
 
 struct waiters {
@@ -331,43 +336,82 @@ static void end_last_looks(struct waiters *w, struct id id)
         task->awaited->undecided(task);
 }
 
-static void on_looked(void *context, const struct redis_value *reply)
+static void look_give(struct look *look)
 {
-    struct look *look = context;
-    struct waiters *w = look->waiters;
-    bool known = reply != NULL && redis_count(*reply) == look->count;
-
-    w->looks_under_way--;
-    for (size_t i = 0; i < look->count; i++) {
-        struct redis_value v = known ? redis_at(*reply, i) : (struct redis_value){NULL};
-        if (known && redis_kind(v) == REDIS_STRING)
-            waiters_tell(w, look->id[i], redis_text(v), false, false);
-        else
-            end_last_looks(w, look->id[i]);
-    }
+    if (--look->holders > 0)
+        return;
+    look->waiters->looks_under_way--;
     free(look);
 }
 
-/* Send what is gathered. If it cannot be sent, that is the same as nothing found. */
+static void on_looked(void *context, const struct redis_value *reply)
+{
+    struct look_part *part = context;
+    struct look *look = part->look;
+    bool known = reply != NULL && redis_count(*reply) == part->count;
+
+    for (size_t i = 0; i < part->count; i++) {
+        struct redis_value v = known ? redis_at(*reply, i) : (struct redis_value){NULL};
+        if (known && redis_kind(v) == REDIS_STRING)
+            waiters_tell(look->waiters, part->id[i], redis_text(v), false, false);
+        else
+            end_last_looks(look->waiters, part->id[i]);
+    }
+    look_give(look);
+}
+
+/* MGET of keys, or HMGET of one bucket's fields. If it cannot be sent, that is the same as nothing
+ * found. */
+static void part_send(struct look_part *part, bool may_send)
+{
+    struct look *look = part->look;
+    struct key key[LOOK_IDS_MAX];
+    struct span argv[LOOK_IDS_MAX + 2];
+    struct redis_command command = {0, argv, on_looked, part};
+    bool are_fields = key_answer_bucket(part->id[0]) != 0;
+
+    argv[command.argc++] = are_fields ? SPAN("HMGET") : SPAN("MGET");
+    for (size_t i = 0; i < part->count; i++) {
+        if (i == 0 || !are_fields) {
+            key[i] = key_answer(look->partition, part->id[i]);
+            argv[command.argc++] = (struct span){key[i].text, key[i].len};
+        }
+        if (are_fields)
+            argv[command.argc++] = (struct span){(const char *)part->id[i].bytes, ID_BYTES};
+    }
+    look->holders++;
+    if (!may_send || !redis_link_command(look->waiters->gateway->redis, &command))
+        on_looked(part, NULL);
+}
+
+static int compare_buckets(const void *a, const void *b)
+{
+    uint64_t x = key_answer_bucket(*(const struct id *)a);
+    uint64_t y = key_answer_bucket(*(const struct id *)b);
+
+    return (x > y) - (x < y);
+}
+
+/* Send what is gathered: a command for each bucket, and one for all keys of one answer. */
 static void look_send(struct waiters *w)
 {
     struct look *look = w->look;
-    struct key key[LOOK_KEYS_MAX];
-    struct span argv[LOOK_KEYS_MAX + 1];
-    struct redis_command command = {0, argv, on_looked, look};
 
     w->look = NULL;
     if (look == NULL)
         return;
-    argv[command.argc++] = SPAN("MGET");
-    for (size_t i = 0; i < look->count; i++) {
-        key[i] = key_reply(look->partition, look->id[i]);
-        argv[command.argc++] = (struct span){key[i].text, key[i].len};
-    }
     w->looks_under_way++;
-    if (w->looks_under_way > LOOKS_UNDER_WAY_MAX ||
-        !redis_link_command(w->gateway->redis, &command))
-        on_looked(look, NULL);
+    bool may_send = w->looks_under_way <= LOOKS_UNDER_WAY_MAX;
+    qsort(look->id, look->count, sizeof *look->id, compare_buckets);
+    for (size_t i = 0, at = 0; i < look->count; i += look->part[at++].count) {
+        struct look_part *part = &look->part[at];
+        *part = (struct look_part){look, &look->id[i], 1};
+        while (i + part->count < look->count &&
+               compare_buckets(part->id, part->id + part->count) == 0)
+            part->count++;
+        part_send(part, may_send);
+    }
+    look_give(look);
 }
 
 static bool look_add(struct waiters *w, uint32_t partition, struct id id)
@@ -375,7 +419,7 @@ static bool look_add(struct waiters *w, uint32_t partition, struct id id)
     /* A crowd that awaits one decision asks for it once. */
     if (w->look != NULL && id_equal(w->look->id[w->look->count - 1], id))
         return true;
-    if (w->look != NULL && (w->look->count == LOOK_KEYS_MAX || w->look->partition != partition))
+    if (w->look != NULL && (w->look->count == LOOK_IDS_MAX || w->look->partition != partition))
         look_send(w);
     if (w->look == NULL) {
         w->look = malloc(sizeof *w->look);
@@ -384,6 +428,7 @@ static bool look_add(struct waiters *w, uint32_t partition, struct id id)
         w->look->waiters = w;
         w->look->partition = partition;
         w->look->count = 0;
+        w->look->holders = 1;
     }
     w->look->id[w->look->count++] = id;
     return true;

@@ -2,7 +2,7 @@
  * Who awaits which decision. Several tasks may await one id.
  *
  * Messages on the channel tell most decisions. They are a hint only: whoever has waited for a while
- * has its reply key looked at, less often as time goes, and once more before its wait ends.
+ * has its answer looked for, less often as time goes, and once more before its wait ends.
  */
 #ifndef USHER_GATEWAY_WAITERS_H
 #define USHER_GATEWAY_WAITERS_H
@@ -38,7 +38,7 @@ void waiters_entry_refused(struct waiters *waiters, struct id id, const char *wh
 /* A keyed request that is answered undecided leaves a mark, so that any gateway knows of it. */
 void waiters_mark_queued(struct gateway *gateway, const struct task *task);
 
-/* Messages may have been lost: look at everybody's reply key soon. */
+/* Messages may have been lost: look for everybody's answer soon. */
 void waiters_look_soon(struct waiters *waiters);
 
 /* End all waits now, as if their time were over. */

@@ -1,13 +1,15 @@
 -- decide: one batch of requests, in order. This follows model.lua, state.lua and operations.lua.
 --
 --   KEYS[1]      usher:{p}:state
---   KEYS[2 …]    the reply key of each request, in order
---   ARGV         epoch, generation, version (that this run makes), now (ms), batch, known
+--   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
+--   ARGV         epoch, generation, version (that this run makes), now (ms), batch, known, places
 --     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
 --                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND booking; CANCEL booking,
 --                tier, quantity
 --     known      msgpack [{booking id → [state, user]}, {show → true}], what an earlier run NEEDed:
 --                bookings that are not live, shows that this partition does not have
+--     places     msgpack [hashes, [place …]]: how many of the places are hashes, and for each
+--                request the number of its own (1: KEYS[2])
 --
 -- Returns msgpack, one of
 --   ['FENCED', epoch]                      another owner has the partition; nothing was changed
@@ -57,6 +59,34 @@ local function add_to_list(lists, number, item)
     local list = lists.of[number]
     list[#list + 1] = item
   end
+end
+
+-- The answers that these ids got before: position in the batch → answer, or false.
+local function answers_before(requests, places)
+  local hashes, answered = places[1], {}
+  local positions, fields, keys, alone = {}, {}, {}, {}
+  for i, place in ipairs(places[2]) do
+    if place > hashes then
+      keys[#keys + 1], alone[#alone + 1] = KEYS[place + 1], i
+    elseif positions[place] then
+      local at = #fields[place] + 1
+      positions[place][at], fields[place][at] = i, requests[i][ID]
+    else
+      positions[place], fields[place] = {i}, {requests[i][ID]}
+    end
+  end
+  local function note(answers, whose)
+    for at, answer in ipairs(answers) do
+      answered[whose[at]] = answer
+    end
+  end
+  for place = 1, hashes do
+    note(redis.call('HMGET', KEYS[place + 1], unpack(fields[place])), positions[place])
+  end
+  if #keys > 0 then
+    note(redis.call('MGET', unpack(keys)), alone)
+  end
+  return answered
 end
 
 -- What the due holds and the requests can touch.
@@ -155,7 +185,7 @@ local function decide()
   end
   local answered = {}
   if #requests > 0 then
-    answered = redis.call('MGET', unpack(KEYS, 2))
+    answered = answers_before(requests, cmsgpack.unpack(ARGV[7]))
   end
   local known = cmsgpack.unpack(ARGV[6])
   local unloaded = gather_batch(due, requests, answered, known[2])

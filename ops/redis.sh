@@ -16,7 +16,8 @@ redis_prepare() {
 }
 
 # The append-only file holds what is asked and not yet decided; Postgres holds the truth. Nothing
-# is evicted: at the limit a write is refused, and the gateway says so.
+# is evicted: at the limit a write is refused, and the gateway says so. Thousands of answers expire
+# at once: a thread beside frees them.
 redis_settings() {
     local kib
     kib=$(awk '/^MemTotal:/ { print int($2 / 2) }' /proc/meminfo)
@@ -39,6 +40,7 @@ auto-aof-rewrite-min-size 256mb
 aof-load-truncated yes
 maxmemory ${kib}kb
 maxmemory-policy noeviction
+lazyfree-lazy-expire yes
 CONF
 }
 

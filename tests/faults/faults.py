@@ -345,8 +345,9 @@ def is_commit(data):
 
 
 def is_decide(data):
-    """The decision script with at least one request's reply key."""
-    return b"EVALSHA" in data and b"}:reply:" in data[data.rindex(b"EVALSHA"):]
+    """The decision script with at least one request: it names where its answer would lie."""
+    script = data[data.rindex(b"EVALSHA"):] if b"EVALSHA" in data else b""
+    return b"}:answers:" in script or b"}:reply:" in script
 
 
 @fault(lasting=(0.5, 0.5), weight=2)

@@ -18,6 +18,7 @@ import checker
 import faults
 import schedule
 from clients import Crowd
+from harness.answers import Answers
 from harness.words import (BOOK, GRANTED, HOLD, Keys, Reply, fresh_id, id_bytes, id_text, pack,
                            unpack)
 from history import History, load
@@ -54,7 +55,8 @@ class Quiet:
         assert checker.wait_for_rest(self.connection, self.redis) is None
         for allocator in self.venue.allocators:  # nobody mends what is spoiled
             allocator.stop()
-        self.dump = {key: self.redis.dump(key) for key in self.redis.keys()}
+        self.dump = {key: (self.redis.dump(key), max(self.redis.pttl(key), 0))
+                     for key in self.redis.keys()}
 
     def evidence(self, history=None, connection=None, witness=None):
         return checker.Evidence(history or self.history, connection or self.connection, self.redis,
@@ -67,8 +69,8 @@ class Quiet:
 
     def restore_redis(self):
         self.redis.flushall()
-        for key, value in self.dump.items():
-            self.redis.restore(key, 0, value)
+        for key, (value, left_ms) in self.dump.items():
+            self.redis.restore(key, left_ms, value)
 
     def close(self):
         self.witness.close()
@@ -648,7 +650,12 @@ def an_entry_left_in_the_stream(_clean, client):
 def a_refusal_for_somebody_who_has_a_booking(clean, client):
     raw = next(raw for raw, b in clean.bookings.items() if b["show"] == 1)
     refused = next(d for d in clean.first.values() if d.reply.code != GRANTED)
-    client.set(Keys(1).reply(raw), refused.bytes)
+    Answers(client).put(raw, refused.bytes)
+
+
+@doctored("redis", "redis_equals_postgres")
+def answers_that_stay_for_ever(_clean, client):
+    client.persist(next(client.scan_iter(match=Keys(1).answers("*"), count=1000)))
 
 
 @doctored("redis", "redis_equals_postgres")
@@ -674,7 +681,7 @@ UNCLEAN = f'{SCRIPT}"HSET" {STATE} "clean" "0"'
 
 
 def decide(epoch):
-    return f'{CLIENT}"EVALSHA" "abc" "2" {STATE} "usher:{{1}}:reply:x" "{epoch}" "7" "3" "0"'
+    return f'{CLIENT}"EVALSHA" "abc" "2" {STATE} "usher:{{1}}:answers:1" "{epoch}" "7" "3" "0"'
 
 
 def test_the_witness_of_redis_is_silent_about_an_owner():

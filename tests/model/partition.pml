@@ -617,7 +617,7 @@ inline mend_stream(me)
     a[me].at = REPLAY
 }
 
-/* An answer leaves: its reply key is set, and whoever waits is told. */
+/* An answer leaves: Redis keeps it, and whoever waits is told. */
 inline publish_one(who, what)
 {
     assert(BITS2(pg_decisions, who) == what); /* 2, 3: what is told is the decision in Postgres */

@@ -7,8 +7,8 @@ import pytest
 from harness.process import wait_until
 from harness.stream import Stream
 from harness.words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXTEND,
-                           GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, KEY_REUSED, NOT_FOUND,
-                           REFRESH, SOLD_OUT, TIMED_OUT, Reply, id_text, pack, unpack)
+                           GRANTED, HELD, HOLD, HOLD_EXPIRED, ID_EPOCH_MS, ILLEGAL_STATE, KEY_REUSED,
+                           NOT_FOUND, REFRESH, SOLD_OUT, TIMED_OUT, Reply, fresh_id, id_text, pack, unpack)
 
 
 @pytest.fixture
@@ -66,16 +66,16 @@ def test_a_booking_and_its_changes_in_one_entry(partition):
 
 
 def test_a_repeated_id(world, partition):
-    """In the same entry, in a later one, after the reply key is gone, and with another body."""
+    """In the same entry, in a later one, after Redis' answer is gone, and with another body."""
     first = partition.request(BOOK, user="ann", key="k")
     partition.append(first, first)
-    before = wait_until("the reply", lambda: partition.redis.get(partition.keys.reply(first[0])))
+    before = wait_until("the reply", lambda: partition.answers.get(first[0]))
     partition.append(first)
     other = partition.request(BOOK, user="ann", lines=[(1, 2)], key="k")
     partition.append(other)
     partition.ask(BOOK, user="fence 1")
-    assert partition.redis.get(partition.keys.reply(first[0])) == before
-    partition.redis.delete(partition.keys.reply(first[0]))
+    assert partition.answers.get(first[0]) == before
+    partition.answers.forget(first[0])
     partition.append(first)
     again = partition.answer(first[0])
     assert again.code == GRANTED and again.booking["user"] == "ann"
@@ -239,14 +239,74 @@ def test_nonsense_in_the_stream(partition):
     good = partition.request(BOOK, user="bob")
     partition.redis.xadd(partition.keys.requests, {"b": pack([good[1], [1]])})
     assert partition.ask(BOOK, user="cid").code == GRANTED
-    assert partition.redis.get(partition.keys.reply(good[0])) is None
+    assert partition.answers.get(good[0]) is None
 
 
 def test_answers_expire_by_their_kind(partition):
+    now = int(time.time() * 1000)
     keyed = partition.request(BOOK, user="ann", key="k")
-    fresh = partition.request(BOOK, user="bob")
-    partition.append(keyed, fresh)
-    for (raw, _), seconds in ((keyed, 86400), (fresh, 600)):
+    fresh = partition.request(BOOK, user="bob", raw=fresh_id(1, now - 5000))
+    distant = partition.request(BOOK, user="cid", deadline_ms=600000)
+    early, late = (partition.request(BOOK, user="dan", raw=fresh_id(1, at, 600000))
+                   for at in (ID_EPOCH_MS, now + 10 ** 11))  # by clocks that are wrong
+    kinds = ((keyed, 86400), (fresh, 600), (distant, 661), (early, 600), (late, 720))
+    partition.append(*(request for request, _ in kinds))
+    for (raw, _), seconds in kinds:
         partition.answer(raw)
-        left = partition.redis.ttl(partition.keys.reply(raw))
+        left = partition.answers.seconds_left(raw)
         assert seconds - 60 < left <= seconds, id_text(raw)
+
+
+def together(partition, count):
+    """Requests whose answers lie in one hash, and its key."""
+    made = int(time.time() * 1000)
+    requests = [partition.request(BOOK, show=2, user=f"user {n}", raw=fresh_id(2, made))
+                for n in range(count)]
+    return requests, partition.keys.answer(requests[0][0])[0]
+
+
+def test_answers_made_together_lie_together(partition):
+    """In a table from the first on: Redis would search a list of them from end to end."""
+    requests, key = together(partition, 3)
+    keyed = partition.request(BOOK, show=2, user="zoe", key="z")
+    partition.append(*requests, keyed)
+    assert [partition.answer(raw).code for raw, _ in [*requests, keyed]] == [GRANTED] * 4
+    assert set(partition.redis.hkeys(key)) == {b"", *(raw for raw, _ in requests)}
+    assert partition.redis.object("ENCODING", key) == b"hashtable"
+    assert partition.redis.type(partition.keys.reply(keyed[0])) == b"string"
+
+
+def test_a_hash_of_answers_never_lives_shorter(partition):
+    """Nor for ever: who finds it without an end gives it one."""
+    (first, second, third, fourth), key = together(partition, 4)
+    for request, change, least, most in (
+            (first, lambda: None, 540, 600),
+            (second, lambda: partition.redis.expire(key, 5000), 4900, 5000),
+            (third, lambda: partition.redis.expire(key, 50), 540, 600),
+            (fourth, lambda: partition.redis.persist(key), 540, 600)):
+        change()
+        partition.append(request)
+        partition.answer(request[0])
+        assert least < partition.answers.seconds_left(request[0]) <= most
+    assert len(partition.redis.hkeys(key)) == 5
+    partition.redis.delete(key)  # as if it had expired: who comes later makes it again
+    late = partition.request(BOOK, show=2, user="late", raw=first[0][:15] + b"?")
+    partition.append(late)
+    assert partition.answer(late[0]).code == GRANTED
+    assert 540 < partition.redis.ttl(key) <= 600
+
+
+def test_a_repeated_fresh_id(partition):
+    """In the same entry and in later ones; granted, and refused before there was a place again."""
+    requests, _ = together(partition, 2)
+    partition.append(requests[0], requests[0])
+    partition.append(requests[0], requests[1])
+    assert [partition.answer(raw).code for raw, _ in requests] == [GRANTED] * 2
+    many = partition.request(BOOK, show=2, user="max", lines=[(1, 49)])
+    partition.append(many)
+    assert partition.answer(many[0]).code != GRANTED
+    first = partition.answers.get(many[0])
+    assert partition.ask(CANCEL, show=2, booking=requests[0][0], user="").code == GRANTED
+    partition.append(many, requests[1])
+    partition.ask(BOOK, user="fence")
+    assert partition.answers.get(many[0]) == first

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from harness.answers import Answers
 from harness.client import parse_answers, raw_exchange
 from harness.process import patience, wait_until
-from harness.words import fresh_id, id_bytes, id_text
+from harness.words import BOOK, NOT_ENOUGH, fresh_id, id_bytes, id_text, keyed_id, pack
 
 
 @pytest.fixture
@@ -339,6 +340,26 @@ def test_polling_gives_refusals_too(client):
     path = client.book("duo", "ann", "GA", 9, prefer="respond-async").header("Location")
     final = client.get(path, prefer="wait=10")
     assert (final.status, final.code) == (409, "NOT_ENOUGH")
+
+
+def test_who_waits_finds_the_answer_wherever_it_lies(sale, client):
+    """Nobody is told: requests that this gateway never saw, decided by an allocator of our own."""
+    now = int(time.time() * 1000)
+    show = client.get("/v1/shows/duo").json["id"]
+    ids = [fresh_id(show, now - 40 * place, 60000) for place in range(11)]
+    ids += [keyed_id(show, place) for place in range(3)]
+    answers = Answers(sale.redis_client())
+    for raw in ids[11:]:  # keyed ones are known by the mark that a 202 left
+        answers.redis.set(f"usher:{{1}}:queued:{id_text(raw)}", now + 60000, ex=600)
+    paths = [f"/v1/requests/{id_text(raw)}" for raw in ids]
+
+    def decide():
+        for place, raw in enumerate(ids):
+            answers.put(raw, pack([NOT_ENOUGH, now, BOOK, b"f" * 8, show, None, None, place]))
+    waiting = [lambda path=path: sale.client().get(path, prefer="wait=20") for path in paths]
+    *found, _ = parallel(*waiting, lambda: time.sleep(0.5) or decide())
+    assert [answer.code for answer in found] == ["NOT_ENOUGH"] * 14
+    assert len({json.dumps(answer.json) for answer in found}) == 14
 
 
 def test_wait_ends_and_the_decision_follows(sale, client):

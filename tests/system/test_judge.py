@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness import judge
+from harness.answers import Answers
 from harness.judge import Ask
 from harness.stream import Stream
 from harness.words import BOOK, CANCEL, CONFIRM, HOLD, id_text, pack, unpack
@@ -104,6 +105,7 @@ def doctored_redis(redis, generation):
     """Each breaks one thing; name → deed."""
     key = f"usher:{{1}}:{generation}:"
     raw, data = next(iter(redis.hgetall(f"{key}bookings:1").items()))
+    answers = Answers(redis)
 
     def change(index, value):
         fields = unpack(data)
@@ -128,11 +130,11 @@ def doctored_redis(redis, generation):
         "unclean": lambda: redis.hset("usher:{1}:state", "clean", 0),
         "unpublished": lambda: redis.hset("usher:{1}:state", "published", 1),
         "availability": lambda: redis.set("usher:{1}:availability:1", pack([1, 1, [[1, 40, 9, 0, 31, 0]]])),
-        "a false refusal": lambda: redis.set(
-            f"usher:{{1}}:reply:{id_text(raw)}", pack([1, 1, 1, b"f" * 8, 1, None, None, 0])),
-        "a false grant": lambda: redis.set(
-            f"usher:{{1}}:reply:{id_text(raw[:15] + b'?')}",
-            redis.get(f"usher:{{1}}:reply:{id_text(raw)}")),
+        "a false refusal": lambda: answers.put(raw, pack([1, 1, 1, b"f" * 8, 1, None, None, 0])),
+        "a false grant": lambda: answers.put(raw[:15] + b"?", answers.get(raw)),
+        "another false refusal": lambda: redis.set(
+            answers.keys.reply(raw), pack([1, 1, 1, b"f" * 8, 1, None, None, 0]), ex=600),
+        "an answer for ever": lambda: redis.persist(answers.keys.answer(raw)[0]),
         "undecided": lambda: redis.xadd("usher:{1}:requests", {"b": pack([])}),
         "nothing left": redis.flushall,
     }
@@ -141,13 +143,13 @@ def doctored_redis(redis, generation):
 def test_doctored_redis(quiet):
     redis = quiet.redis_client()
     generation = quiet.value("SELECT generation FROM partitions")
-    saved = {key: redis.dump(key) for key in redis.keys()}
+    saved = {key: (redis.dump(key), max(redis.pttl(key), 0)) for key in redis.keys()}
     for name in doctored_redis(redis, generation):
         doctored_redis(redis, generation)[name]()
         found = judge.judge_redis(quiet.connection, redis)
         redis.flushall()
-        for key, data in saved.items():
-            redis.restore(key, 0, data, replace=True)
+        for key, (data, left_ms) in saved.items():
+            redis.restore(key, left_ms, data, replace=True)
         assert found, name
     assert judge.judge_redis(quiet.connection, redis) == []
 

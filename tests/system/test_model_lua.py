@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, rule,
                                  run_state_machine_as_test)
 
+from harness.answers import Answers
 from harness.decider import Decider, booking_from
 from harness.model import Command, Partition, Show, Tier
 from harness.redis_server import Redis
 from harness.words import (BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HELD, HOLD, LIVE, REFRESH,
-                           fresh_id, id_show, keyed_id)
+                           ID_EPOCH_MS, fresh_id, id_show, keyed_id)
 
 START_MS = 1_770_000_000_000
 USERS = ["ann", "bob", "cé", "d" * 128]
@@ -316,13 +317,23 @@ def test_more_holds_due_than_one_run_releases(client):
 
 
 def test_an_answered_id_gets_its_answer_and_consumes_nothing(client):
+    """Wherever its answer lies: in one hash with others, in another one, under a key of its own."""
     lockstep = Lockstep(client, Partition([Show(1, {1: Tier(100, 5)})]))
-    decider = lockstep.decider
-    repeated, fresh = take(BOOK, 1, 2, START_MS), take(BOOK, 2, 2, START_MS)
-    client.set(decider.keys.reply(repeated.id), b"\x00any answer\xff")
-    result = decider.run([repeated, fresh, repeated], START_MS)
-    assert result[3] == [b"\x00any answer\xff", [GRANTED, 3, 0, 100], b"\x00any answer\xff"]
-    assert result[5] == [[1, 1, 3, 0, 0, 2]]
+    answers = Answers(client)
+    commands = [take(BOOK, 1, 2, START_MS), take(BOOK, 2, 2, START_MS), take(BOOK, 3, 2, START_MS),
+                take(BOOK, 4, 2, START_MS - 1000), take(BOOK, 5, 2, ID_EPOCH_MS)]
+    commands += [Command(keyed_id(1, key), BOOK, 1, "ann", START_MS + 1000, lines=[(1, 2)])
+                 for key in ("k", "l")]
+    new = (1, 5)
+    for place, command in enumerate(commands):
+        if place not in new:
+            answers.put(command.id, b"\x00any answer\xff%d" % place)
+    order = [0, 1, 5, 2, 0, 3, 6, 4]
+    result = lockstep.decider.run([commands[place] for place in order], START_MS)
+    left = iter(([GRANTED, 3, 0, 100], [GRANTED, 1, 0, 100]))
+    assert result[3] == [next(left) if place in new else b"\x00any answer\xff%d" % place
+                         for place in order]
+    assert result[5] == [[1, 1, 1, 0, 0, 4]]
 
 
 def test_the_largest_batch(client):

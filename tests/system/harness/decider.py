@@ -57,8 +57,21 @@ class Decider:
         arguments = [epoch or self.epoch, generation or self.generation,
                      self.version + 1 if version is None else version, now,
                      pack([wire(command) for command in commands]), pack([bookings, shows])]
-        keys = [self.keys.state] + [self.keys.reply(command.id) for command in commands]
+        keys, places = self.places([command.id for command in commands])
+        arguments.append(pack(places))
+        keys.insert(0, self.keys.state)
         return unpack(self.script(keys=keys, args=arguments))
+
+    def places(self, ids):
+        """Where answers to these ids would lie, each place once and hashes first; and the places
+        as the script takes them: how many are hashes, and the number of each id's own."""
+        hashes, alone = [], []
+        for key, field in map(self.keys.answer, ids):
+            into = alone if field is None else hashes
+            if key not in into:
+                into.append(key)
+        keys = hashes + alone
+        return keys, [len(hashes), [keys.index(self.keys.answer(raw)[0]) + 1 for raw in ids]]
 
     def digest(self):
         """Stands for everything that Redis holds."""

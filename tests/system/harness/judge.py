@@ -10,6 +10,7 @@ import time
 
 import psycopg2.extras
 
+from .answers import Answers
 from .process import patience
 from .words import (BOOK, GRANTED, HOLD, LIVE, STATES, Keys, Reply, id_bytes, id_text, unpack)
 
@@ -235,7 +236,7 @@ def judge_partition(connection, redis, partition):
         elif any(b["status"] == "HELD" for b in mine):
             found.append(f"show {show['show']} has holds and is not loaded")
         found += judge_availability(redis, keys, show, tiers)
-    found += judge_replies(redis, keys, bookings)
+    found += judge_answers(Answers(redis, partition["partition"]), bookings)
     return found
 
 
@@ -296,14 +297,12 @@ def judge_availability(redis, keys, show, tiers):
     return []
 
 
-def judge_replies(redis, keys, bookings):
-    """Whatever Redis would answer for an id is what Postgres has."""
+def judge_answers(answers, bookings):
+    """Whatever Redis would answer for an id is what Postgres has, and not for ever."""
     found = []
-    for key in redis.scan_iter(match=keys.reply("*"), count=1000):
-        raw = id_bytes(key.rsplit(b":", 1)[1].decode())
-        data = redis.get(key)
-        if data is None:
-            continue
+    for raw, data in answers.all():
+        if answers.seconds_left(raw) == -1:
+            found.append(f"the answer for {id_text(raw)} would be kept for ever")
         reply = Reply(data)
         if reply.code != GRANTED and raw in bookings:
             found.append(f"{id_text(raw)} is answered as refused and has a booking")

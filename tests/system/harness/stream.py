@@ -3,6 +3,7 @@
 import hashlib
 import time
 
+from .answers import Answers
 from .process import wait_until
 from .words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, Keys, Reply, fresh_id, keyed_id, pack
 
@@ -23,6 +24,7 @@ class Stream:
     def __init__(self, client, partition=1):
         self.redis = client
         self.keys = Keys(partition)
+        self.answers = Answers(client, partition)
 
     @staticmethod
     def request(op, show=1, user="ann", lines=((1, 1),), booking=b"", tier=0, quantity=0,
@@ -40,7 +42,7 @@ class Stream:
         return self.redis.xadd(self.keys.requests, {"b": pack([fields for _, fields in requests])})
 
     def answer(self, raw, seconds=10.0):
-        data = wait_until("an answer", lambda: self.redis.get(self.keys.reply(raw)), seconds, 0.005)
+        data = wait_until("an answer", lambda: self.answers.get(raw), seconds, 0.005)
         return Reply(data)
 
     def ask(self, op, **arguments):

@@ -21,6 +21,7 @@ NOT_FOUND, PAYMENT_FAILED, KEY_REUSED, TIMED_OUT, OVERLOADED = 11, 12, 13, 14, 1
 RATE_LIMITED, INVALID, INTERNAL = 16, 17, 18
 
 ID_EPOCH_MS = 1704067200000
+ANSWER_BUCKET_MS = 128
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -50,6 +51,12 @@ def id_bytes(text):
     return number.to_bytes(16, "big")
 
 
+def id_made_ms(raw):
+    """None if the id is keyed."""
+    number = int.from_bytes(raw, "big")
+    return None if number >> 95 & 1 else (number >> 54 & (2 ** 41 - 1)) + ID_EPOCH_MS
+
+
 def id_show(raw):
     return int.from_bytes(raw[:4], "big")
 
@@ -77,6 +84,17 @@ class Keys:
     def reply(self, raw):
         """`raw`: an id's 16 bytes, or "*" for a pattern."""
         return self.root + "reply:" + (id_text(raw) if isinstance(raw, bytes) else raw)
+
+    def answers(self, bucket):
+        """`bucket`: a number, or "*" for a pattern."""
+        return f"{self.root}answers:{bucket}"
+
+    def answer(self, raw):
+        """Where an id's answer lies: a hash and its field, or a key and None."""
+        made = id_made_ms(raw)
+        if made in (None, ID_EPOCH_MS):
+            return self.reply(raw), None
+        return self.answers(made // ANSWER_BUCKET_MS), raw
 
     def availability(self, show):
         return f"{self.root}availability:{show}"
