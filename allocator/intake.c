@@ -70,6 +70,9 @@ static enum err read_entries(struct intake *in, int64_t wait_ms, struct redis_re
 {
     char count[24], block[24];
     struct key stream = key_requests(in->partition);
+
+    snprintf(count, sizeof count, "%zu", entries_wanted(in));
+    snprintf(block, sizeof block, "%" PRId64, wait_ms);
     struct span with_block[] = {SPAN("XREAD"),
                                 SPAN("COUNT"),
                                 span_of(count),
@@ -85,10 +88,6 @@ static enum err read_entries(struct intake *in, int64_t wait_ms, struct redis_re
                              {stream.text, stream.len},
                              span_of(in->after.text)};
 
-    snprintf(count, sizeof count, "%zu", entries_wanted(in));
-    snprintf(block, sizeof block, "%" PRId64, wait_ms);
-    with_block[2] = without[2] = span_of(count);
-    with_block[4] = span_of(block);
     if (wait_ms == 0) {
         TRY(redis_send(in->redis, sizeof without / sizeof *without, without));
         return redis_take(in->redis, reply);
