@@ -165,8 +165,7 @@ int main(void)
     return RUN(cmocka_unit_test(the_short_form_has_defaults),
                cmocka_unit_test(the_long_form_says_all),
                cmocka_unit_test(parts_are_percent_decoded), cmocka_unit_test(odd_but_right_forms),
-               cmocka_unit_test(a_socket_is_a_path),
-               cmocka_unit_test(a_socket_may_have_a_login),
+               cmocka_unit_test(a_socket_is_a_path), cmocka_unit_test(a_socket_may_have_a_login),
                cmocka_unit_test(what_is_no_url_is_refused_with_a_reason),
                cmocka_unit_test(parts_have_a_bound));
 }
