@@ -24,6 +24,10 @@ ALLOCATOR_PAST_HEARTBEAT = (HEARTBEAT_MS_MAX / 1000 + 0.3, HEARTBEAT_MS_MAX / 10
 ROWS = {}
 
 
+# What follows from others: after a full disk, Redis could not read its file and began without one.
+BEGAN_EMPTY = "redis_began_empty"
+
+
 @dataclass(frozen=True)
 class Row:
     name: str

@@ -127,6 +127,8 @@ def run(venue, history, options):
     crowd.stop()
     await_crowd(venue, crowd)
     venue.wait_healthy()
+    for begin, end in venue.began_empty:
+        history.fault(faults.BEGAN_EMPTY, begin, end)
     violations = verdict(venue, history, witness)
     witness.close()
     return violations
@@ -182,7 +184,8 @@ def verdict(venue, history, witness):
         print(f"faults: not at rest: {moving}", flush=True)
     began = time.monotonic()
     evidence = checker.Evidence(history, connection, redis, witness.found,
-                                {n for n, row in faults.ROWS.items() if row.loses_stream})
+                                {n for n, row in faults.ROWS.items() if row.loses_stream}
+                                | {faults.BEGAN_EMPTY})
     violations = checker.judge_all(evidence)
     result = venue.ctl("verify")
     if result.code != 0:

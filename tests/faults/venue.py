@@ -25,7 +25,9 @@ from harness.programs import Allocator, Gateway, run_program  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.redis_server import Redis  # noqa: E402
 from harness.words import Keys  # noqa: E402
+from history import now  # noqa: E402
 
+UNREADABLE = "Bad file format reading the append only file"
 DATABASE = "usher"
 PARTITIONS = (1, 2)
 ALLOCATORS, GATEWAYS = 3, 2
@@ -119,6 +121,8 @@ class Venue:
         self.allocators, self.gateways, self.clocks = [], [], {}
         self.redis = self.postgres = None
         self.rest_until = {}     # process → not to be started before
+        self.died_at = {}        # process → when it was found dead
+        self.began_empty = []    # from when to when Redis was away before it began without its file
         self.expected = set()    # processes that may end by themselves now
         self.problems = []       # sentences
         self.saved_file = None   # a copy of Redis' append-only file
@@ -286,6 +290,8 @@ class Venue:
         for process in self.daemons:
             if process.child is None or process.alive():
                 continue
+            if process not in self.died_at:
+                self.died_at[process] = now()
             if process not in self.rest_until:
                 self._note_exit(process)
                 self.let_rest(process)
@@ -293,6 +299,8 @@ class Venue:
                 del self.rest_until[process]
                 self.expected.discard(process)
                 self._sweep(process)
+                self._put_aside_broken_file(process)
+                del self.died_at[process]
                 process.start()
 
     def _note_exit(self, process):
@@ -300,6 +308,15 @@ class Venue:
         if ours and process not in self.expected and process.exit_code() != 0:
             self.problems.append(f"{process.name} ended by itself with {process.exit_code()}: "
                                  f"{process.tail(3)}")
+
+    def _put_aside_broken_file(self, process):
+        """A full disk can leave Redis a file that it cannot read; make run's supervisor does this."""
+        if process is not self.redis.process or UNREADABLE not in process.tail(5):
+            return
+        shutil.rmtree(self.redis.folder / "appendonlydir", ignore_errors=True)
+        with process.log.open("a") as log:
+            log.write("the append-only file was put aside\n")
+        self.began_empty.append((self.died_at[process], now()))
 
     def _sweep(self, process):
         """libfaketime leaves these behind when its process is killed."""
