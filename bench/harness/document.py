@@ -112,6 +112,6 @@ def takeover(results):
 
 def seckill(results):
     s = results["seckill_loss"]
-    return (f"Killed under load, the Redis counter with write-behind had answered "
+    return (f"Killed {s['kills']} times under load, the Redis counter with write-behind had answered "
             f"{s['answered']:,} bookings; Postgres has {s['kept']:,}: {s['lost']:,} people hold "
             "a confirmation for nothing.")

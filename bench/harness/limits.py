@@ -22,10 +22,6 @@ def bare(bench):
     result = bench.load(url, "a bare responder", mix="read=1")
     process.terminate()
     process.communicate()
-    return summary_of_reads(result)
-
-
-def summary_of_reads(result):
     return round(result.step("read").per_second, 1)
 
 

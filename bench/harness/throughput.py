@@ -3,6 +3,7 @@
 import time
 
 from .bench import CLIENTS, SPREAD_SHOWS, median, summary
+from .limits import bare
 from .load import Storm
 from .rival import DESIGNS, SQL_DESIGNS, Rival
 from .system import rss_bytes
@@ -10,6 +11,7 @@ from .system import rss_bytes
 POOLS = (1, 2, 4, 8, 16, 32, 64)
 POOLS_QUICK = (1, 4, 16, 64)
 REFERENCE_POOL = 64
+KILLS, KILLS_QUICK = 8, 2
 DUELLISTS = ("for_update", "atomic")
 
 
@@ -31,11 +33,16 @@ def words(shows):
     return "one show" if shows == 1 else f"{shows} shows"
 
 
+def sold_out_show(bench):
+    show = bench.new_show(capacity=1)
+    bench.book(bench.system.url, show, 1)
+    return show
+
+
 def other_requests(bench):
     """What is not a booking: sold out, reads, and everything mixed."""
     bench.say("usher, other requests")
-    sold_out = bench.new_show(capacity=1)
-    bench.book(bench.system.url, sold_out, 1)
+    sold_out = sold_out_show(bench)
     refused = bench.load(bench.system.url, "sold out", mix="refused=1", sold_out=sold_out)
     show = bench.new_show()
     bench.book(bench.system.url, show, 1000)
@@ -85,12 +92,18 @@ def rival_table(bench, design, pool, shows):
 
 
 def duel(bench):
-    """usher and the two rivals of the targets in turns, so that all meet the same weather."""
+    """What the targets compare, in turns, so that all meet the same weather."""
     bench.say("duel: one hot show, 256 clients")
     scores = {}
+    sold_out = sold_out_show(bench)
     for _ in range(bench.rounds):
         result = bench.load(bench.system.url, "usher", show=bench.new_show())
         scores.setdefault("usher", []).append(result.step("book").per_second)
+        result = bench.load(bench.system.url, "sold out", mix="refused=1", sold_out=sold_out)
+        scores.setdefault("refused", []).append(result.step("refused").per_second)
+        result = bench.load(bench.system.url, "availability", mix="read=1", show=sold_out)
+        scores.setdefault("read", []).append(result.step("read").per_second)
+        scores.setdefault("bare", []).append(bare(bench))
         for design in DUELLISTS:
             best = bench.results["rivals"][design]["hot_pool"]
             for pool in sorted({best, REFERENCE_POOL}):
@@ -104,13 +117,16 @@ def duel(bench):
 
 
 def seckill_loss(bench):
-    """Kill -9 under load: what was answered as booked and is nowhere."""
+    """Kill -9 under load, again and again: what was answered as booked and is nowhere."""
     bench.say("seckill, killed under load")
-    with Rival(bench.system, "seckill") as rival:
-        storm = Storm(bench.system.build, rival.url, clients=256, seconds=2, show="r")
-        time.sleep(1)
-        rival.kill()
-        answered = storm.finish().step("book")["done"]
-    kept = bench.system.sql("SELECT count(*) FROM bookings", database="rival")[0][0]
-    bench.results["seckill_loss"] = {"answered": answered, "kept": kept, "lost": answered - kept}
+    answered = kept = 0
+    for _ in range(KILLS_QUICK if bench.quick else KILLS):
+        with Rival(bench.system, "seckill") as rival:
+            storm = Storm(bench.system.build, rival.url, clients=256, seconds=2, show="r")
+            time.sleep(1)
+            rival.kill()
+            answered += storm.finish().step("book")["done"]
+        kept += bench.system.sql("SELECT count(*) FROM bookings", database="rival")[0][0]
+    bench.results["seckill_loss"] = {"kills": KILLS_QUICK if bench.quick else KILLS,
+                                     "answered": answered, "kept": kept, "lost": answered - kept}
     bench.say(f"  answered {answered}, in Postgres {kept}, lost {answered - kept}")
