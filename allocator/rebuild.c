@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/keys.h"
 #include "base/log.h"
+#include "base/price.h"
 #include "base/text.h"
 
 #define SHOWS_MAX 100000 /* of one partition */
@@ -270,6 +271,15 @@ static enum err load_users(struct loading *l, uint32_t show)
                                                "t.show = s.show)::text)) f (name, value)"          \
                                                " WHERE s.show = %" PRIu32
 
+/* Fields of the tiers that a change of rules brings along, and those that only decisions change. */
+#define PRICES_SQL " ('price', t.price::text), ('steps', " PRICE_STEPS_SQL ")"
+#define COUNTERS_SQL                                                                               \
+    " ('available', t.available), ('held', t.held), ('pending', t.pending),"                       \
+    " ('confirmed', t.confirmed), ('blocked', t.blocked)"
+#define TIERS_SQL(fields)                                                                          \
+    "SELECT t.tier || ':' || f.name, f.value FROM tiers t, LATERAL (VALUES" fields                 \
+    ") f (name, value) WHERE t.show = %" PRIu32
+
 /* The show's hash: its rules and, unless only those are wanted, its counters. */
 static enum err load_fields(struct loading *l, uint32_t show, bool counters)
 {
@@ -278,13 +288,10 @@ static enum err load_fields(struct loading *l, uint32_t show, bool counters)
     part_start(&l->main, "show", show);
     snprintf(sql, sizeof sql, RULES_SQL, show);
     TRY(postgres_copy_out(l->r->ledger->reader, sql, take_field, l));
+    snprintf(sql, sizeof sql, TIERS_SQL(PRICES_SQL), show);
+    TRY(postgres_copy_out(l->r->ledger->reader, sql, take_field, l));
     if (counters) {
-        snprintf(sql, sizeof sql,
-                 "SELECT t.tier || ':' || f.name, f.value FROM tiers t, LATERAL (VALUES"
-                 " ('price', t.price), ('available', t.available), ('held', t.held),"
-                 " ('pending', t.pending), ('confirmed', t.confirmed), ('blocked', t.blocked))"
-                 " f (name, value) WHERE t.show = %" PRIu32,
-                 show);
+        snprintf(sql, sizeof sql, TIERS_SQL(COUNTERS_SQL), show);
         TRY(postgres_copy_out(l->r->ledger->reader, sql, take_field, l));
     }
     TRY(part_send(l, &l->main));

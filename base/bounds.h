@@ -14,6 +14,7 @@
 #define TIERS_MAX 32           /* tiers in one show */
 #define QUANTITY_MAX 1000      /* places in one line of a booking */
 #define PRICE_MAX 100000000000 /* minor units; times QUANTITY_MAX * LINES_MAX stays below 2^53 */
+#define PRICE_STEPS_MAX 16     /* of one tier */
 #define JSON_DEPTH_MAX 16      /* nesting of a body */
 #define TRACE_BYTES_MAX 55     /* a W3C traceparent, version 00 */
 

@@ -100,6 +100,40 @@ static bool read_field(const char *key, const json_t *value, struct show_spec *s
     return fault(why, "'%s' has the wrong type or is out of range", name);
 }
 
+static bool read_step(const json_t *object, struct price_step_spec *step)
+{
+    const json_t *sold = json_object_get(object, "sold_percent");
+    const json_t *from = json_object_get(object, "from");
+    const json_t *price = json_object_get(object, "price");
+
+    *step = (struct price_step_spec){.price = json_integer_value(price)};
+    if (json_object_size(object) != 2 || !json_is_integer(price))
+        return false;
+    if (json_is_integer(sold)) {
+        step->sold_percent = json_integer_value(sold);
+        return step->sold_percent != 0;
+    }
+    if (!json_is_string(from) || json_string_length(from) >= sizeof(step->from))
+        return false;
+    snprintf(step->from, sizeof(step->from), "%s", json_string_value(from));
+    return true;
+}
+
+static bool read_steps(const json_t *value, struct tier_spec *tier, char why[SHOW_WHY_BYTES])
+{
+    if (value == NULL)
+        return true;
+    if (!json_is_array(value) || json_array_size(value) > PRICE_STEPS_MAX)
+        return fault(why, "'price_steps' must be an array, and not a long one%s", "");
+    for (; tier->steps < json_array_size(value); tier->steps++)
+        if (!read_step(json_array_get(value, tier->steps), &tier->step[tier->steps]))
+            return fault(why,
+                         "a price step is {\"sold_percent\": n, \"price\": n} or {\"from\": time, "
+                         "\"price\": n}%s",
+                         "");
+    return true;
+}
+
 static bool read_tiers(const json_t *value, struct show_spec *spec, char why[SHOW_WHY_BYTES])
 {
     if (!json_is_array(value) || json_array_size(value) > TIERS_MAX)
@@ -110,12 +144,19 @@ static bool read_tiers(const json_t *value, struct show_spec *spec, char why[SHO
         const json_t *code = json_object_get(object, "code");
         const json_t *price = json_object_get(object, "price");
         const json_t *capacity = json_object_get(object, "capacity");
-        if (json_object_size(object) != 3 || !json_is_string(code) || !json_is_integer(price) ||
-            !json_is_integer(capacity) || json_string_length(code) > TIER_BYTES_MAX)
-            return fault(why, "a tier is {\"code\": text, \"price\": n, \"capacity\": n}%s", "");
+        const json_t *steps = json_object_get(object, "price_steps");
+        if (json_object_size(object) != (steps != NULL ? 4u : 3u) || !json_is_string(code) ||
+            !json_is_integer(price) || !json_is_integer(capacity) ||
+            json_string_length(code) > TIER_BYTES_MAX)
+            return fault(why,
+                         "a tier is {\"code\": text, \"price\": n, \"capacity\": n}, and perhaps "
+                         "\"price_steps\"%s",
+                         "");
         snprintf(tier->code, sizeof(tier->code), "%s", json_string_value(code));
         tier->price = json_integer_value(price);
         tier->capacity = json_integer_value(capacity);
+        if (!read_steps(steps, tier, why))
+            return false;
     }
     return true;
 }

@@ -23,14 +23,18 @@ static int add_run(struct context *context, const struct command *command, int a
 struct create_arguments {
     struct show_spec spec; /* first: the offsets of show_fields are its own */
     struct word_list tiers;
+    struct word_list steps;
     const char *file;
     bool if_absent;
 };
 
-#define CREATE_FLAGS 3
+#define CREATE_FLAGS 4
 static const struct flag create_own_flags[CREATE_FLAGS] = {
     {"--tier", FLAG_LIST, offsetof(struct create_arguments, tiers), 0, 0, "TIER",
      "CODE:PRICE:CAPACITY, the price in minor units; again for each"},
+    {"--price-step", FLAG_LIST, offsetof(struct create_arguments, steps), 0, 0, "STEP",
+     "CODE:N%:PRICE or CODE:TIME:PRICE: the price from N percent sold on, or from a time on; again "
+     "for each, the last that holds counts"},
     {"--file", FLAG_TEXT, offsetof(struct create_arguments, file), 0, 0, "FILE",
      "one show or an array of them as JSON, instead of flags"},
     {"--if-absent", FLAG_SWITCH, offsetof(struct create_arguments, if_absent), 0, 0, "",
@@ -122,13 +126,17 @@ static int create_run(struct context *context, const struct command *command, in
     struct create_arguments arguments = {.file = NULL};
     show_spec_init(&arguments.spec);
     arguments_read(command, argc, argv, &arguments, NULL);
-    if (arguments.file != NULL && (arguments.spec.slug != NULL || arguments.tiers.count > 0))
-        arguments_wrong(command, "--file stands instead of --slug and --tier");
+    if (arguments.file != NULL &&
+        (arguments.spec.slug != NULL || arguments.tiers.count > 0 || arguments.steps.count > 0))
+        arguments_wrong(command, "--file stands instead of --slug, --tier and --price-step");
     if (arguments.file != NULL)
         return create_from_file(context, command, &arguments);
     char why[SHOW_WHY_BYTES];
     for (size_t i = 0; i < arguments.tiers.count; i++)
         if (!show_spec_add_tier(&arguments.spec, arguments.tiers.word[i], why))
+            arguments_wrong(command, "%s", why);
+    for (size_t i = 0; i < arguments.steps.count; i++)
+        if (!show_spec_add_step(&arguments.spec, arguments.steps.word[i], why))
             arguments_wrong(command, "%s", why);
     if (!show_spec_check(&arguments.spec, why))
         arguments_wrong(command, "%s", why);

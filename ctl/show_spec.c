@@ -31,6 +31,8 @@ const struct flag show_fields[SHOW_FIELDS] = {
     NUMBER("--hold-seconds", hold_seconds, 1, HOLD_SECONDS_MAX, "how long a hold lasts [600]"),
     NUMBER("--hold-seconds-max", hold_seconds_max, 1, HOLD_SECONDS_MAX * 2,
            "and at most, once extended [twice that]"),
+    NUMBER("--offer-seconds", offer_seconds, 1, HOLD_SECONDS_MAX,
+           "how long an offer to who waits lasts [as a hold]"),
     TEXT("--starts-at", starts_at, "TIME", "when it begins, RFC 3339"),
     TEXT("--opens-at", opens_at, "TIME", "sales open, RFC 3339 [at once]"),
     TEXT("--closes-at", closes_at, "TIME", "sales close, RFC 3339 [never]"),
@@ -82,6 +84,59 @@ bool show_spec_add_tier(struct show_spec *spec, const char *text, char why[SHOW_
     tier->price = (int64_t)price;
     tier->capacity = (int64_t)capacity;
     spec->tiers++;
+    return true;
+}
+
+static struct tier_spec *tier_named(struct show_spec *spec, struct span code)
+{
+    for (size_t i = 0; i < spec->tiers; i++)
+        if (span_is(code, spec->tier[i].code))
+            return &spec->tier[i];
+    return NULL;
+}
+
+/* "50%", or a time. */
+static bool read_when(struct span when, struct price_step_spec *step)
+{
+    uint64_t percent;
+
+    if (when.len > 1 && when.bytes[when.len - 1] == '%') {
+        if (!text_u64((struct span){when.bytes, when.len - 1}, 100, &percent))
+            return false;
+        step->sold_percent = (int64_t)percent;
+        return percent > 0;
+    }
+    if (when.len == 0 || when.len >= sizeof(step->from))
+        return false;
+    memcpy(step->from, when.bytes, when.len);
+    return true;
+}
+
+bool show_spec_add_step(struct show_spec *spec, const char *text, char why[SHOW_WHY_BYTES])
+{
+    struct price_step_spec step = {0};
+    const char *first = strchr(text, ':'), *last = strrchr(text, ':');
+    uint64_t price;
+    if (first == NULL || last <= first ||
+        !read_when((struct span){first + 1, (size_t)(last - first - 1)}, &step) ||
+        !text_u64(span_of(last + 1), PRICE_MAX, &price)) {
+        snprintf(why, SHOW_WHY_BYTES,
+                 "a price step is CODE:N%%:PRICE or CODE:TIME:PRICE, N from 1 to 100, not '%.60s'",
+                 text);
+        return false;
+    }
+    struct tier_spec *tier = tier_named(spec, (struct span){text, (size_t)(first - text)});
+    if (tier == NULL) {
+        snprintf(why, SHOW_WHY_BYTES, "there is no tier '%.*s' for the price step '%.60s'",
+                 (int)(first - text < 40 ? first - text : 40), text, text);
+        return false;
+    }
+    if (tier->steps == PRICE_STEPS_MAX) {
+        snprintf(why, SHOW_WHY_BYTES, "a tier has at most %d price steps", PRICE_STEPS_MAX);
+        return false;
+    }
+    step.price = (int64_t)price;
+    tier->step[tier->steps++] = step;
     return true;
 }
 
@@ -153,6 +208,21 @@ static bool is_currency(const char *text)
     return strlen(text) == 3 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
 }
 
+static const char *steps_fault(const struct tier_spec *tier)
+{
+    for (size_t i = 0; i < tier->steps; i++) {
+        const struct price_step_spec *step = &tier->step[i];
+        int64_t at_s;
+        if (step->price < 0 || step->price > PRICE_MAX)
+            return "the price of a step is out of range";
+        if (step->sold_percent != 0 && (step->sold_percent < 1 || step->sold_percent > 100))
+            return "a price step begins at 1 to 100 percent sold";
+        if (step->sold_percent == 0 && (!time_from(step->from, &at_s) || at_s < 0))
+            return "a price step begins at N% or at a time like 2027-05-03T19:30:00Z";
+    }
+    return NULL;
+}
+
 static const char *tier_fault(const struct tier_spec *tier)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -166,7 +236,7 @@ static const char *tier_fault(const struct tier_spec *tier)
         return "its price is out of range";
     if (tier->capacity < 0 || tier->capacity > CAPACITY_MAX)
         return "its capacity is out of range";
-    return NULL;
+    return steps_fault(tier);
 }
 
 /* RFC 3339, as seconds since 1970; a fraction is allowed and left out of the comparison. */

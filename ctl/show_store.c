@@ -11,12 +11,16 @@ static const char partition_sql[] =
 static const char find_sql[] = "SELECT show FROM shows WHERE slug = $1";
 static const char show_sql[] =
     "INSERT INTO shows (show, slug, name, category, partition, starts_at, sales_open_at,"
-    " sales_close_at, state, max_per_user, max_per_booking, hold_ms, hold_ms_max, currency)"
+    " sales_close_at, state, max_per_user, max_per_booking, hold_ms, hold_ms_max, currency,"
+    " offer_ms)"
     " VALUES (coalesce($1, (SELECT coalesce(max(show), 0) + 1 FROM shows)), $2, $3, $4, $5, $6, $7,"
-    " $8, $9, $10, $11, $12, $13, $14) RETURNING show";
+    " $8, $9, $10, $11, $12, $13, $14, $15) RETURNING show";
 static const char tier_sql[] =
     "INSERT INTO tiers (show, tier, code, price, capacity, available) VALUES ($1, $2, $3, $4, $5,"
     " $5)";
+static const char step_sql[] =
+    "INSERT INTO price_steps (show, tier, step, sold_permille, from_at, price)"
+    " VALUES ($1, $2, $3, $4, $5, $6)";
 static const char state_sql[] = "UPDATE shows SET state = $2 WHERE slug = $1 OR show::text = $1"
                                 " RETURNING show, partition, slug";
 static const char list_sql[] =
@@ -63,7 +67,7 @@ static enum err find(struct postgres *postgres, const char *slug, struct show_ma
 static enum err insert_show(struct postgres *postgres, const struct show_spec *spec,
                             uint32_t *number)
 {
-    char texts[6][NUMBER_BYTES];
+    char texts[7][NUMBER_BYTES];
     const struct postgres_parameter row[] = {
         number_of(spec->number, true, texts[0]),
         text_of(spec->slug),
@@ -79,11 +83,33 @@ static enum err insert_show(struct postgres *postgres, const struct show_spec *s
         number_of(spec->hold_seconds * 1000, false, texts[4]),
         number_of(spec->hold_seconds_max * 1000, false, texts[5]),
         text_of(spec->currency),
+        number_of(spec->offer_seconds * 1000, true, texts[6]),
     };
     struct postgres_result *result;
     TRY(postgres_query(postgres, show_sql, sizeof(row) / sizeof(row[0]), row, false, &result));
     *number = (uint32_t)postgres_cell_i64(result, 0, 0);
     postgres_result_free(result);
+    return ERR_NONE;
+}
+
+static enum err insert_steps(struct postgres *postgres, const struct tier_spec *tier, uint32_t show,
+                             int64_t number)
+{
+    for (size_t i = 0; i < tier->steps; i++) {
+        const struct price_step_spec *step = &tier->step[i];
+        char texts[5][NUMBER_BYTES];
+        const struct postgres_parameter row[] = {
+            number_of(show, false, texts[0]),
+            number_of(number, false, texts[1]),
+            number_of((int64_t)i + 1, false, texts[2]),
+            number_of(step->sold_percent * 10, true, texts[3]),
+            text_of(step->sold_percent == 0 ? step->from : NULL),
+            number_of(step->price, false, texts[4]),
+        };
+        struct postgres_result *result;
+        TRY(postgres_query(postgres, step_sql, 6, row, false, &result));
+        postgres_result_free(result);
+    }
     return ERR_NONE;
 }
 
@@ -103,6 +129,7 @@ static enum err insert_tiers(struct postgres *postgres, const struct show_spec *
         struct postgres_result *result;
         TRY(postgres_query(postgres, tier_sql, 5, row, false, &result));
         postgres_result_free(result);
+        TRY(insert_steps(postgres, tier, number, (int64_t)i + 1));
     }
     return ERR_NONE;
 }

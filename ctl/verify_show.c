@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/availability.h"
+#include "base/price.h"
 #include "verify_redis.h"
 
 /* field, value: of the show's hash, as the decision script expects it (lua/state.lua). */
@@ -20,12 +21,13 @@ static const char fields_sql[] =
                           "f (name, value)"
                           " WHERE s.show = $1 AND s.partition = $2"
                           " UNION ALL "
-                          "SELECT t.tier || ':' || f.name, f.value::text, s.slug FROM shows s JOIN "
+                          "SELECT t.tier || ':' || f.name, f.value, s.slug FROM shows s JOIN "
                           "tiers t USING (show),"
-                          " LATERAL (VALUES ('price', t.price), ('available', t.available), "
-                          "('held', t.held),"
-                          " ('pending', t.pending), ('confirmed', t.confirmed), ('blocked', "
-                          "t.blocked)) f (name, value)"
+                          " LATERAL (VALUES ('price', t.price::text), ('steps', " PRICE_STEPS_SQL
+                          "),"
+                          " ('available', t.available::text), ('held', t.held::text),"
+                          " ('pending', t.pending::text), ('confirmed', t.confirmed::text),"
+                          " ('blocked', t.blocked::text)) f (name, value)"
                           " WHERE s.show = $1 AND s.partition = $2";
 
 static const char tiers_sql[] =

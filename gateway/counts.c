@@ -32,7 +32,7 @@ static void make_etag(struct cached_show *c)
 static void render(struct cached_show *c, const struct availability *a)
 {
     buf_reset(&c->counted);
-    render_availability(&c->counted, &c->show, a);
+    render_availability(&c->counted, &c->show, a, clock_wall_ms());
     make_etag(c);
 }
 

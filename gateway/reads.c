@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "gateway/bookings.h"
@@ -69,7 +70,7 @@ void get_show(struct task *task)
         return;
     struct buf *body = reply_open(task);
     buf_puts(&task->gateway->headers, "Cache-Control: public, max-age=1\r\n");
-    render_show(body, task->show);
+    render_show(body, task->show, clock_wall_ms());
     reply_send(task, 200, REPLY_JSON);
 }
 
@@ -269,7 +270,7 @@ static enum err put_shows(struct buf *body, const struct postgres_rows *rows, si
             break;
         if (i > 0)
             buf_putc(body, ',');
-        render_show(body, &show);
+        render_show(body, &show, clock_wall_ms());
     }
     buf_puts(body, "],\"next\":");
     if (!err && rows_count(rows) > limit)

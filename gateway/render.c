@@ -149,20 +149,20 @@ void render_booking(struct buf *b, const struct show *show, const struct booking
     buf_putc(b, '}');
 }
 
-static void put_show_tiers(struct buf *b, const struct show *show)
+static void put_show_tiers(struct buf *b, const struct show *show, int64_t now_ms)
 {
     buf_puts(b, ",\"tiers\":[");
     for (size_t i = 0; i < show->tiers; i++) {
         const struct tier *t = &show->tier[i];
         buf_puts(b, i > 0 ? ",{\"tier\":" : "{\"tier\":");
         render_text(b, span_of(t->code));
-        buf_putf(b, ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u}", (long long)t->price,
-                 show->currency, t->capacity);
+        buf_putf(b, ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u}",
+                 (long long)tier_price_now(t, now_ms), show->currency, t->capacity);
     }
     buf_putc(b, ']');
 }
 
-void render_show(struct buf *b, const struct show *show)
+void render_show(struct buf *b, const struct show *show, int64_t now_ms)
 {
     buf_putf(b, "{\"id\":%u,\"slug\":\"%s\",\"name\":", show->number, show->slug);
     render_text(b, span_of(show->name));
@@ -181,11 +181,12 @@ void render_show(struct buf *b, const struct show *show)
     buf_putf(b, ",\"max_per_booking\":%lld,\"hold_seconds\":%lld,\"hold_seconds_max\":%lld}",
              (long long)show->max_per_booking, (long long)(show->hold_ms / 1000),
              (long long)(show->hold_ms_max / 1000));
-    put_show_tiers(b, show);
+    put_show_tiers(b, show, now_ms);
     buf_putc(b, '}');
 }
 
-void render_availability(struct buf *b, const struct show *show, const struct availability *a)
+void render_availability(struct buf *b, const struct show *show, const struct availability *a,
+                         int64_t now_ms)
 {
     uint64_t left = 0;
 
@@ -199,8 +200,8 @@ void render_availability(struct buf *b, const struct show *show, const struct av
         buf_putf(b,
                  ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u,\"available\":%u,"
                  "\"held\":%u,\"booked\":%u,\"blocked\":%u}",
-                 (long long)(tier != NULL ? tier->price : 0), show->currency, count->capacity,
-                 count->available, count->held, count->booked, count->blocked);
+                 (long long)(tier != NULL ? tier_price(tier, count, now_ms) : 0), show->currency,
+                 count->capacity, count->available, count->held, count->booked, count->blocked);
         left += count->available;
     }
     buf_putf(b, "],\"available\":%llu}", (unsigned long long)left);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "gateway/bookings.h"
 #include "gateway/commands.h"
 #include "gateway/counts.h"
@@ -279,7 +280,8 @@ static void tickets_counted(struct task *task)
     for (size_t i = 0; i < show->tiers; i++) {
         if (i > 0)
             buf_putc(body, ',');
-        put_ticket(body, show, &show->tier[i], show->tier[i].price, show->tier[i].available);
+        put_ticket(body, show, &show->tier[i], tier_price_now(&show->tier[i], clock_wall_ms()),
+                   show->tier[i].available);
     }
     buf_putc(body, ']');
     reply_send(task, 200, REPLY_JSON);

@@ -28,16 +28,32 @@ const struct tier *show_tier_named(const struct show *show, struct span code)
     return NULL;
 }
 
+int64_t tier_price(const struct tier *tier, const struct tier_count *count, int64_t now_ms)
+{
+    return price_at(tier->price, &tier->steps, count->capacity,
+                    (uint64_t)count->held + count->booked, now_ms);
+}
+
+static struct tier_count count_of(const struct tier *t)
+{
+    return (struct tier_count){t->number, t->capacity, t->available,
+                               t->held,   t->booked,   t->blocked};
+}
+
+int64_t tier_price_now(const struct tier *tier, int64_t now_ms)
+{
+    struct tier_count count = count_of(tier);
+
+    return tier_price(tier, &count, now_ms);
+}
+
 void show_availability(const struct show *show, struct availability *a)
 {
     a->show = show->number;
     a->version = show->version;
     a->tiers = show->tiers;
-    for (size_t i = 0; i < show->tiers; i++) {
-        const struct tier *t = &show->tier[i];
-        a->tier[i] = (struct tier_count){t->number, t->capacity, t->available,
-                                         t->held,   t->booked,   t->blocked};
-    }
+    for (size_t i = 0; i < show->tiers; i++)
+        a->tier[i] = count_of(&show->tier[i]);
 }
 
 void show_set_counts(struct show *show, const struct availability *a)
@@ -72,15 +88,17 @@ static struct span cut(struct span *rest, char separator)
 
 static enum err read_tier(struct tier *t, struct span line)
 {
+    struct price_steps steps;
     uint64_t n[7];
 
     for (size_t i = 0; i < 7; i++)
         if (!text_u64(cut(&line, ':'), INT64_MAX, &n[i]))
             return ERR_INPUT;
-    if (line.len == 0 || line.len > TIER_BYTES_MAX)
+    if (!price_steps_read(cut(&line, ':'), &steps) || line.len == 0 || line.len > TIER_BYTES_MAX)
         return ERR_INPUT;
     *t = (struct tier){.number = (uint32_t)n[0],
                        .price = (int64_t)n[1],
+                       .steps = steps,
                        .capacity = (uint32_t)n[2],
                        .available = (uint32_t)n[3],
                        .held = (uint32_t)n[4],

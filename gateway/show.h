@@ -8,13 +8,15 @@
 #include "base/bounds.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/price.h"
 
 #define SHOW_WORD_BYTES 33 /* a category or a state, with the NUL */
 
 struct tier {
     uint32_t number; /* within the show, from 1 */
     char code[TIER_BYTES_MAX + 1];
-    int64_t price; /* minor units */
+    int64_t price; /* minor units, before its steps */
+    struct price_steps steps;
     uint32_t capacity, available, held, booked, blocked;
 };
 
@@ -37,12 +39,16 @@ struct show {
 void show_free(struct show *show);
 const struct tier *show_tier(const struct show *show, uint32_t number);        /* or NULL */
 const struct tier *show_tier_named(const struct show *show, struct span code); /* or NULL */
+/* What a place costs at this moment, by these counts. */
+int64_t tier_price(const struct tier *tier, const struct tier_count *count, int64_t now_ms);
+/* The same by the counts as they were last set. */
+int64_t tier_price_now(const struct tier *tier, int64_t now_ms);
 /* The counts as they were last set: by loading from Postgres, or by show_set_counts. */
 void show_availability(const struct show *show, struct availability *a);
 void show_set_counts(struct show *show, const struct availability *a);
 
 /* Tiers as one text, as SHOW_COLUMNS makes it: lines of
- * number:price:capacity:available:held:booked:blocked:code. ERR_INPUT if it is not that. */
+ * number:price:capacity:available:held:booked:blocked:steps:code. ERR_INPUT if it is not that. */
 enum err show_set_tiers(struct show *show, struct span text);
 
 #endif

@@ -58,7 +58,7 @@ void shows_unpin(struct cached_show *cached);
     "(extract(epoch FROM s.sales_close_at) * 1000)::bigint, "                                      \
     "s.max_per_user, s.max_per_booking, s.hold_ms, s.hold_ms_max, p.version, "                     \
     "(SELECT string_agg(concat_ws(':', t.tier, t.price, t.capacity, t.available, t.held, "         \
-    "t.pending + t.confirmed, t.blocked, t.code), E'\\n' ORDER BY t.tier) "                        \
+    "t.pending + t.confirmed, t.blocked, " PRICE_STEPS_SQL ", t.code), E'\\n' ORDER BY t.tier) "   \
     "FROM tiers t WHERE t.show = s.show)"
 #define SHOW_COLUMN_COUNT 16
 #define SHOW_TABLES "shows s JOIN partitions p USING (partition)"

@@ -70,7 +70,7 @@ local function take(show, request, now, state, expires)
   local quantity = 0
   for i = FIRST, #request, 2 do
     local tier, count = request[i], request[i + 1]
-    local price = show.tiers[tier].price
+    local price = price_of(show.tiers[tier], now)
     move_places(show, tier, 'available', COUNTER[state], count)
     quantity = quantity + count
     local at = #booking

@@ -25,6 +25,18 @@ end
 -- unpack() is bound by Lua's C stack: lists go in slices.
 local SLICE = 4000
 
+-- The steps of a tier's price as base/price.h says; nothing where it has none.
+local function read_steps(text)
+  if not text or text == '' then
+    return nil
+  end
+  local steps = {}
+  for by, from, price in string.gmatch(text, '([st])(%d+)=(%d+)') do
+    steps[#steps + 1] = {by = by, from = tonumber(from), price = tonumber(price)}
+  end
+  return steps
+end
+
 local function read_show(number)
   local fields = redis.call('HGETALL', prefix .. 'show:' .. number)
   if #fields == 0 then
@@ -45,6 +57,7 @@ local function read_show(number)
       price = tonumber(raw[tier .. ':price']), available = tonumber(raw[tier .. ':available']),
       held = tonumber(raw[tier .. ':held']), pending = tonumber(raw[tier .. ':pending']),
       confirmed = tonumber(raw[tier .. ':confirmed']), blocked = tonumber(raw[tier .. ':blocked']),
+      steps = read_steps(raw[tier .. ':steps']),
     }
   end
   show_order[#show_order + 1] = show
@@ -116,6 +129,24 @@ local function move_places(show, tier, from, to, quantity)
   counts[from] = counts[from] - quantity
   counts[to] = counts[to] + quantity
   show.touched[tier] = true
+end
+
+-- What a place of a tier costs now: the price of the last step that holds, by the share of the
+-- capacity that is taken or by time.
+local function price_of(counts, now)
+  local price = counts.price
+  if not counts.steps then
+    return price
+  end
+  local taken = counts.held + counts.pending + counts.confirmed
+  local capacity = taken + counts.available + counts.blocked
+  for _, step in ipairs(counts.steps) do
+    if step.by == 's' and taken * 1000 >= step.from * capacity
+        or step.by == 't' and now >= step.from then
+      price = step.price
+    end
+  end
+  return price
 end
 
 local function set_hold(id, expires)

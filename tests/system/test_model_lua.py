@@ -101,7 +101,8 @@ class Lockstep:
                 self.made.append(command.id)
         for number, tier, *figures in counters:
             stock = self.model.shows[number].tiers[tier]
-            assert figures == [stock.available, stock.held, stock.pending, stock.confirmed]
+            assert figures == [stock.available, stock.held, stock.pending, stock.confirmed,
+                               stock.blocked]
         holds = [b.expires for s in self.model.shows.values() for b in s.live() if b.state == HELD]
         assert next_due == min(holds, default=0)
 
@@ -131,6 +132,9 @@ class Lockstep:
         show = self.model.shows[number]
         for name in RULES:
             setattr(show, name, getattr(rules, name))
+        others = rules.tiers.values() if isinstance(rules.tiers, dict) else rules.tiers
+        for tier, other in zip(show.tiers.values(), others):
+            tier.price, tier.steps = other.price, other.steps
         self.decider.load_rules(show)
 
     def check(self):
@@ -177,8 +181,12 @@ def compare_booking(seen, booking):
 
 # The first driver: hypothesis chooses, and shrinks what fails.
 
+STEPS = st.lists(st.one_of(
+    st.tuples(st.just("s"), st.sampled_from([1, 334, 500, 1000]), st.sampled_from([150, 0])),
+    st.tuples(st.just("t"), st.sampled_from([START_MS, START_MS + 5000]), st.sampled_from([200, 7]))),
+    max_size=3).map(tuple)
 TIERS = st.builds(Tier, price=st.sampled_from([100, 0, 4999, 100_000_000_000]),
-                  capacity=st.integers(0, 12))
+                  capacity=st.integers(0, 12), steps=STEPS)
 SHOWS = st.builds(
     Show, number=st.just(0), tiers=st.lists(TIERS, min_size=1, max_size=3),
     state=st.sampled_from(["open"] * 9 + ["draft", "closed", "open"]),
@@ -235,7 +243,9 @@ class Machine(RuleBasedStateMachine):
 # The second driver: the odds of a busy sale.
 
 def busy_show(random, number):
-    tiers = {tier: Tier(random.choice([0, 100, 4999]), random.choice([0, 3, 20, 60]))
+    steps = [(), (), (("s", 500, 300), ("t", START_MS + 10_000, 400))]
+    tiers = {tier: Tier(random.choice([0, 100, 4999]), random.choice([0, 3, 20, 60]),
+                        steps=random.choice(steps))
              for tier in range(1, random.randint(2, 4))}
     return Show(number, tiers, max_per_user=random.choice([0, 0, 1, 6]),
                 max_per_booking=random.choice([4, 12]), hold_ms=random.choice([2000, 10_000]),
@@ -333,7 +343,7 @@ def test_an_answered_id_gets_its_answer_and_consumes_nothing(client):
     left = iter(([GRANTED, 3, 0, 100], [GRANTED, 1, 0, 100]))
     assert result[3] == [next(left) if place in new else b"\x00any answer\xff%d" % place
                          for place in order]
-    assert result[5] == [[1, 1, 1, 0, 0, 4]]
+    assert result[5] == [[1, 1, 1, 0, 0, 4, 0]]
 
 
 def test_the_largest_batch(client):

@@ -2,6 +2,8 @@
 #include "gateway/render.h"
 #include "tests/unit/unit.h"
 
+#define NOW_MS 1903960700000
+
 static struct tier tiers[] = {
     {.number = 1,
      .code = "VIP",
@@ -125,7 +127,7 @@ TEST(a_booking_of_several_lines_has_no_tier_of_its_own)
 
 TEST(a_show_with_its_rules)
 {
-    render_show(&out, &show);
+    render_show(&out, &show, NOW_MS);
     assert_string_equal(
         rendered(),
         "{\"id\":7,\"slug\":\"gala\",\"name\":\"The \\\"Gala\\\"\",\"category\":\"concert\","
@@ -141,7 +143,7 @@ TEST(availability_adds_up)
     struct availability a;
 
     show_availability(&show, &a);
-    render_availability(&out, &show, &a);
+    render_availability(&out, &show, &a, NOW_MS);
     assert_string_equal(
         rendered(),
         "{\"show\":\"gala\",\"show_id\":7,\"version\":0,\"tiers\":[{\"tier\":\"VIP\","
@@ -182,11 +184,15 @@ TEST(tiers_are_read_from_text)
     struct show s = {0};
 
     assert_int_equal(
-        show_set_tiers(&s, SPAN("1:10000:100:97:1:2:0:VIP\n2:0:5:5:0:0:0:Standing: no, here")),
+        show_set_tiers(&s, SPAN("1:10000:100:97:1:2:0:s30=12000,t1903960700000=15000:VIP\n"
+                                "2:0:5:5:0:0:0::Standing: no, here")),
         ERR_NONE);
     assert_int_equal(s.tiers, 2);
     assert_int_equal(show_tier(&s, 1)->available, 97);
     assert_string_equal(show_tier(&s, 2)->code, "Standing: no, here");
+    assert_int_equal(tier_price_now(show_tier(&s, 1), NOW_MS - 1), 12000);
+    assert_int_equal(tier_price_now(show_tier(&s, 1), NOW_MS), 15000);
+    assert_int_equal(tier_price_now(show_tier(&s, 2), NOW_MS), 0);
     assert_ptr_equal(show_tier_named(&s, SPAN("VIP")), show_tier(&s, 1));
     assert_null(show_tier_named(&s, SPAN("vip")));
     assert_null(show_tier(&s, 3));
@@ -200,10 +206,12 @@ TEST(what_are_no_tiers_is_refused)
     static const char *const wrong[] = {
         "1",
         "1:2:3:4:5:6:7",
-        "1:2:3:4:5:6:7:",
-        "x:2:3:4:5:6:7:VIP",
-        "1:-2:3:4:5:6:7:VIP",
-        "1:2:3:4:5:6:7:012345678901234567890123456789012",
+        "1:2:3:4:5:6:7:VIP",
+        "1:2:3:4:5:6:7::",
+        "1:2:3:4:5:6:7:s1001=5:VIP",
+        "x:2:3:4:5:6:7::VIP",
+        "1:-2:3:4:5:6:7::VIP",
+        "1:2:3:4:5:6:7::012345678901234567890123456789012",
     };
     struct show s = {0};
 

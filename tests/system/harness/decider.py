@@ -39,12 +39,17 @@ class Decider:
             "state": show.state, "opens": show.opens, "closes": show.closes,
             "max_per_user": show.max_per_user, "max_per_booking": show.max_per_booking,
             "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers)})
+        for number, tier in show.tiers.items():
+            self.redis.hset(self.key(f"show:{show.number}"), mapping={
+                f"{number}:price": tier.price,
+                f"{number}:steps": ",".join(f"{by}{since}={price}"
+                                            for by, since, price in tier.steps)})
 
     def load_counters(self, show):
         for number, tier in show.tiers.items():
             self.redis.hset(self.key(f"show:{show.number}"), mapping={
                 f"{number}:{name}": getattr(tier, name)
-                for name in ("price", "available", "held", "pending", "confirmed")})
+                for name in ("available", "held", "pending", "confirmed", "blocked")})
 
     def run(self, commands, now, known=(), epoch=None, version=None, generation=None):
         """One call of the script; what it returns, unpacked. Does not count versions."""

@@ -23,9 +23,19 @@ class Tier:
     held: int = 0
     pending: int = 0
     confirmed: int = 0
+    steps: tuple = ()  # ("s", per mille of the capacity taken, price) or ("t", time, price)
 
     def __post_init__(self):
         self.available = self.capacity - self.blocked
+
+    def price_at(self, now):
+        """The last step that holds says it."""
+        price = self.price
+        taken = self.held + self.pending + self.confirmed
+        for by, since, step_price in self.steps:
+            if (taken * 1000 if by == "s" else now) >= since * (self.capacity if by == "s" else 1):
+                price = step_price
+        return price
 
 
 @dataclass
@@ -137,7 +147,7 @@ class Partition:
         booking = Booking(
             command.id, command.user, HELD if is_hold else CONFIRMED, now,
             now + show.hold_ms if is_hold else 0,
-            {tier: [quantity, show.tiers[tier].price] for tier, quantity in command.lines})
+            {tier: [quantity, show.tiers[tier].price_at(now)] for tier, quantity in command.lines})
         for tier, quantity in command.lines:
             show.tiers[tier].available -= quantity
             self._count(show, tier, booking.state, quantity)
