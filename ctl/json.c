@@ -9,7 +9,10 @@
 static bool read_show(const json_t *object, struct show_spec *spec, char why[SHOW_WHY_BYTES]);
 static bool read_field(const char *key, const json_t *value, struct show_spec *spec,
                        char why[SHOW_WHY_BYTES]);
-static bool read_tiers(const json_t *value, struct show_spec *spec, char why[SHOW_WHY_BYTES]);
+static bool read_tiers(const json_t *value, struct tier_spec *tier, size_t *tiers,
+                       char why[SHOW_WHY_BYTES]);
+static bool read_schedule(const json_t *object, struct schedule *schedule,
+                          char why[SHOW_WHY_BYTES]);
 
 static bool fault(char why[SHOW_WHY_BYTES], const char *format, const char *key)
 {
@@ -17,19 +20,23 @@ static bool fault(char why[SHOW_WHY_BYTES], const char *format, const char *key)
     return false;
 }
 
-bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES])
+static json_t *load_file(const char *path, char why[SHOW_WHY_BYTES])
 {
-    *list = (struct show_list){0};
     json_error_t error;
     json_t *tree = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (tree == NULL) {
-        if (error.line > 0)
-            snprintf(why, SHOW_WHY_BYTES, "%s:%d: %s", path, error.line, error.text);
-        else
-            snprintf(why, SHOW_WHY_BYTES, "%s", error.text);
+    if (tree == NULL && error.line > 0)
+        snprintf(why, SHOW_WHY_BYTES, "%s:%d: %s", path, error.line, error.text);
+    else if (tree == NULL)
+        snprintf(why, SHOW_WHY_BYTES, "%s", error.text);
+    return tree;
+}
+
+bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES])
+{
+    json_t *tree = load_file(path, why);
+    *list = (struct show_list){.tree = tree};
+    if (tree == NULL)
         return false;
-    }
-    list->tree = tree;
     size_t count = json_is_array(tree) ? json_array_size(tree) : 1;
     if (count > SHOWS_IN_FILE_MAX)
         return fault(why, "%s: too many shows in one file", path);
@@ -47,10 +54,24 @@ bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY
     return true;
 }
 
+bool json_read_series(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES])
+{
+    struct schedule schedule = {.utc_offset = "Z", .closes_minutes_before = -1};
+    *list = (struct show_list){.tree = load_file(path, why)};
+    if (list->tree == NULL)
+        return false;
+    show_spec_init(&schedule.common);
+    bool read = read_schedule(list->tree, &schedule, why) &&
+                schedule_expand(&schedule, &list->specs, &list->count, &list->texts, why);
+    free(schedule.room);
+    return read;
+}
+
 void json_free_shows(struct show_list *list)
 {
     json_decref(list->tree);
     free(list->specs);
+    free(list->texts);
     *list = (struct show_list){0};
 }
 
@@ -63,7 +84,7 @@ static bool read_show(const json_t *object, struct show_spec *spec, char why[SHO
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
     {
-        bool read = strcmp(key, "tiers") == 0 ? read_tiers(value, spec, why)
+        bool read = strcmp(key, "tiers") == 0 ? read_tiers(value, spec->tier, &spec->tiers, why)
                                               : read_field(key, value, spec, why);
         if (!read)
             return false;
@@ -134,13 +155,14 @@ static bool read_steps(const json_t *value, struct tier_spec *tier, char why[SHO
     return true;
 }
 
-static bool read_tiers(const json_t *value, struct show_spec *spec, char why[SHOW_WHY_BYTES])
+static bool read_tiers(const json_t *value, struct tier_spec *tiers, size_t *count,
+                       char why[SHOW_WHY_BYTES])
 {
     if (!json_is_array(value) || json_array_size(value) > TIERS_MAX)
         return fault(why, "'tiers' must be an array, and not a long one%s", "");
-    for (; spec->tiers < json_array_size(value); spec->tiers++) {
-        struct tier_spec *tier = &spec->tier[spec->tiers];
-        const json_t *object = json_array_get(value, spec->tiers);
+    for (*count = 0; *count < json_array_size(value); ++*count) {
+        struct tier_spec *tier = &tiers[*count];
+        const json_t *object = json_array_get(value, *count);
         const json_t *code = json_object_get(object, "code");
         const json_t *price = json_object_get(object, "price");
         const json_t *capacity = json_object_get(object, "capacity");
@@ -156,6 +178,143 @@ static bool read_tiers(const json_t *value, struct show_spec *spec, char why[SHO
         tier->price = json_integer_value(price);
         tier->capacity = json_integer_value(capacity);
         if (!read_steps(steps, tier, why))
+            return false;
+    }
+    return true;
+}
+
+/* An object of texts: false if a key is none of these, or a value no text. */
+static bool read_texts(const json_t *object, const char *const *names, const char **texts,
+                       size_t count)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object))
+        return false;
+    json_object_foreach((json_t *)object, key, value)
+    {
+        size_t i = 0;
+        while (i < count && strcmp(names[i], key) != 0)
+            i++;
+        if (i == count || !json_is_string(value))
+            return false;
+        texts[i] = json_string_value(value);
+    }
+    return true;
+}
+
+static bool read_weekdays(const json_t *value, unsigned *weekdays)
+{
+    static const char *const names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const char *name = json_string_value(json_array_get(value, i));
+        size_t day = 0;
+        while (day < 7 && (name == NULL || strcmp(names[day], name) != 0))
+            day++;
+        if (day == 7)
+            return false;
+        *weekdays |= 1U << day;
+    }
+    return *weekdays != 0;
+}
+
+static bool read_days(const json_t *value, struct schedule *schedule)
+{
+    static const char *const names[] = {"from", "to"};
+    const char *texts[2] = {NULL};
+    const json_t *weekdays = json_object_get(value, "weekdays");
+    json_t *rest = json_copy((json_t *)value); /* shallow: the texts stay where they are */
+    json_object_del(rest, "weekdays");
+    bool read = read_texts(rest, names, texts, 2) &&
+                (weekdays == NULL || read_weekdays(weekdays, &schedule->weekdays));
+    json_decref(rest);
+    schedule->from = texts[0];
+    schedule->to = texts[1];
+    return read;
+}
+
+static bool read_slots(const json_t *value, struct schedule *schedule)
+{
+    static const char *const names[] = {"begins", "ends"};
+    size_t count = json_array_size(value);
+    for (size_t i = 0; i < count && count <= SLOTS_MAX; i++) {
+        const char *texts[2] = {NULL};
+        if (!read_texts(json_array_get(value, i), names, texts, 2))
+            return false;
+        schedule->slot[i] = (struct slot){texts[0], texts[1]};
+    }
+    schedule->slots = count;
+    return count > 0 && count <= SLOTS_MAX;
+}
+
+static bool read_room(const json_t *object, struct room *room, char why[SHOW_WHY_BYTES])
+{
+    static const char *const names[] = {"slug", "name"};
+    const char *texts[2] = {NULL};
+    const json_t *tiers = json_object_get(object, "tiers");
+    json_t *rest = json_copy((json_t *)object);
+    json_object_del(rest, "tiers");
+    bool read = read_texts(rest, names, texts, 2) && texts[0] != NULL;
+    json_decref(rest);
+    room->slug = texts[0];
+    room->name = texts[1];
+    room->has_tiers = tiers != NULL;
+    if (!read)
+        return fault(why, "a room is {\"slug\": text, \"name\": text, \"tiers\": […]}%s", "");
+    return tiers == NULL || read_tiers(tiers, room->tier, &room->tiers, why);
+}
+
+static bool read_rooms(const json_t *value, struct schedule *schedule, char why[SHOW_WHY_BYTES])
+{
+    size_t count = json_array_size(value);
+    if (count == 0 || count > ROOMS_MAX)
+        return fault(why, "'rooms' must be an array of rooms, and not a long one%s", "");
+    schedule->room = calloc(count, sizeof(*schedule->room));
+    if (schedule->room == NULL)
+        abort();
+    for (; schedule->rooms < count; schedule->rooms++)
+        if (!read_room(json_array_get(value, schedule->rooms), &schedule->room[schedule->rooms],
+                       why))
+            return false;
+    return true;
+}
+
+static bool read_part(const char *key, const json_t *value, struct schedule *schedule,
+                      char why[SHOW_WHY_BYTES])
+{
+    if (strcmp(key, "rooms") == 0)
+        return read_rooms(value, schedule, why);
+    if (strcmp(key, "tiers") == 0)
+        return read_tiers(value, schedule->common.tier, &schedule->common.tiers, why);
+    if (strcmp(key, "days") == 0)
+        return read_days(value, schedule) ||
+               fault(why, "'%s' is {\"from\": day, \"to\": day, \"weekdays\": [\"fri\", …]}", key);
+    if (strcmp(key, "slots") == 0)
+        return read_slots(value, schedule) ||
+               fault(why, "'%s' is [{\"begins\": \"15:00\", \"ends\": \"17:30\"}, …]", key);
+    if (strcmp(key, "slug") == 0 || strcmp(key, "starts_at") == 0 || strcmp(key, "ends_at") == 0)
+        return fault(why, "the schedule makes each show's '%s' itself", key);
+    if (strcmp(key, "utc_offset") == 0 && json_is_string(value)) {
+        schedule->utc_offset = json_string_value(value);
+        return true;
+    }
+    if (strcmp(key, "closes_minutes_before") == 0 && json_is_integer(value) &&
+        json_integer_value(value) >= 0 && json_integer_value(value) <= CLOSES_MINUTES_MAX) {
+        schedule->closes_minutes_before = json_integer_value(value);
+        return true;
+    }
+    return read_field(key, value, &schedule->common, why);
+}
+
+static bool read_schedule(const json_t *object, struct schedule *schedule, char why[SHOW_WHY_BYTES])
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object))
+        return fault(why, "a schedule is an object%s", "");
+    json_object_foreach((json_t *)object, key, value)
+    {
+        if (!read_part(key, value, schedule, why))
             return false;
     }
     return true;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "schedule.h"
 #include "show_spec.h"
 #include "status.h"
 
@@ -14,7 +15,8 @@
 struct show_list {
     struct show_spec *specs; /* owned; their texts are the tree's */
     size_t count;
-    void *tree; /* owned */
+    void *tree;                   /* owned */
+    struct schedule_texts *texts; /* owned; of a series' shows */
 };
 
 /*
@@ -23,6 +25,14 @@ struct show_list {
  * clause in why. Every show has been checked (show_spec_check).
  */
 bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES]);
+
+/*
+ * A file that holds one schedule, expanded into its shows. Keys are those of a show, but for slug,
+ * starts_at and ends_at, and: `"days": {"from", "to", "weekdays": ["fri", …]}`, `"slots":
+ * [{"begins": "15:00", "ends": "17:30"}, …]`, `"rooms": [{"slug", "name", "tiers"}, …]`,
+ * `"utc_offset": "+02:00"`, `"closes_minutes_before": n`. `number` is the first show's.
+ */
+bool json_read_series(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES]);
 void json_free_shows(struct show_list *list);
 
 /* One JSON object and a newline. */

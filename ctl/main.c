@@ -11,13 +11,15 @@
 #include "base/log.h"
 #include "context.h"
 #include "migrate.h"
+#include "series.h"
 #include "show.h"
 #include "status.h"
 #include "verify.h"
 
 static const struct command *const commands[] = {
-    &migrate_command,    &show_create_command,   &show_list_command, &show_open_command,
-    &show_close_command, &partition_add_command, &status_command,    &verify_command,
+    &migrate_command,       &show_create_command, &show_list_command,
+    &show_open_command,     &show_close_command,  &series_create_command,
+    &partition_add_command, &status_command,      &verify_command,
 };
 
 static const struct option_row options[] = {
@@ -32,9 +34,10 @@ static const struct option_row options[] = {
 static const struct program program = {
     .name = "usherctl",
     .section = "ctl",
-    .summary = "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
-               "migrate, show create|list|open|close, partition add, status, verify;\n"
-               "usherctl COMMAND --help tells about each.",
+    .summary =
+        "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
+        "migrate, show create|list|open|close, series create, partition add, status, verify;\n"
+        "usherctl COMMAND --help tells about each.",
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),

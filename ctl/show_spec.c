@@ -34,9 +34,11 @@ const struct flag show_fields[SHOW_FIELDS] = {
     NUMBER("--offer-seconds", offer_seconds, 1, HOLD_SECONDS_MAX,
            "how long an offer to who waits lasts [as a hold]"),
     TEXT("--starts-at", starts_at, "TIME", "when it begins, RFC 3339"),
+    TEXT("--ends-at", ends_at, "TIME", "when it ends, RFC 3339"),
     TEXT("--opens-at", opens_at, "TIME", "sales open, RFC 3339 [at once]"),
     TEXT("--closes-at", closes_at, "TIME", "sales close, RFC 3339 [never]"),
     TEXT("--currency", currency, "CODE", "ISO 4217 [USD]"),
+    TEXT("--series", series, "SLUG", "the schedule that it is one date of [none]"),
     {"--draft", FLAG_SWITCH, offsetof(struct show_spec, draft), 0, 0, "", "do not open sales yet"},
 };
 
@@ -165,9 +167,13 @@ static bool tiers_check(const struct show_spec *spec, char why[SHOW_WHY_BYTES])
 
 static bool times_check(const struct show_spec *spec, char why[SHOW_WHY_BYTES])
 {
-    int64_t at_s, opens_s = INT64_MIN, closes_s = INT64_MAX;
-    if (spec->starts_at != NULL && !time_from(spec->starts_at, &at_s))
+    int64_t starts_s = INT64_MIN, ends_s = INT64_MAX, opens_s = INT64_MIN, closes_s = INT64_MAX;
+    if (spec->starts_at != NULL && !time_from(spec->starts_at, &starts_s))
         return fault(why, "starts-at must be a time like 2027-05-03T19:30:00Z");
+    if (spec->ends_at != NULL && !time_from(spec->ends_at, &ends_s))
+        return fault(why, "ends-at must be a time like 2027-05-03T22:00:00Z");
+    if (starts_s >= ends_s)
+        return fault(why, "a show must begin before it ends");
     if (spec->opens_at != NULL && !time_from(spec->opens_at, &opens_s))
         return fault(why, "opens-at must be a time like 2027-05-03T19:30:00Z");
     if (spec->closes_at != NULL && !time_from(spec->closes_at, &closes_s))
@@ -188,6 +194,8 @@ bool show_spec_check(struct show_spec *spec, char why[SHOW_WHY_BYTES])
         return fault(why, "a name is 1 to 200 bytes of UTF-8 without control characters");
     if (!is_word(spec->category, 32))
         return fault(why, "a category is 1 to 32 of a-z, 0-9 and -, the first one a letter");
+    if (spec->series != NULL && !text_is_slug(span_of(spec->series)))
+        return fault(why, "a series is 1 to 64 of a-z, 0-9 and -, the first one a letter");
     if (!is_currency(spec->currency))
         return fault(why, "a currency is three capitals (ISO 4217)");
     if (spec->hold_seconds_max == 0)

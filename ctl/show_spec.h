@@ -37,16 +37,18 @@ struct show_spec {
     int64_t hold_seconds_max; /* with an extension; 0: twice hold_seconds */
     int64_t offer_seconds;    /* of an offer to who waits; 0: hold_seconds */
     const char *starts_at;
+    const char *ends_at;
     const char *opens_at;
     const char *closes_at;
     const char *currency;
+    const char *series; /* of which it is one date; NULL: of none */
     bool draft;
     size_t tiers;
     struct tier_spec tier[TIERS_MAX];
 };
 
 /* The fields besides the tiers: flags of the command line, and keys of a file (show_field_key). */
-#define SHOW_FIELDS 15
+#define SHOW_FIELDS 17
 extern const struct flag show_fields[SHOW_FIELDS];
 #define SHOW_FIELD_BYTES 32
 void show_field_key(const struct flag *field, char key[SHOW_FIELD_BYTES]); /* "max_per_user" */

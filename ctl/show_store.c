@@ -12,9 +12,9 @@ static const char find_sql[] = "SELECT show FROM shows WHERE slug = $1";
 static const char show_sql[] =
     "INSERT INTO shows (show, slug, name, category, partition, starts_at, sales_open_at,"
     " sales_close_at, state, max_per_user, max_per_booking, hold_ms, hold_ms_max, currency,"
-    " offer_ms)"
+    " offer_ms, ends_at, series)"
     " VALUES (coalesce($1, (SELECT coalesce(max(show), 0) + 1 FROM shows)), $2, $3, $4, $5, $6, $7,"
-    " $8, $9, $10, $11, $12, $13, $14, $15) RETURNING show";
+    " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING show";
 static const char tier_sql[] =
     "INSERT INTO tiers (show, tier, code, price, capacity, available) VALUES ($1, $2, $3, $4, $5,"
     " $5)";
@@ -23,6 +23,8 @@ static const char step_sql[] =
     " VALUES ($1, $2, $3, $4, $5, $6)";
 static const char state_sql[] = "UPDATE shows SET state = $2 WHERE slug = $1 OR show::text = $1"
                                 " RETURNING show, partition, slug";
+static const char elsewhere_sql[] =
+    "SELECT slug, partition FROM shows WHERE series = $1 AND partition <> $2 ORDER BY show LIMIT 1";
 static const char list_sql[] =
     "SELECT s.show, s.slug, s.name, s.category, s.partition, s.state,"
     " (SELECT string_agg(format('%s %s/%s', t.code, t.available, t.capacity), ', ' ORDER BY t.tier)"
@@ -84,6 +86,8 @@ static enum err insert_show(struct postgres *postgres, const struct show_spec *s
         number_of(spec->hold_seconds_max * 1000, false, texts[5]),
         text_of(spec->currency),
         number_of(spec->offer_seconds * 1000, true, texts[6]),
+        text_of(spec->ends_at),
+        text_of(spec->series),
     };
     struct postgres_result *result;
     TRY(postgres_query(postgres, show_sql, sizeof(row) / sizeof(row[0]), row, false, &result));
@@ -148,16 +152,58 @@ static enum err create_one(struct postgres *postgres, const struct show_spec *sp
     return insert_tiers(postgres, spec, made->number);
 }
 
-enum err shows_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
-                      bool if_absent, struct show_made *made, size_t *failed)
+static enum err begin(struct postgres *postgres)
 {
     /* The lock keeps the next free number free; readers and allocators pass it. */
-    *failed = 0;
-    TRY(postgres_run(postgres, "BEGIN; LOCK TABLE shows IN SHARE ROW EXCLUSIVE MODE"));
+    return postgres_run(postgres, "BEGIN; LOCK TABLE shows IN SHARE ROW EXCLUSIVE MODE");
+}
+
+static enum err create_and_commit(struct postgres *postgres, const struct show_spec *specs,
+                                  size_t count, bool if_absent, struct show_made *made,
+                                  size_t *failed)
+{
     for (; *failed < count; (*failed)++)
         TRY(create_one(postgres, &specs[*failed], if_absent, &made[*failed]));
     *failed = count > 0 ? count - 1 : 0;
     return postgres_commit(postgres);
+}
+
+enum err shows_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
+                      bool if_absent, struct show_made *made, size_t *failed)
+{
+    *failed = 0;
+    TRY(begin(postgres));
+    return create_and_commit(postgres, specs, count, if_absent, made, failed);
+}
+
+static enum err find_elsewhere(struct postgres *postgres, const struct show_spec *spec,
+                               struct show_where *elsewhere)
+{
+    char number[NUMBER_BYTES];
+    const struct postgres_parameter row[] = {text_of(spec->series),
+                                             number_of(spec->partition, false, number)};
+    struct postgres_result *result;
+    TRY(postgres_query(postgres, elsewhere_sql, 2, row, false, &result));
+    if (postgres_rows(result) > 0) {
+        struct span slug = postgres_cell(result, 0, 0);
+        snprintf(elsewhere->slug, sizeof(elsewhere->slug), "%.*s", (int)slug.len, slug.bytes);
+        elsewhere->partition = (uint32_t)postgres_cell_i64(result, 0, 1);
+    }
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
+enum err series_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
+                       bool if_absent, struct show_made *made, size_t *failed,
+                       struct show_where *elsewhere)
+{
+    *failed = 0;
+    elsewhere->partition = 0;
+    TRY(begin(postgres));
+    TRY(find_elsewhere(postgres, &specs[0], elsewhere));
+    if (elsewhere->partition != 0)
+        return postgres_run(postgres, "ROLLBACK");
+    return create_and_commit(postgres, specs, count, if_absent, made, failed);
 }
 
 enum err show_set_state(struct postgres *postgres, const char *name, const char *state, bool *found,

@@ -23,6 +23,20 @@ struct show_made {
 enum err shows_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
                       bool if_absent, struct show_made *made, size_t *failed);
 
+/* A show of a series, and the partition that it is on. */
+struct show_where {
+    uint32_t partition; /* 0: there is none */
+    char slug[SLUG_BYTES_MAX + 1];
+};
+
+/*
+ * The same for the shows of one series (at least one; all of one series and one partition), which
+ * stays on one partition: where a part of it is on another, that part is told and nothing created.
+ */
+enum err series_create(struct postgres *postgres, const struct show_spec *specs, size_t count,
+                       bool if_absent, struct show_made *made, size_t *failed,
+                       struct show_where *elsewhere);
+
 enum err partition_add(struct postgres *postgres, int64_t partition, bool *existed);
 
 /* Set a show's state ("open", "closed"), by slug or number. *found is false if there is none. */

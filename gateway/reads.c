@@ -38,6 +38,7 @@ static const struct statement search = {
                     " AND ($3::bigint IS NULL OR s.starts_at >= to_timestamp($3::bigint / 1000.0))"
                     " AND ($4::bigint IS NULL OR s.starts_at < to_timestamp($4::bigint / 1000.0))"
                     " AND ($5::bigint IS NULL OR (" START ", s.show) > ($5::bigint, $6::integer))"
+                    " AND ($8::text IS NULL OR s.series = $8)"
                     " ORDER BY " START ", s.show LIMIT $7::integer"};
 
 void reads_fail(struct task *task, enum err err)
@@ -326,14 +327,15 @@ static bool read_time(struct task *task, const char *name, char text[24], const 
 void get_shows(struct task *task)
 {
     char words[WORDS_BYTES_MAX + 1], category[40], from[24], to[24], cursor[40], start[24],
-        show[24], many[24], *rest;
+        show[24], many[24], series[SLUG_BYTES_MAX + 1], *rest;
     const char *text;
-    struct postgres_query query = {.statement = &search, .values = 7, .done = on_shows};
+    struct postgres_query query = {.statement = &search, .values = 8, .done = on_shows};
     uint64_t start_ms, number;
     int64_t limit;
 
     if (!reads_text(task, "q", words, WORDS_BYTES_MAX, &query.value[0]) ||
         !reads_text(task, "category", category, sizeof category - 1, &query.value[1]) ||
+        !reads_text(task, "series", series, sizeof series - 1, &query.value[7]) ||
         !read_time(task, "from", from, &query.value[2]) ||
         !read_time(task, "to", to, &query.value[3]) || !reads_limit(task, &limit) ||
         !reads_text(task, "cursor", cursor, sizeof cursor - 1, &text))

@@ -166,9 +166,15 @@ void render_show(struct buf *b, const struct show *show, int64_t now_ms)
 {
     buf_putf(b, "{\"id\":%u,\"slug\":\"%s\",\"name\":", show->number, show->slug);
     render_text(b, span_of(show->name));
-    buf_putf(b, ",\"category\":\"%s\",\"state\":\"%s\",\"starts_at\":", show->category,
-             show->state);
+    buf_putf(b, ",\"category\":\"%s\",\"series\":", show->category);
+    if (show->series[0] != '\0')
+        buf_putf(b, "\"%s\"", show->series);
+    else
+        buf_puts(b, "null");
+    buf_putf(b, ",\"state\":\"%s\",\"starts_at\":", show->state);
     render_time(b, show->starts_ms);
+    buf_puts(b, ",\"ends_at\":");
+    render_time(b, show->ends_ms);
     buf_puts(b, ",\"sales_open_at\":");
     render_time(b, show->opens_ms);
     buf_puts(b, ",\"sales_close_at\":");

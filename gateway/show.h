@@ -28,8 +28,9 @@ struct show {
     char category[SHOW_WORD_BYTES];
     char state[SHOW_WORD_BYTES];
     char currency[4];
-    int64_t starts_ms, opens_ms, closes_ms; /* 0: none */
-    int64_t max_per_user;                   /* 0: no limit */
+    char series[SLUG_BYTES_MAX + 1];                 /* of which it is one date; "": of none */
+    int64_t starts_ms, ends_ms, opens_ms, closes_ms; /* 0: none */
+    int64_t max_per_user;                            /* 0: no limit */
     int64_t max_per_booking, hold_ms, hold_ms_max;
     uint64_t version; /* of the partition, when the tiers were read */
     size_t tiers;

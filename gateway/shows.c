@@ -135,6 +135,8 @@ enum err show_from_row(struct show *show, const struct postgres_rows *rows, size
     fresh.hold_ms = rows_i64(rows, row, 12);
     fresh.hold_ms_max = rows_i64(rows, row, 13);
     fresh.version = (uint64_t)rows_i64(rows, row, 14);
+    copy_text(rows_text(rows, row, 16), fresh.series, sizeof fresh.series);
+    fresh.ends_ms = rows_i64(rows, row, 17);
     TRY(show_set_tiers(&fresh, rows_text(rows, row, 15)));
     struct span name = rows_text(rows, row, 2);
     fresh.name = strndup(name.bytes, name.len);

@@ -56,6 +56,8 @@ daemons_furnish() {
     ctl migrate
     postgres_grant
     ctl show create --file "$top/ops/demo.json" --if-absent
+    ctl series create --file "$top/ops/demo-hotel.json" --if-absent
+    ctl series create --file "$top/ops/demo-cinema.json" --if-absent
 }
 
 ctl() {

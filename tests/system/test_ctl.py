@@ -99,6 +99,10 @@ WRONG = [
     ["--slug", "a", *TIER, "--starts-at", "tomorrow"],
     ["--slug", "a", *TIER, "--opens-at", "2030-01-02T00:00:00Z", "--closes-at",
      "2030-01-01T00:00:00Z"],
+    ["--slug", "a", *TIER, "--ends-at", "tomorrow"],
+    ["--slug", "a", *TIER, "--starts-at", "2030-01-02T00:00:00Z", "--ends-at",
+     "2030-01-02T00:00:00Z"],
+    ["--slug", "a", *TIER, "--series", "No Slug"],
     ["--slug", "a", *TIER, "--currency", "usd"],
     ["--slug", "a", *TIER, "--name", "line\nbreak"],
     ["--slug", "a", *TIER, "--colour", "red"],
@@ -223,7 +227,7 @@ def test_servers_that_are_away(world):
 def test_help_and_unknown_commands():
     for words in (["--help"], ["migrate", "--help"], ["show", "create", "--help"],
                   ["show", "list", "--help"], ["show", "open", "--help"], ["status", "--help"],
-                  ["partition", "add", "--help"], ["verify", "--help"]):
+                  ["series", "create", "--help"], ["partition", "add", "--help"], ["verify", "--help"]):
         result = run_program("usherctl", *words)
         assert result.code == 0 and result.out.startswith("usage: usherctl"), (words, result)
     for words in ([], ["shows"], ["show"], ["show", "sell"], ["migrate", "now"]):

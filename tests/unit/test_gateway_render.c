@@ -131,7 +131,8 @@ TEST(a_show_with_its_rules)
     assert_string_equal(
         rendered(),
         "{\"id\":7,\"slug\":\"gala\",\"name\":\"The \\\"Gala\\\"\",\"category\":\"concert\","
-        "\"state\":\"open\",\"starts_at\":\"2030-05-02T14:00:00.000Z\",\"sales_open_at\":null,"
+        "\"series\":null,\"state\":\"open\",\"starts_at\":\"2030-05-02T14:00:00.000Z\","
+        "\"ends_at\":null,\"sales_open_at\":null,"
         "\"sales_close_at\":null,\"currency\":\"USD\",\"rules\":{\"max_per_user\":null,"
         "\"max_per_booking\":8,\"hold_seconds\":600,\"hold_seconds_max\":1200},\"tiers\":["
         "{\"tier\":\"VIP\",\"price\":10000,\"currency\":\"USD\",\"capacity\":100},"
