@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "gateway/alternatives.h"
 #include "gateway/counts.h"
 #include "gateway/enqueue.h"
 #include "gateway/gateway.h"
@@ -184,6 +185,10 @@ static void await(struct task *task, const struct command *command, const struct
     task->awaited = &awaited_command;
     task->grant = command->grant;
     task->words = command->words;
+    if (r->op == OP_BOOK || r->op == OP_HOLD) {
+        task->lines = r->lines;
+        memcpy(task->line, r->line, r->lines * sizeof r->line[0]);
+    }
     task->wait_until_us = clock_mono_us() + patience->wait_ms * 1000;
     task->look_ms = LOOK_FIRST_MS;
     task->phase = patience->only_accepted ? WAIT_ACCEPTED : WAIT_DECIDED;
@@ -259,27 +264,37 @@ void command_grant(struct task *task, const struct answer *answer)
     reply_send(task, is_new ? 201 : 200, REPLY_JSON);
 }
 
-static void describe(const struct answer *answer, char *text, size_t size)
+static void describe(const struct refusal *refusal, char *text, size_t size)
 {
-    unsigned long long detail = answer->detail;
+    unsigned long long detail = refusal->detail;
 
     text[0] = '\0';
-    if (answer->code == CODE_ILLEGAL_STATE && state_name((enum state)detail) != NULL)
+    if (refusal->code == CODE_ILLEGAL_STATE && state_name((enum state)detail) != NULL)
         snprintf(text, size, "The booking is %s", state_name((enum state)detail));
-    else if (answer->code == CODE_LIMIT_EXCEEDED && detail > 0)
+    else if (refusal->code == CODE_LIMIT_EXCEEDED && detail > 0)
         snprintf(text, size, "At most %llu are allowed", detail);
-    else if (answer->code == CODE_NOT_ENOUGH)
+    else if (refusal->code == CODE_NOT_ENOUGH)
         snprintf(text, size, "%llu left", detail);
+}
+
+static void tell_refusal(struct task *task, struct span alternatives)
+{
+    const struct refusal *refusal = &task->refusal;
+    const char *words = task->words != NULL ? task->words(refusal->code) : NULL;
+    char detail[64];
+
+    describe(refusal, detail, sizeof detail);
+    reply_problem_more(task, code_status(refusal->code), refusal->code, words,
+                       detail[0] != '\0' ? detail : NULL, 0, alternatives);
 }
 
 static void refuse(struct task *task, const struct answer *answer)
 {
-    const char *words = task->words != NULL ? task->words(answer->code) : NULL;
-    char detail[64];
-
-    describe(answer, detail, sizeof detail);
-    reply_problem(task, code_status(answer->code), answer->code, words,
-                  detail[0] != '\0' ? detail : NULL, 0);
+    task->refusal = (struct refusal){answer->code, answer->detail};
+    if (alternatives_may_be(task, answer))
+        alternatives_find(task, tell_refusal);
+    else
+        tell_refusal(task, (struct span){"", 0});
 }
 
 void command_tell(struct task *task, const struct answer *answer, bool repeated)

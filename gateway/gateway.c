@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/keys.h"
 #include "base/log.h"
+#include "gateway/alternatives.h"
 #include "gateway/enqueue.h"
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
@@ -185,10 +186,12 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->partitions = partitions_new(g);
     g->enqueue = enqueue_new(g);
     g->shows = shows_new(g);
+    g->alternatives = alternatives_new(g);
 }
 
 static void close_parts(struct gateway *g)
 {
+    alternatives_free(g->alternatives);
     shows_free(g->shows);
     enqueue_free(g->enqueue);
     waiters_free(g->waiters);

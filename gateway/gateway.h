@@ -27,6 +27,7 @@ struct gateway {
     struct redis_link *subscriber; /* answers for this worker */
     struct postgres_link *postgres;
     struct shows *shows;
+    struct alternatives *alternatives;
     struct partitions *partitions;
     struct enqueue *enqueue;
     struct waiters *waiters;

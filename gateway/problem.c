@@ -32,6 +32,7 @@ void problem_render(struct buf *b, const struct problem *problem)
     buf_puts(b, code_name(problem->code));
     buf_puts(b, "\",\"error\":");
     render_text(b, span_of(error));
+    buf_put(b, problem->more.bytes, problem->more.len);
     buf_putc(b, '}');
 }
 

@@ -13,6 +13,7 @@ struct problem {
     const char *error;    /* NULL: the code's own sentence */
     const char *detail;   /* NULL: the same as `error` */
     struct span instance; /* a URI path, or empty */
+    struct span more;     /* further members as JSON, with a comma before each; or empty */
 };
 
 void problem_render(struct buf *b, const struct problem *problem);

@@ -148,6 +148,12 @@ void reply_send_body(struct task *task, int status, const char *content_type, st
 void reply_problem(struct task *task, int status, enum code code, const char *error,
                    const char *detail, unsigned retry_after_s)
 {
+    reply_problem_more(task, status, code, error, detail, retry_after_s, (struct span){"", 0});
+}
+
+void reply_problem_more(struct task *task, int status, enum code code, const char *error,
+                        const char *detail, unsigned retry_after_s, struct span more)
+{
     struct buf *body = reply_open(task);
     char instance[sizeof "/v1/requests/" + ID_TEXT_BYTES];
     char id[ID_TEXT_BYTES];
@@ -155,7 +161,8 @@ void reply_problem(struct task *task, int status, enum code code, const char *er
                               .code = code,
                               .error = error,
                               .detail = detail,
-                              .instance = exchange_path(task->exchange)};
+                              .instance = exchange_path(task->exchange),
+                              .more = more};
 
     if (task->has_id) {
         id_format(task->id, id);

@@ -23,6 +23,9 @@ void reply_send_body(struct task *task, int status, const char *content_type, st
  */
 void reply_problem(struct task *task, int status, enum code code, const char *error,
                    const char *detail, unsigned retry_after_s);
+/* The same, with more members (problem.h). */
+void reply_problem_more(struct task *task, int status, enum code code, const char *error,
+                        const char *detail, unsigned retry_after_s, struct span more);
 void reply_not_found(struct task *task, const char *what);
 void reply_invalid(struct task *task, int status, const char *detail);
 void reply_overloaded(struct task *task, const char *why, unsigned retry_after_s);

@@ -6,6 +6,7 @@
  *   waiting for a show        (shows.h) its handler is called again from the start
  *   waiting for availability  (counts.h)
  *   awaiting a decision       (waiters.h) `awaited` is called
+ *   waiting for other dates   (alternatives.h)
  *   parked                    Redis or Postgres was asked on its behalf and will call back
  *
  * If its client goes away, a task is ended at once, except where it is parked: then it is ended by
@@ -39,6 +40,12 @@ struct awaited {
 typedef void task_grant(struct task *task, const struct answer *answer);
 /* How a refusal is told; NULL: as the code's own. */
 typedef const char *task_words(enum code code);
+
+/* What a refusal says, while its alternatives are looked for. */
+struct refusal {
+    enum code code;
+    uint64_t detail;
+};
 
 enum wait_phase {
     WAIT_NONE,      /* not in the table of waiters */
@@ -78,6 +85,10 @@ struct task {
     const struct awaited *awaited;
     task_grant *grant;
     task_words *words;
+    size_t lines;                /* what it asks for, where it is a command that takes places */
+    struct line line[LINES_MAX]; /* … and may be told what else there is (alternatives.h) */
+    struct refusal refusal;
+    void (*tell_hint)(struct task *task, struct span member);
 
     /* The table of waiters' own. */
     enum wait_phase phase;

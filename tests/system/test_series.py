@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from harness.process import wait_until
+
 HOTEL = {
     "series": "sea-view", "name": "Sea View", "category": "hotel", "partition": 2,
     "currency": "EUR", "max_per_user": 2,
@@ -138,3 +140,78 @@ def test_a_show_tells_its_series_and_is_found_by_it(world, create):
     assert len(found("series=sea-view")) == 6 and found("series=none") == []
     assert client.get("/v1/shows?series=" + 65 * "a").status == 400
     world.judge()
+
+
+# Alternatives in refusals.
+
+@pytest.fixture
+def nights(world, create):
+    """Three nights of a room with one bed, a show of two tiers, one that stands alone."""
+    assert create({**HOTEL, "partition": 1, "rooms": HOTEL["rooms"][:1]}).code == 0
+    world.show("gala", {"VIP": (10000, 2), "STD": (2500, 9), "BOX": (7500, 3)})
+    world.show("alone", {"GA": (500, 1)})
+    return world.start(gateways=2)
+
+
+def offered(answer):
+    return [(a["kind"], a["show"], [(i["tier"], i["quantity"]) for i in a["items"]])
+            for a in answer.json.get("alternatives", [])]
+
+
+def test_other_tiers_that_have_enough(nights):
+    client = nights.client()
+    assert client.book("gala", "ann", "VIP", 2).status == 201
+    refused = client.book("gala", "bob", "VIP", 3)
+    assert refused.code == "SOLD_OUT" and offered(refused) == \
+        [("tier", "gala", [("STD", 3)]), ("tier", "gala", [("BOX", 3)])]
+    assert refused.json["alternatives"][0]["items"][0]["price"] == 2500
+    assert offered(client.book("gala", "bob", "BOX", 4)) == [("tier", "gala", [("STD", 4)])]
+    assert "alternatives" not in client.book("gala", "bob", "STD", 10).json
+    several = client.post("/v1/shows/gala/bookings", {"user": "bob", "items": [
+        {"tier": "VIP", "quantity": 1}, {"tier": "STD", "quantity": 1}]})
+    assert several.code == "SOLD_OUT" and "alternatives" not in several.json
+    assert client.book("alone", "ann", "GA", 1).status == 201
+    assert "alternatives" not in client.book("alone", "bob", "GA", 1).json
+    nights.judge()
+
+
+def test_other_dates_nearest_first(nights):
+    client = nights.client()
+    for night in ("04", "05"):
+        assert client.book(f"room-12-203505{night}", "ann", "Double", 1).status == 201
+    refused = client.book("room-12-20350505", "bob", "Double", 1)
+    assert refused.code == "SOLD_OUT"
+    assert offered(refused) == [("date", "room-12-20350503", [("Double", 1)])]
+    assert refused.json["alternatives"][0]["starts_at"] == "2035-05-03T13:00:00.000Z"
+    # What is told is what is left: the last night goes, and soon nothing is told any more.
+    assert client.book("room-12-20350503", "cleo", "Double", 1).status == 201
+    wait_until("the dates to be known anew", lambda: not offered(
+        client.book("room-12-20350505", "bob", "Double", 1)))
+    nights.judge()
+
+
+def test_dates_that_are_closed_or_drafts_are_not_told(nights):
+    client = nights.client()
+    nights.rows("UPDATE shows SET state = 'closed' WHERE slug = 'room-12-20350504' RETURNING show")
+    nights.rows("UPDATE shows SET sales_close_at = now() WHERE slug = 'room-12-20350503'"
+                " RETURNING show")
+    assert client.book("room-12-20350505", "ann", "Double", 1).status == 201
+    assert "alternatives" not in client.book("room-12-20350505", "bob", "Double", 1).json
+
+
+def test_a_repeated_refusal_is_the_same_bytes(nights):
+    first, other = nights.client(0), nights.client(1)
+    assert first.book("room-12-20350504", "ann", "Double", 1).status == 201
+    body = {"user": "bob", "tier": "Double", "quantity": 1}
+    path, key = "/v1/shows/room-12-20350504/bookings", "k"
+    refused = first.post(path, body, key)
+    assert len(offered(refused)) == 2
+    for client in (first, other):
+        again = client.post(path, body, key)
+        assert again.body == refused.body and again.header("Idempotent-Replayed") == "true"
+    assert first.book("room-12-20350503", "ann", "Double", 1).status == 201
+    wait_until("other dates", lambda: len(offered(other.post(path, body))) == 1)
+    assert other.post(path, body, key).body == refused.body
+    request = refused.json["instance"]
+    assert other.get(request).body == refused.body
+    nights.judge()
