@@ -36,12 +36,19 @@ static const enum column_name batch_columns[] = {
 #undef X
 };
 
+static const enum column_name payment_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    PAYMENT_COLUMNS(X)
+#undef X
+};
+
 #define PART(function, columns)                                                                    \
     {                                                                                              \
         function, columns, sizeof(columns) / sizeof *(columns)                                     \
     }
 const struct commit_part commit_parts[COMMIT_PARTS] = {
     PART("commit_batch", batch_columns),
+    PART("commit_payments", payment_columns),
 };
 
 static void put_u32(struct buf *b, uint32_t n)

@@ -46,7 +46,23 @@
     X(T_PENDING, INT4)                                                                             \
     X(T_CONFIRMED, INT4)
 
-#define COLUMNS(X) BATCH_COLUMNS(X)
+/* commit_payments in sql/0005_payments.sql. */
+#define PAYMENT_COLUMNS(X)                                                                         \
+    X(P_ID, UUID)                                                                                  \
+    X(P_BOOKING, UUID)                                                                             \
+    X(P_AMOUNT, INT8)                                                                              \
+    X(P_REPLY_TO, TEXT)                                                                            \
+    X(P_METHOD, TEXT)                                                                              \
+    X(S_REQUEST, UUID)                                                                             \
+    X(S_PAYMENT, UUID)                                                                             \
+    X(S_BOOKING, UUID)                                                                             \
+    X(S_RESULT, INT4)                                                                              \
+    X(S_REFERENCE, TEXT)                                                                           \
+    X(S_REASON, TEXT)                                                                              \
+    X(R_REQUEST, UUID)                                                                             \
+    X(R_PAYMENT, UUID)
+
+#define COLUMNS(X) BATCH_COLUMNS(X) PAYMENT_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -62,7 +78,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 1
+#define COMMIT_PARTS 2
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

@@ -123,16 +123,33 @@ static enum err run_script(struct decider *d, enum script script, size_t argc, s
     return ERR_UNAVAILABLE;
 }
 
+void decider_pack_booking(struct buf *b, const struct booking *booking, bool extended,
+                          struct span payment)
+{
+    pack_array(b, 7 + 3 * booking->lines);
+    pack_uint(b, booking->state);
+    pack_str(b, booking->user.bytes, booking->user.len);
+    pack_int(b, booking->expires_ms);
+    pack_uint(b, extended);
+    pack_int(b, booking->created_ms);
+    pack_array(b, 0);
+    pack_str(b, payment.bytes, payment.len);
+    for (size_t i = 0; i < booking->lines; i++) {
+        pack_uint(b, booking->line[i].tier);
+        pack_uint(b, booking->line[i].quantity);
+        pack_int(b, booking->line[i].price);
+    }
+}
+
 static void pack_known(struct buf *b, const struct known *known)
 {
     pack_array(b, 2);
     pack_map(b, known->bookings);
     for (size_t i = 0; i < known->bookings; i++) {
         const struct known_booking *k = &known->booking[i];
-        pack_str(b, k->id.bytes, ID_BYTES);
-        pack_array(b, 2);
-        pack_uint(b, k->state);
-        pack_str(b, k->user, k->user_len);
+        struct span payment = {(const char *)k->payment.bytes, k->has_payment ? ID_BYTES : 0};
+        pack_str(b, k->booking.id.bytes, ID_BYTES);
+        decider_pack_booking(b, &k->booking, false, payment);
     }
     pack_map(b, known->missing_shows);
     for (size_t i = 0; i < known->missing_shows; i++) {

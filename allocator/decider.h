@@ -42,10 +42,10 @@ enum script {
 /* What the script asked for, and what was found: a booking that is not live, or a show that this
  * partition does not have. */
 struct known_booking {
-    struct id id;
-    enum state state; /* 0: Postgres has no such booking */
+    struct booking booking; /* state 0: Postgres has no such booking; its user is the one below */
     char user[USER_BYTES_MAX];
-    size_t user_len;
+    bool has_payment; /* one whose money was not taken, as far as is known */
+    struct id payment;
 };
 
 struct known {
@@ -115,6 +115,10 @@ enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t 
 /* What the owner reports of itself, as field, value, …. Pipelined; REPORTED or FENCED. */
 enum err decider_report_send(struct decider *d, const struct tenure *t, size_t count,
                              const struct span *fields);
+
+/* A booking as lua/state.lua keeps it. `payment`: an id's bytes, or empty. */
+void decider_pack_booking(struct buf *b, const struct booking *booking, bool extended,
+                          struct span payment);
 
 /* An error reply that says "not now" (memory, loading, read only, …), not "this is wrong". */
 bool redis_text_is_passing(struct span text);

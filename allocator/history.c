@@ -19,8 +19,10 @@ const char history_repeated_sql[] =
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN booking_changes c ON c.request = u.id";
 
 const char history_bookings_sql[] =
-    "SELECT u.n, status_number(b.status), b.user_id"
-    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id";
+    "SELECT u.n, status_number(b.status), b.user_id, coalesce(b.expires_ms, 0), b.created_ms,"
+    " " HISTORY_LINES_SQL ", encode(uuid_send(p.id), 'hex')"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
+    " LEFT JOIN payments p ON p.id = b.payment AND p.status <> 'SUCCEEDED'";
 
 static int digit_of(char c)
 {
@@ -147,6 +149,24 @@ enum err history_read_repeated(const struct postgres_result *result, size_t row,
     return err;
 }
 
+static bool read_known(const struct postgres_result *r, size_t row, struct known_booking *k)
+{
+    struct booking *booking = &k->booking;
+    struct span user = postgres_cell(r, row, 2);
+
+    if (user.len > USER_BYTES_MAX)
+        return false;
+    memcpy(k->user, user.bytes, user.len);
+    booking->user = (struct span){k->user, user.len};
+    booking->state = (enum state)postgres_cell_i64(r, row, 1);
+    booking->expires_ms = postgres_cell_i64(r, row, 3);
+    booking->created_ms = postgres_cell_i64(r, row, 4);
+    k->has_payment = !postgres_is_null(r, row, 6);
+    if (k->has_payment && !history_unhex(postgres_cell(r, row, 6), k->payment.bytes))
+        return false;
+    return history_read_lines(postgres_cell(r, row, 5), booking);
+}
+
 enum err history_read_bookings(const struct postgres_result *result, const struct need *need,
                                struct known *known)
 {
@@ -155,19 +175,17 @@ enum err history_read_bookings(const struct postgres_result *result, const struc
     if (need->bookings > BATCH_REQUESTS_MAX - first)
         return ERR_BOUND;
     for (size_t i = 0; i < need->bookings; i++)
-        known->booking[first + i] = (struct known_booking){.id = need->booking[i]};
+        known->booking[first + i] = (struct known_booking){.booking = {.id = need->booking[i]}};
     known->bookings += need->bookings;
     for (size_t row = 0; row < postgres_rows(result); row++) {
         int64_t number = postgres_cell_i64(result, row, 0);
-        struct span user = postgres_cell(result, row, 2);
-        if (number < 1 || (size_t)number > need->bookings || user.len > USER_BYTES_MAX)
+        if (number < 1 || (size_t)number > need->bookings)
             return ERR_REFUSED;
         struct known_booking *k = &known->booking[first + (size_t)number - 1];
-        k->state = (enum state)postgres_cell_i64(result, row, 1);
-        k->user_len = user.len;
-        memcpy(k->user, user.bytes, user.len);
+        if (!read_known(result, row, k))
+            return ERR_REFUSED;
         /* What is live in Postgres and not in Redis: they are not equal. */
-        if (state_is_live(k->state)) {
+        if (state_is_live(k->booking.state)) {
             log_event(LOG_WARN, "redis_differs", "in", "bookings", NULL);
             return ERR_REBUILD;
         }

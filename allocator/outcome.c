@@ -4,29 +4,23 @@
 #include <endian.h>
 #include <string.h>
 
-/* Positions in a booking as lua/state.lua keeps it. */
-enum { B_STATE, B_USER, B_EXPIRES, B_EXTENDED, B_CREATED, B_SEATS, B_PAYMENT, B_LINES };
-
-static bool op_takes(enum operation op)
-{
-    return op == OP_BOOK || op == OP_HOLD;
-}
-
-static bool op_changes(enum operation op)
-{
-    return op == OP_CONFIRM || op == OP_CANCEL || op == OP_EXTEND;
-}
+#include "allocator/outcome_payments.h"
 
 static void pack_id(struct buf *b, struct id id)
 {
     pack_str(b, id.bytes, sizeof id.bytes);
 }
 
+static size_t arguments_of(const struct request *r)
+{
+    if (op_takes(r->op))
+        return 2 * r->lines;
+    return r->op == OP_CANCEL || r->op == OP_SETTLE ? 3 : op_changes(r->op);
+}
+
 static void pack_request(struct buf *b, const struct request *r)
 {
-    size_t arguments = op_takes(r->op) ? 2 * r->lines : r->op == OP_CANCEL ? 3 : op_changes(r->op);
-
-    pack_array(b, 5 + arguments);
+    pack_array(b, 5 + arguments_of(r));
     pack_id(b, r->id);
     pack_uint(b, r->op);
     pack_uint(b, r->show);
@@ -34,6 +28,10 @@ static void pack_request(struct buf *b, const struct request *r)
     pack_int(b, r->deadline_ms);
     if (op_changes(r->op))
         pack_id(b, r->booking);
+    if (r->op == OP_SETTLE) {
+        pack_id(b, r->payment);
+        pack_uint(b, r->result);
+    }
     if (op_takes(r->op) || r->op == OP_CANCEL) {
         for (size_t i = 0; i < (r->op == OP_CANCEL ? 1 : r->lines); i++) {
             pack_uint(b, r->line[i].tier);
@@ -252,7 +250,7 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
     columns_put_bytes(c, COLUMN_C_ANSWER, answer.bytes, answer.len);
 }
 
-/* CONFIRM, CANCEL or EXTEND: [0, before, after] */
+/* CONFIRM, CANCEL, EXTEND, PAY or SETTLE: [0, before, after] */
 static bool read_changed(struct batch *batch, size_t at, struct value decision, size_t count)
 {
     const struct request *r = &batch->request[at];
@@ -266,7 +264,7 @@ static bool read_changed(struct batch *batch, size_t at, struct value decision, 
     answer.has_booking = true;
     store_answer(batch, at, &answer);
     put_change(batch, at, round, &before, &answer.booking);
-    return true;
+    return outcome_put_payment(batch, r, value_at(decision, 1), &answer.booking);
 }
 
 static bool read_refused(struct batch *batch, size_t at, int64_t code, int64_t detail)

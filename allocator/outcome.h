@@ -9,6 +9,9 @@
 #include "base/codec.h"
 #include "base/err.h"
 
+/* Positions in a booking as lua/state.lua keeps it. */
+enum { B_STATE, B_USER, B_EXPIRES, B_EXTENDED, B_CREATED, B_SEATS, B_PAYMENT, B_LINES };
+
 /* The arguments `batch` of the script: its undecided requests, in order; returns how many. */
 size_t outcome_pack_requests(struct buf *b, const struct batch *batch);
 

@@ -9,10 +9,12 @@
 #include "base/codec.h"
 #include "base/keys.h"
 #include "base/log.h"
+#include "base/settlement.h"
 
 #define MESSAGE_BYTES_MAX (16u << 20)
 #define RECORD_BYTES_MAX 65536
 #define REPLAY_PENDING_MAX 2000
+#define ITEMS_MAX (2 * BATCH_REQUESTS_MAX)
 #define DECIMAL_BYTES 24
 #define GATEWAYS_MAX 64 /* told in one go; those beyond find their answers where they are kept */
 
@@ -153,7 +155,7 @@ static enum err keep_bucket(struct publisher *p, uint32_t partition, const struc
 static enum err keep_answers(struct publisher *p, uint32_t partition, const struct item *items,
                              size_t count)
 {
-    uint64_t bucket[BATCH_REQUESTS_MAX];
+    uint64_t bucket[ITEMS_MAX];
 
     for (size_t i = 0; i < count; i++)
         bucket[i] = key_answer_bucket(items[i].id);
@@ -194,9 +196,26 @@ static enum err tell_availability(struct publisher *p, const struct availability
     return redis_send(p->redis, 3, tell);
 }
 
+/* Whoever waits for a payment's settlement does not know the request that brings it: its answer is
+ * told again under an id that the booking gives. */
+static size_t add_told_as(struct item *items, size_t count, const struct item *settled,
+                          int64_t now_ms)
+{
+    struct answer answer;
+
+    if (answer_read(settled->answer, &answer) || answer.op != OP_SETTLE || !answer.has_booking)
+        return count;
+    items[count] = *settled;
+    items[count].id = settlement_told_as(answer.booking.id);
+    items[count].repeated = false;
+    items[count].seconds = seconds_kept(items[count].id, now_ms);
+    return count + 1;
+}
+
 enum err publisher_send(struct publisher *p, const struct tenure *t, const struct batch *batch)
 {
-    static struct item items[BATCH_REQUESTS_MAX];
+    static struct item items[ITEMS_MAX];
+    size_t count = batch->count;
 
     for (size_t i = 0; i < batch->count; i++)
         items[i] = (struct item){
@@ -206,8 +225,11 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
             .repeated = batch->slot[i].origin == ORIGIN_REPEATED,
             .seconds = seconds_kept(batch->request[i].id, batch->now_ms),
         };
-    TRY(send_messages(p, t->partition, items, batch->count));
-    TRY(keep_answers(p, t->partition, items, batch->count));
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->request[i].op == OP_SETTLE)
+            count = add_told_as(items, count, &items[i], batch->now_ms);
+    TRY(send_messages(p, t->partition, items, count));
+    TRY(keep_answers(p, t->partition, items, count));
     for (size_t i = 0; i < batch->shows; i++)
         TRY(tell_availability(p, &batch->show[i]));
     TRY(decider_stamp_send(p->decider, t, batch->version, &batch->cursor, batch->shows,
@@ -268,7 +290,7 @@ static bool read_item(struct value v, struct item *item)
 /* One row: what is still to be kept of it. Whoever waited may still be waiting. */
 static enum err replay_row(void *context, int64_t now_ms, struct span answers)
 {
-    static struct item items[BATCH_REQUESTS_MAX];
+    static struct item items[ITEMS_MAX];
     struct replay *r = context;
     int64_t age = (r->t->now_ms - now_ms) / 1000;
     struct tree tree;
@@ -279,11 +301,16 @@ static enum err replay_row(void *context, int64_t now_ms, struct span answers)
         return ERR_INPUT;
     if (!value_is_array(tree_root(&tree), &count) || count > BATCH_REQUESTS_MAX)
         count = 0;
+    size_t told = count;
     for (size_t i = 0; !err && i < count; i++) {
         if (!read_item(value_at(tree_root(&tree), i), &items[i]))
             err = ERR_INPUT;
         else
-            items[i].seconds = seconds_kept(items[i].id, now_ms) - age;
+            told = add_told_as(items, told, &items[i], now_ms);
+    }
+    count = told;
+    for (size_t i = 0; !err && i < count; i++) {
+        items[i].seconds = seconds_kept(items[i].id, now_ms) - age;
     }
     if (!err)
         err = keep_answers(r->p, r->t->partition, items, count);

@@ -101,24 +101,6 @@ static enum err part_send_if_full(struct loading *l, struct part *part)
     return part->pairs + 2 > PART_PAIRS ? part_send(l, part) : ERR_NONE;
 }
 
-/* A live booking as lua/state.lua keeps it. */
-static void pack_booking(struct buf *b, const struct booking *booking, bool extended)
-{
-    pack_array(b, 7 + 3 * booking->lines);
-    pack_uint(b, booking->state);
-    pack_str(b, booking->user.bytes, booking->user.len);
-    pack_int(b, booking->expires_ms);
-    pack_uint(b, extended);
-    pack_int(b, booking->created_ms);
-    pack_array(b, 0);
-    pack_str(b, "", 0);
-    for (size_t i = 0; i < booking->lines; i++) {
-        pack_uint(b, booking->line[i].tier);
-        pack_uint(b, booking->line[i].quantity);
-        pack_int(b, booking->line[i].price);
-    }
-}
-
 static enum err put_hold(struct loading *l, const struct booking *booking)
 {
     struct part *part = &l->holds;
@@ -151,22 +133,23 @@ static bool read_extended(struct span origin_hex, int64_t expires_ms, bool *exte
     return is_booking;
 }
 
-/* id, status, user, expires, origin, created, lines */
+/* id, status, user, expires, origin, created, lines, payment */
 static enum err take_booking(void *context, struct span line)
 {
     struct loading *l = context;
     struct booking booking = {0};
-    struct span field[7];
-    char user[2 * USER_BYTES_MAX];
+    struct span field[8];
+    char user[2 * USER_BYTES_MAX], payment[ID_BYTES];
     uint64_t state, expires, created;
     bool extended;
     size_t at = l->main.bytes.len;
 
-    if (postgres_copy_split(line, field, 7) != 7 || field[0].len != 2 * ID_BYTES ||
+    if (postgres_copy_split(line, field, 8) != 8 || field[0].len != 2 * ID_BYTES ||
         !history_unhex(field[0], booking.id.bytes) || !text_u64(field[1], 6, &state) ||
         field[2].len > sizeof user || !text_u64(field[3], INT64_MAX, &expires) ||
         !read_extended(field[4], (int64_t)expires, &extended) ||
-        !text_u64(field[5], INT64_MAX, &created) || !history_read_lines(field[6], &booking))
+        !text_u64(field[5], INT64_MAX, &created) || !history_read_lines(field[6], &booking) ||
+        field[7].len > 2 * sizeof payment || !history_unhex(field[7], payment))
         return ERR_INPUT;
     booking.user = (struct span){user, postgres_copy_unescape(field[2], user)};
     booking.state = (enum state)state;
@@ -176,7 +159,8 @@ static enum err take_booking(void *context, struct span line)
     buf_put(&l->main.bytes, booking.id.bytes, ID_BYTES);
     part_end_span(&l->main, at);
     at = l->main.bytes.len;
-    pack_booking(&l->main.bytes, &booking, extended);
+    decider_pack_booking(&l->main.bytes, &booking, extended,
+                         (struct span){payment, field[7].len / 2});
     part_end_span(&l->main, at);
     l->rows++;
     TRY(part_send_if_full(l, &l->main));
@@ -230,13 +214,15 @@ static enum err load_bookings(struct loading *l, uint32_t show)
 
     part_start(&l->main, "bookings", show);
     part_start(&l->holds, "holds", 0);
-    snprintf(sql, sizeof sql,
-             "SELECT encode(uuid_send(b.id), 'hex'), CASE b.status WHEN 'HELD' THEN 1"
-             " WHEN 'PENDING' THEN 2 ELSE 3 END, b.user_id, coalesce(b.expires_ms, 0),"
-             " CASE WHEN b.status = 'HELD' THEN coalesce(encode(b.origin, 'hex'), '') ELSE '' END,"
-             " b.created_ms, " HISTORY_LINES_SQL " FROM bookings b WHERE " ID_RANGE_SQL
-             " AND " LIVE_SQL,
-             show, show);
+    snprintf(
+        sql, sizeof sql,
+        "SELECT encode(uuid_send(b.id), 'hex'), CASE b.status WHEN 'HELD' THEN 1"
+        " WHEN 'PENDING' THEN 2 ELSE 3 END, b.user_id, coalesce(b.expires_ms, 0),"
+        " CASE WHEN b.status = 'HELD' THEN coalesce(encode(b.origin, 'hex'), '') ELSE '' END,"
+        " b.created_ms, " HISTORY_LINES_SQL
+        ", coalesce(encode(uuid_send(b.payment), 'hex'), '') FROM bookings b WHERE " ID_RANGE_SQL
+        " AND " LIVE_SQL,
+        show, show);
     TRY(postgres_copy_out(l->r->ledger->reader, sql, take_booking, l));
     TRY(part_send(l, &l->main));
     return part_send(l, &l->holds);
@@ -266,7 +252,8 @@ static enum err load_users(struct loading *l, uint32_t show)
                                                "0)::text),"                                        \
                                                " ('max_per_booking', s.max_per_booking::text), "   \
                                                "('hold_ms', s.hold_ms::text),"                     \
-                                               " ('hold_ms_max', s.hold_ms_max::text),"            \
+                                               " ('hold_ms_max', s.hold_ms_max::text), "           \
+                                               "('payment', s.payment),"                           \
                                                " ('tiers', (SELECT count(*) FROM tiers t WHERE "   \
                                                "t.show = s.show)::text)) f (name, value)"          \
                                                " WHERE s.show = %" PRIu32

@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <stdbool.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 /*
  * Looking up the algorithm costs OpenSSL 3 several times what hashing a request does, so it is
@@ -26,4 +28,18 @@ void digest_sha256(const struct span *parts, size_t count, unsigned char digest[
         right = parts[i].len == 0 || EVP_DigestUpdate(context, parts[i].bytes, parts[i].len) == 1;
     right = right && EVP_DigestFinal_ex(context, digest, &len) == 1;
     assert(right && len == DIGEST_BYTES);
+}
+
+void digest_hmac_sha256(struct span key, struct span message, unsigned char digest[DIGEST_BYTES])
+{
+    unsigned len = 0;
+    bool right = HMAC(EVP_sha256(), key.bytes, (int)key.len, (const unsigned char *)message.bytes,
+                      message.len, digest, &len) != NULL;
+
+    assert(right && len == DIGEST_BYTES);
+}
+
+bool digest_equal(const unsigned char a[DIGEST_BYTES], const unsigned char b[DIGEST_BYTES])
+{
+    return CRYPTO_memcmp(a, b, DIGEST_BYTES) == 0;
 }

@@ -1,7 +1,8 @@
-/* SHA-256, behind one module: the only file that includes <openssl/…> is digest.c. */
+/* SHA-256 and its HMAC, behind one module: the only file that includes <openssl/…> is digest.c. */
 #ifndef USHER_BASE_DIGEST_H
 #define USHER_BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "buf.h"
@@ -10,5 +11,9 @@
 
 /* Of the parts, one behind the other. Aborts without memory. */
 void digest_sha256(const struct span *parts, size_t count, unsigned char digest[DIGEST_BYTES]);
+
+void digest_hmac_sha256(struct span key, struct span message, unsigned char digest[DIGEST_BYTES]);
+/* In a time that does not tell where they differ. */
+bool digest_equal(const unsigned char a[DIGEST_BYTES], const unsigned char b[DIGEST_BYTES]);
 
 #endif

@@ -11,12 +11,18 @@ static const unsigned legal_moves[] = {
     [STATE_CONFIRMED] = TO(CANCELLED),
     [STATE_CANCELLED] = 0,
     [STATE_EXPIRED] = 0,
-    [STATE_FAILED] = 0,
+    [STATE_FAILED] = TO(CONFIRMED), /* a late success of its payment */
 };
 
 static const char *const operation_names[] = {
 #define X(number, name) [number] = #name,
     OPERATIONS(X)
+#undef X
+};
+
+static const char *const result_names[] = {
+#define X(number, name) [number] = #name,
+    RESULTS(X)
 #undef X
 };
 
@@ -44,6 +50,11 @@ static const struct code_row *code_row(enum code code);
 const char *operation_name(enum operation op)
 {
     return (size_t)op < COUNT(operation_names) ? operation_names[op] : NULL;
+}
+
+const char *result_name(enum result result)
+{
+    return (size_t)result < COUNT(result_names) ? result_names[result] : NULL;
 }
 
 const char *state_name(enum state state)

@@ -15,7 +15,9 @@
     X(3, CONFIRM) /* make a hold a booking */                                                      \
     X(4, CANCEL)  /* give places back, all or some */                                              \
     X(5, EXTEND)  /* more time for a hold, once */                                                 \
-    X(6, REFRESH) /* the show's rules changed in Postgres: read them again, in order */
+    X(6, REFRESH) /* the show's rules changed in Postgres: read them again, in order */            \
+    X(7, PAY)     /* a hold is to be paid: it waits for the provider's word */                     \
+    X(8, SETTLE)  /* the provider's word */
 
 enum operation {
 #define X(number, name) OP_##name = number,
@@ -57,7 +59,20 @@ enum state {
     X(15, OVERLOADED, 503, "Overloaded", "Try again later")                                        \
     X(16, RATE_LIMITED, 429, "Rate limited", "Too many requests")                                  \
     X(17, INVALID, 422, "Invalid", "The request is not valid")                                     \
-    X(18, INTERNAL, 500, "Internal error", "This request cannot be decided; nothing was taken")
+    X(18, INTERNAL, 500, "Internal error", "This request cannot be decided; nothing was taken")    \
+    X(19, PAYMENT_REQUIRED, 409, "Payment required", "This booking must be paid first")
+
+/* What the provider said of a payment; stands in SETTLE. */
+#define RESULTS(X)                                                                                 \
+    X(1, SUCCEEDED)                                                                                \
+    X(2, FAILED)                                                                                   \
+    X(3, GIVEN_UP) /* nobody could say in time: failed, and still being asked for */
+
+enum result {
+#define X(number, name) RESULT_##name = number,
+    RESULTS(X)
+#undef X
+};
 
 enum code {
 #define X(number, name, status, title, error) CODE_##name = number,
@@ -66,6 +81,7 @@ enum code {
 };
 
 const char *operation_name(enum operation op); /* "BOOK"; NULL for a number that is none */
+const char *result_name(enum result result);   /* "FAILED"; NULL for a number that is none */
 const char *state_name(enum state state);      /* "HELD"; NULL for a number that is none */
 const char *code_name(enum code code);         /* "SOLD_OUT"; NULL for a number that is none */
 int code_status(enum code code);               /* the HTTP status */

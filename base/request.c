@@ -10,17 +10,31 @@
 #define FIELDS 9
 #define LINE_FIELDS 2
 /* More than [op, show, user, arguments] can take. */
-#define ASKED_BYTES_MAX (USER_BYTES_MAX + LINES_MAX * 16 + 64)
+#define ASKED_BYTES_MAX                                                                            \
+    (USER_BYTES_MAX + LINES_MAX * 16 + METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + \
+     64)
 
 static void arguments_pack(struct buf *b, const struct request *r);
 static bool request_from(struct value v, struct request *r);
 static bool operation_from(struct value v, enum operation *op);
 static bool user_from(struct value v, struct request *r);
 static bool arguments_from(struct value v, struct request *r);
+static bool settlement_from(struct value v, struct request *r);
 static bool lines_from(struct value v, struct request *r);
 static bool part_from(struct value of, struct line *part);
 static bool bytes_from(struct value v, void *bytes, size_t n);
 static bool short_text_from(struct value v, size_t bytes_max, struct span *text);
+
+bool op_takes(enum operation op)
+{
+    return op == OP_BOOK || op == OP_HOLD;
+}
+
+bool op_changes(enum operation op)
+{
+    return op == OP_CONFIRM || op == OP_CANCEL || op == OP_EXTEND || op == OP_PAY ||
+           op == OP_SETTLE;
+}
 
 void request_pack(struct buf *b, const struct request *r)
 {
@@ -101,6 +115,19 @@ static void arguments_pack(struct buf *b, const struct request *r)
         pack_uint(b, r->line[0].tier);
         pack_uint(b, r->line[0].quantity);
         return;
+    case OP_PAY:
+        pack_array(b, 2);
+        pack_str(b, r->booking.bytes, ID_BYTES);
+        pack_str(b, r->method.bytes, r->method.len);
+        return;
+    case OP_SETTLE:
+        pack_array(b, 5);
+        pack_str(b, r->booking.bytes, ID_BYTES);
+        pack_str(b, r->payment.bytes, ID_BYTES);
+        pack_uint(b, r->result);
+        pack_str(b, r->reference.bytes, r->reference.len);
+        pack_str(b, r->reason.bytes, r->reason.len);
+        return;
     case OP_REFRESH:
         pack_array(b, 0);
         return;
@@ -137,7 +164,7 @@ static bool operation_from(struct value v, enum operation *op)
 /* Whoever takes places must be named; who has a booking's id may act on it. */
 static bool user_from(struct value v, struct request *r)
 {
-    bool must = r->op == OP_BOOK || r->op == OP_HOLD;
+    bool must = op_takes(r->op);
 
     return value_str(v, &r->user) && (text_is_user(r->user) || (r->user.len == 0 && !must));
 }
@@ -158,10 +185,28 @@ static bool arguments_from(struct value v, struct request *r)
     case OP_CANCEL:
         return count == 3 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
                part_from(v, &r->line[0]);
+    case OP_PAY:
+        return count == 2 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
+               short_text_from(value_at(v, 1), METHOD_BYTES_MAX, &r->method);
+    case OP_SETTLE:
+        return count == 5 && settlement_from(v, r);
     case OP_REFRESH:
         return count == 0;
     }
     return false;
+}
+
+static bool settlement_from(struct value v, struct request *r)
+{
+    uint32_t result;
+
+    if (!bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) ||
+        !bytes_from(value_at(v, 1), r->payment.bytes, ID_BYTES) ||
+        !value_u32(value_at(v, 2), &result) || result_name((enum result)result) == NULL)
+        return false;
+    r->result = (enum result)result;
+    return short_text_from(value_at(v, 3), REFERENCE_BYTES_MAX, &r->reference) &&
+           short_text_from(value_at(v, 4), REASON_BYTES_MAX, &r->reason);
 }
 
 static bool lines_from(struct value v, struct request *r)
@@ -204,5 +249,6 @@ static bool bytes_from(struct value v, void *bytes, size_t n)
 
 static bool short_text_from(struct value v, size_t bytes_max, struct span *text)
 {
-    return value_str(v, text) && text->len <= bytes_max && !text_has_control(*text);
+    return value_str(v, text) && text->len <= bytes_max && text_is_utf8(*text) &&
+           !text_has_control(*text);
 }

@@ -9,9 +9,12 @@
  *   CONFIRM, EXTEND  arguments [booking str16]
  *   CANCEL           arguments [booking str16, tier uint, quantity uint]; tier 0: the only tier;
  *                    quantity 0: all of it
- *   REFRESH          arguments []
+ *   PAY              arguments [booking str16, method str]; method: the provider's token, or empty
+ *   SETTLE           arguments [booking str16, payment str16, result uint, reference str, reason
+ * str] REFRESH          arguments []
  *
- * user may be empty for CONFIRM, EXTEND and CANCEL (who has the id may act) and for REFRESH.
+ * user may be empty for CONFIRM, EXTEND, CANCEL and PAY (who has the id may act), and is for SETTLE
+ * and REFRESH.
  * The fingerprint tells a repeated request from another one under the same id: the first 8 bytes
  * of SHA-256 over the packed [op, show, user, arguments].
  *
@@ -20,6 +23,7 @@
 #ifndef USHER_BASE_REQUEST_H
 #define USHER_BASE_REQUEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bounds.h"
@@ -46,8 +50,15 @@ struct request {
     struct span trace;    /* traceparent, or empty */
     size_t lines;
     struct line line[LINES_MAX]; /* BOOK, HOLD: what; CANCEL: line[0], both may be 0 */
-    struct id booking;           /* CONFIRM, EXTEND, CANCEL */
+    struct id booking;           /* CONFIRM, EXTEND, CANCEL, PAY, SETTLE */
+    struct span method;          /* PAY */
+    struct id payment;           /* SETTLE: the id of the PAY request */
+    enum result result;
+    struct span reference, reason;
 };
+
+bool op_takes(enum operation op);   /* BOOK, HOLD: makes a booking */
+bool op_changes(enum operation op); /* acts on the booking that it names */
 
 /* Append one request to an entry under construction (write the array's head with pack_array). */
 void request_pack(struct buf *b, const struct request *r);

@@ -1,13 +1,15 @@
--- decide: one batch of requests, in order. This follows model.lua, state.lua and operations.lua.
+-- decide: one batch of requests, in order. This follows model.lua, state.lua, operations.lua
+-- and payments.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
 --   ARGV         epoch, generation, version (that this run makes), now (ms), batch, known, places
 --     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
---                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND booking; CANCEL booking,
---                tier, quantity
---     known      msgpack [{booking id → [state, user]}, {show → true}], what an earlier run NEEDed:
---                bookings that are not live, shows that this partition does not have
+--                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND, PAY booking; CANCEL
+--                booking, tier, quantity; SETTLE booking, payment, result
+--     known      msgpack [{booking id → booking}, {show → true}], what an earlier run NEEDed:
+--                bookings that are not live (as in state.lua; [0, ''] if there is none), shows
+--                that this partition does not have
 --     places     msgpack [hashes, [place …]]: how many of the places are hashes, and for each
 --                request the number of its own (1: KEYS[2])
 --
@@ -90,7 +92,7 @@ local function answers_before(requests, places)
 end
 
 -- What the due holds and the requests can touch.
-local function gather_batch(due, requests, answered, missing)
+local function gather_batch(due, requests, answered, known, missing)
   local users, bookings, unloaded = new_lists(), new_lists(), {}
   for _, id in ipairs(due) do
     add_to_list(bookings, show_number_of(id), id)
@@ -113,7 +115,7 @@ local function gather_batch(due, requests, answered, missing)
   for number, list in pairs(bookings.of) do
     local show = show_of(number)
     for _, id in ipairs(list) do
-      local booking = show and show.bookings[id]
+      local booking = show and (show.bookings[id] or known[id])
       if booking and not show.users[booking[USER]] then
         add_to_list(owners, number, booking[USER])
       end
@@ -188,7 +190,7 @@ local function decide()
     answered = answers_before(requests, cmsgpack.unpack(ARGV[7]))
   end
   local known = cmsgpack.unpack(ARGV[6])
-  local unloaded = gather_batch(due, requests, answered, known[2])
+  local unloaded = gather_batch(due, requests, answered, known[1], known[2])
   if next(unloaded) then
     return {'NEED', keys_of(unloaded), {}}
   end

@@ -4,7 +4,8 @@
 --   code                                   refused
 --   {code, detail}                         refused, with a figure (base/answer.h)
 --   {0, available, expires, price, …}      BOOK, HOLD: left in the first tier; a price for a line
---   {0, before, after}                     CONFIRM, CANCEL, EXTEND: the booking, as in state.lua
+--   {0, before, after}                     CONFIRM, CANCEL, EXTEND, PAY, SETTLE: the booking, as in
+--                                          state.lua
 --   {0}                                    REFRESH
 --
 -- A request is {id, op, show, user, deadline, …}; its operation's arguments follow.
@@ -42,6 +43,15 @@ local function user_refusal(show, request, quantity)
   return {CODE.LIMIT_EXCEEDED, limit}
 end
 
+local function costs(show, request, now)
+  for i = FIRST, #request, 2 do
+    if price_of(show.tiers[request[i]], now) > 0 then
+      return true
+    end
+  end
+  return false
+end
+
 local function take_refusal(show, request, now)
   local quantity = 0
   for i = FIRST, #request, 2 do
@@ -57,7 +67,11 @@ local function take_refusal(show, request, now)
   if quantity > show.max_per_booking then
     return {CODE.LIMIT_EXCEEDED, show.max_per_booking}
   end
-  return stock_refusal(show, request) or user_refusal(show, request, quantity)
+  refusal = stock_refusal(show, request) or user_refusal(show, request, quantity)
+  if not refusal and request[OPERATION] == OP.BOOK and show.payment_required and costs(show, request, now) then
+    return CODE.PAYMENT_REQUIRED
+  end
+  return refusal
 end
 
 local function take(show, request, now, state, expires)
@@ -98,9 +112,14 @@ local function move_booking(show, id, booking, to)
   end
   if COUNTER[to] == 'available' then
     add_to_user(show, booking[USER], -count)
+  elseif COUNTER[from] == 'available' then
+    add_to_user(show, booking[USER], count)
   end
   if from == STATE.HELD then
     drop_hold(id)
+  end
+  if from == STATE.CONFIRMED then
+    booking[PAYMENT] = ''  -- its money was taken: no word of it changes anything any more
   end
   booking[STATE_OF] = to
   touch_booking(show, id, booking)
@@ -114,9 +133,19 @@ local function dead_refusal(state)
   return {CODE.ILLEGAL_STATE, state}
 end
 
+local function amount_of(booking)
+  local amount = 0
+  for i = LINES, #booking, 3 do
+    amount = amount + booking[i + 1] * booking[i + 2]
+  end
+  return amount
+end
+
 local function decide_confirm(show, id, booking)
   if booking[STATE_OF] ~= STATE.HELD then
     return {CODE.ILLEGAL_STATE, booking[STATE_OF]}
+  elseif show.payment_required and amount_of(booking) > 0 then
+    return CODE.PAYMENT_REQUIRED
   end
   local before = copy_of(booking)
   move_booking(show, id, booking, STATE.CONFIRMED)
@@ -192,26 +221,29 @@ local CHANGES = {
   [OP.CONFIRM] = decide_confirm, [OP.CANCEL] = decide_cancel, [OP.EXTEND] = decide_extend,
 }
 
--- `known`: id → {state, user} of what Postgres has of bookings that are not live here; a booking
--- that it does not have is {0, ''}. Second result: the id, when it must be looked up first.
+-- What may also happen to a booking that is not live.
+local CHANGES_OF_DEAD = {}
+
+-- `known`: id → what Postgres has of bookings that are not live here, as in state.lua; one that it
+-- does not have is {0, ''}. Second result: the id, when it must be looked up first.
 local function decide_change(show, request, known)
   local id = request[FIRST]
-  local booking = show.bookings[id]
-  local state, user
-  if booking then
-    state, user = booking[STATE_OF], booking[USER]
-  elseif known[id] then
-    state, user = known[id][1], known[id][2]
-  else
+  local booking = show.bookings[id] or known[id]
+  if not booking then
     return nil, id
   end
+  local state, user = booking[STATE_OF], booking[USER]
   if state == 0 or (request[OWNER] ~= '' and request[OWNER] ~= user) then
     return CODE.NOT_FOUND
   end
+  local change = CHANGES[request[OPERATION]]
   if COUNTER[state] == 'available' then
-    return dead_refusal(state)
+    change = CHANGES_OF_DEAD[request[OPERATION]]
+    if not change then
+      return dead_refusal(state)
+    end
   end
-  return CHANGES[request[OPERATION]](show, id, booking, request)
+  return change(show, id, booking, request)
 end
 
 local function decide_request(show, request, now, known)

@@ -7,9 +7,11 @@
 -- A booking is kept as the packed array
 --   {state, user, expires, extended, created, seats, payment, tier, quantity, price, …}
 --
--- `seats` is a list, `payment` an id or '': both empty for places that are only counted. Lists within
+-- `seats` is a list, empty for places that are only counted; `payment` is an id or ''. Lists within
 -- a booking are replaced, never changed: a copy shares them.
+-- luacheck: push ignore SEATS
 local STATE_OF, USER, EXPIRES, EXTENDED, CREATED, SEATS, PAYMENT, LINES = 1, 2, 3, 4, 5, 6, 7, 8
+-- luacheck: pop
 
 local prefix                 -- usher:{p}:<generation>:
 local shows = {}             -- number → show, or false where it is not loaded
@@ -50,6 +52,7 @@ local function read_show(number)
     number = number, state = raw.state, opens = tonumber(raw.opens), closes = tonumber(raw.closes),
     max_per_user = tonumber(raw.max_per_user), max_per_booking = tonumber(raw.max_per_booking),
     hold_ms = tonumber(raw.hold_ms), hold_ms_max = tonumber(raw.hold_ms_max),
+    payment_required = raw.payment == 'required',
     tiers = {}, users = {}, bookings = {}, touched = {}, users_touched = {}, bookings_touched = {},
   }
   for tier = 1, tonumber(raw.tiers) do

@@ -16,13 +16,15 @@ from harness.answers import Answers
 from harness.decider import Decider, booking_from
 from harness.model import Command, Partition, Show, Tier
 from harness.redis_server import Redis
-from harness.words import (BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HELD, HOLD, LIVE, REFRESH,
-                           ID_EPOCH_MS, fresh_id, id_show, keyed_id)
+from harness.words import (BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GRANTED, HELD, HOLD,
+                           ID_EPOCH_MS, LIVE, PAY, REFRESH, SETTLE, SUCCEEDED, fresh_id, id_show,
+                           keyed_id)
 
 START_MS = 1_770_000_000_000
 USERS = ["ann", "bob", "cé", "d" * 128]
 EXAMPLES = int(os.environ.get("USHER_EXAMPLES", "40"))
-RULES = ("state", "opens", "closes", "max_per_user", "max_per_booking", "hold_ms", "hold_ms_max")
+RULES = ("state", "opens", "closes", "max_per_user", "max_per_booking", "hold_ms", "hold_ms_max",
+         "payment_required")
 WRONGS = ["epoch", "taken", "version", "ahead", "generation", "unclean", "missing", "repeated"]
 PAUSES = [0, 1, 400, 999, 1000, 5000, 10_000, 30_000]
 
@@ -37,6 +39,7 @@ class Lockstep:
         self.now = START_MS
         self.ids = []   # of every BOOK and HOLD ever asked, granted or not
         self.made = []  # of those that were granted
+        self.paid = {}  # booking → the last PAY of it that was granted
         self.count = 0
 
     def command(self, draft):
@@ -55,6 +58,10 @@ class Lockstep:
         ids = self.made if draft["made"] else self.ids
         if draft["pick"] < len(ids):
             target = ids[-1 - draft["pick"]]
+        if draft["op"] == SETTLE:
+            return Command(keyed_id(id_show(target), self.count), SETTLE, id_show(target), "",
+                           deadline, booking=target, payment=self.paid.get(target, b"?" * 16),
+                           result=draft["result"])
         user = draft["user"]
         if user == "owner":
             user = next((b.user for s in self.model.shows.values()
@@ -80,9 +87,11 @@ class Lockstep:
         show = self.model.shows.get(id_show(raw))
         booking = show and show.bookings.get(raw)
         if booking is None:
-            return (raw, 0, "")
+            return (raw, [0, "", 0, 0, 0, [], ""])
         assert booking.state not in LIVE, "a live booking was not found in Redis"
-        return (raw, booking.state, booking.user)
+        lines = [n for tier, line in booking.lines.items() for n in (tier, *line)]
+        return (raw, [booking.state, booking.user, booking.expires, int(booking.extended),
+                      booking.created, [], booking.payment, *lines])
 
     def batch(self, drafts, pause):
         self.now += pause
@@ -99,6 +108,8 @@ class Lockstep:
             compare(command, decision, expected, self.now)
             if expected.code == GRANTED and command.op in (BOOK, HOLD):
                 self.made.append(command.id)
+            elif expected.code == GRANTED and command.op == PAY:
+                self.paid[command.booking] = command.id
         for number, tier, *figures in counters:
             stock = self.model.shows[number].tiers[tier]
             assert figures == [stock.available, stock.held, stock.pending, stock.confirmed,
@@ -169,14 +180,14 @@ def compare(command, decision, expected, now):
         assert booking["created"] == now
     elif command.op != REFRESH:
         assert booking_from(command.booking, decision[2]) == expected.booking
-        assert decision[1][0] in LIVE
+        assert decision[1][0] in LIVE or command.op == SETTLE
 
 
 def compare_booking(seen, booking):
     assert seen == {
         "id": booking.id, "user": booking.user, "state": booking.state,
         "created": booking.created, "expires": booking.expires, "extended": booking.extended,
-        "lines": [(tier, quantity, price) for tier, (quantity, price) in booking.lines.items()]}
+        "payment": booking.payment, "lines": [(tier, quantity, price) for tier, (quantity, price) in booking.lines.items()]}
 
 
 # The first driver: hypothesis chooses, and shrinks what fails.
@@ -193,14 +204,16 @@ SHOWS = st.builds(
     opens=st.sampled_from([0] * 6 + [START_MS + 20_000, 0]),
     closes=st.sampled_from([0] * 6 + [START_MS + 60_000, 0]),
     max_per_user=st.sampled_from([0, 4, 1, 0]), max_per_booking=st.sampled_from([30, 4, 1, 30]),
-    hold_ms=st.sampled_from([1000, 10_000]), hold_ms_max=st.sampled_from([10_000, 15_000]))
+    hold_ms=st.sampled_from([1000, 10_000]), hold_ms_max=st.sampled_from([10_000, 15_000]),
+    payment_required=st.sampled_from([False, False, True]))
 TAKES = st.fixed_dictionaries({
     "op": st.sampled_from([BOOK, HOLD]), "show": st.sampled_from([1, 2, 1, 1, 9, 1]),
     "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
     "lines": st.lists(st.tuples(st.sampled_from([1, 2, 3, 32, 1]), st.integers(1, 6)),
                       min_size=1, max_size=3, unique_by=lambda line: line[0])})
 CHANGES = st.fixed_dictionaries({
-    "op": st.sampled_from([CONFIRM, CANCEL, EXTEND, CANCEL]),
+    "op": st.sampled_from([CONFIRM, CANCEL, EXTEND, CANCEL, PAY, SETTLE]),
+    "result": st.sampled_from([SUCCEEDED, DECLINED, GIVEN_UP]),
     "made": st.booleans(), "pick": st.integers(0, 8),  # counted back from the newest
     "user": st.sampled_from(["owner", "", "mallory", "owner"]),
     "late": st.sampled_from([0] * 5 + [1, 0]),
@@ -249,7 +262,8 @@ def busy_show(random, number):
              for tier in range(1, random.randint(2, 4))}
     return Show(number, tiers, max_per_user=random.choice([0, 0, 1, 6]),
                 max_per_booking=random.choice([4, 12]), hold_ms=random.choice([2000, 10_000]),
-                hold_ms_max=random.choice([10_000, 15_000]))
+                hold_ms_max=random.choice([10_000, 15_000]),
+                payment_required=random.random() < 0.2)
 
 
 def busy_draft(random):
@@ -259,7 +273,8 @@ def busy_draft(random):
         return {"op": random.choice([BOOK, HOLD, HOLD]), "show": random.choice([1, 1, 2]),
                 "user": random.choice(USERS), "late": late,
                 "lines": [(tier, random.randint(1, 4)) for tier in tiers]}
-    return {"op": random.choice([CONFIRM, CANCEL, CANCEL, EXTEND]),
+    return {"op": random.choice([CONFIRM, CANCEL, CANCEL, EXTEND, PAY, PAY, SETTLE, SETTLE]),
+            "result": random.choice([SUCCEEDED, DECLINED, GIVEN_UP]),
             "made": random.random() < 0.8, "pick": random.randint(0, 14),
             "user": random.choice(["owner"] * 8 + ["", "mallory"]), "late": late,
             "tier": random.choice([0, 0, 1, 2]), "quantity": random.choice([0, 1, 1, 2])}

@@ -195,7 +195,7 @@ TEST(what_cannot_be_is_refused)
     memset(user, 'u', sizeof(user));
     REFUSED(a.code = CODES_END);
     REFUSED(a.op = (enum operation)0);
-    REFUSED(a.op = (enum operation)7);
+    REFUSED(a.op = (enum operation)(OP_SETTLE + 1));
     REFUSED(a.at_ms = -1);
     REFUSED(a.available = -1);
     REFUSED(a.booking.state = (enum state)0);

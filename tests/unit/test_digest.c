@@ -29,7 +29,23 @@ TEST(parts_are_one_text)
     assert_memory_equal(digest, of_abc, DIGEST_BYTES);
 }
 
+TEST(a_known_hmac)
+{
+    static const unsigned char known[DIGEST_BYTES] = {
+        0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24,
+        0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27,
+        0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
+    unsigned char digest[DIGEST_BYTES];
+
+    digest_hmac_sha256(SPAN("Jefe"), SPAN("what do ya want for nothing?"), digest);
+    assert_memory_equal(digest, known, DIGEST_BYTES);
+    assert_true(digest_equal(digest, known));
+    digest[31] ^= 1;
+    assert_false(digest_equal(digest, known));
+}
+
 int main(void)
 {
-    return RUN(cmocka_unit_test(known_digests), cmocka_unit_test(parts_are_one_text));
+    return RUN(cmocka_unit_test(known_digests), cmocka_unit_test(parts_are_one_text),
+               cmocka_unit_test(a_known_hmac));
 }

@@ -33,6 +33,17 @@ static struct request sample(enum operation op)
         r.booking = id_fresh(7, ID_EPOCH_MS, 30000, 41);
         r.line[0] = (struct line){2, 1};
         break;
+    case OP_PAY:
+        r.booking = id_fresh(7, ID_EPOCH_MS, 30000, 41);
+        r.method = SPAN("pm_1");
+        break;
+    case OP_SETTLE:
+        r.booking = id_fresh(7, ID_EPOCH_MS, 30000, 41);
+        r.payment = id_fresh(7, ID_EPOCH_MS, 30000, 40);
+        r.result = RESULT_FAILED;
+        r.reference = SPAN("pi_1");
+        r.reason = SPAN("card_declined");
+        break;
     case OP_REFRESH:
         break;
     }
@@ -52,6 +63,11 @@ static void assert_same(const struct request *a, const struct request *b)
     assert_int_equal(a->lines, b->lines);
     assert_memory_equal(a->line, b->line, sizeof(a->line));
     assert_true(id_equal(a->booking, b->booking));
+    assert_span(a->method, b->method);
+    assert_true(id_equal(a->payment, b->payment));
+    assert_int_equal(a->result, b->result);
+    assert_span(a->reference, b->reference);
+    assert_span(a->reason, b->reason);
 }
 
 /* An entry of one request; owned by the caller. */
@@ -93,27 +109,27 @@ static void is_refused(struct span s)
 
 TEST(every_operation_survives_the_stream)
 {
-    struct request r[OP_REFRESH];
-    struct request back[OP_REFRESH];
+    struct request r[OP_SETTLE];
+    struct request back[OP_SETTLE];
     struct buf b;
     size_t count = 0;
 
     buf_init(&b, ENTRY_BYTES_MAX);
-    pack_array(&b, OP_REFRESH);
-    for (size_t i = 0; i < OP_REFRESH; i++) {
+    pack_array(&b, OP_SETTLE);
+    for (size_t i = 0; i < OP_SETTLE; i++) {
         r[i] = sample((enum operation)(i + 1));
         request_pack(&b, &r[i]);
     }
-    assert_int_equal(entry_read(buf_span(&b), back, OP_REFRESH, &count), ERR_NONE);
-    assert_int_equal(count, OP_REFRESH);
-    for (size_t i = 0; i < OP_REFRESH; i++)
+    assert_int_equal(entry_read(buf_span(&b), back, OP_SETTLE, &count), ERR_NONE);
+    assert_int_equal(count, OP_SETTLE);
+    for (size_t i = 0; i < OP_SETTLE; i++)
         assert_same(&r[i], &back[i]);
     buf_free(&b);
 }
 
 TEST(every_truncation_is_refused)
 {
-    for (int op = OP_BOOK; op <= OP_REFRESH; op++) {
+    for (int op = OP_BOOK; op <= OP_SETTLE; op++) {
         struct request r = sample((enum operation)op);
         struct buf b = entry_of(&r);
 
@@ -252,7 +268,7 @@ TEST(an_operation_that_is_none_is_refused)
     assert_int_equal(b.bytes[19], OP_BOOK); /* two heads, and the id with its own */
     b.bytes[19] = 0;
     is_refused(buf_span(&b));
-    b.bytes[19] = OP_REFRESH + 1;
+    b.bytes[19] = OP_SETTLE + 1;
     is_refused(buf_span(&b));
     b.bytes[19] = 127;
     is_refused(buf_span(&b));
@@ -364,6 +380,8 @@ TEST(only_who_takes_places_must_be_named)
     TAKEN(OP_CONFIRM, r.user = SPAN(""));
     TAKEN(OP_CANCEL, r.user = SPAN(""));
     TAKEN(OP_EXTEND, r.user = SPAN(""));
+    TAKEN(OP_PAY, r.user = SPAN(""));
+    TAKEN(OP_SETTLE, r.user = SPAN(""));
     TAKEN(OP_REFRESH, r.user = SPAN(""));
 }
 
@@ -375,6 +393,16 @@ TEST(shows_and_times_are_not_negative_and_not_huge)
     TAKEN(OP_BOOK, r.show = INT32_MAX);
     REFUSED(OP_BOOK, r.deadline_ms = -1);
     TAKEN(OP_BOOK, r.deadline_ms = INT64_MAX);
+}
+
+TEST(a_settlement_says_one_of_three_things)
+{
+    TAKEN(OP_SETTLE, r.result = RESULT_SUCCEEDED);
+    TAKEN(OP_SETTLE, r.result = RESULT_GIVEN_UP);
+    REFUSED(OP_SETTLE, r.result = (enum result)0);
+    REFUSED(OP_SETTLE, r.result = (enum result)4);
+    REFUSED(OP_SETTLE, r.reason = SPAN("two\nlines"));
+    REFUSED(OP_SETTLE, r.reference = SPAN("\xff"));
 }
 
 TEST(a_part_to_cancel_may_be_all_of_it)
@@ -392,7 +420,8 @@ TEST(arguments_belong_to_their_operation)
         {OP_BOOK, OP_CONFIRM},   {OP_BOOK, OP_CANCEL},    {OP_BOOK, OP_REFRESH},
         {OP_CONFIRM, OP_BOOK},   {OP_CONFIRM, OP_CANCEL}, {OP_CONFIRM, OP_REFRESH},
         {OP_CANCEL, OP_EXTEND},  {OP_CANCEL, OP_HOLD},    {OP_REFRESH, OP_BOOK},
-        {OP_REFRESH, OP_CANCEL}, {OP_REFRESH, OP_EXTEND},
+        {OP_REFRESH, OP_CANCEL}, {OP_REFRESH, OP_EXTEND}, {OP_PAY, OP_CONFIRM},
+        {OP_CONFIRM, OP_PAY},    {OP_SETTLE, OP_CANCEL},  {OP_CANCEL, OP_SETTLE},
     };
 
     for (size_t i = 0; i < COUNT(others); i++) {
@@ -483,6 +512,7 @@ int main(void)
                cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),
                cmocka_unit_test(only_who_takes_places_must_be_named),
                cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),
+               cmocka_unit_test(a_settlement_says_one_of_three_things),
                cmocka_unit_test(a_part_to_cancel_may_be_all_of_it),
                cmocka_unit_test(arguments_belong_to_their_operation),
                cmocka_unit_test(the_fingerprint_is_of_what_is_asked_and_of_nothing_else),

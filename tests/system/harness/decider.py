@@ -1,9 +1,9 @@
 """The real decision script in a private Redis, driven as an allocator drives it."""
 
 from .process import REPOSITORY
-from .words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, Keys, id_show, pack, unpack
+from .words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, Keys, id_show, pack, unpack
 
-PARTS = ("model", "state", "operations", "decide")  # in the order in which they are joined
+PARTS = ("model", "state", "operations", "payments", "decide")  # in the order in which they are joined
 
 
 def script_source():
@@ -38,7 +38,8 @@ class Decider:
         self.redis.hset(self.key(f"show:{show.number}"), mapping={
             "state": show.state, "opens": show.opens, "closes": show.closes,
             "max_per_user": show.max_per_user, "max_per_booking": show.max_per_booking,
-            "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers)})
+            "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers),
+            "payment": "required" if show.payment_required else "optional"})
         for number, tier in show.tiers.items():
             self.redis.hset(self.key(f"show:{show.number}"), mapping={
                 f"{number}:price": tier.price,
@@ -56,7 +57,7 @@ class Decider:
         bookings, shows = {}, {}
         for item in known:
             if isinstance(item, tuple):
-                bookings[item[0]] = [item[1], item[2]]
+                bookings[item[0]] = item[1]
             else:
                 shows[item] = True
         arguments = [epoch or self.epoch, generation or self.generation,
@@ -102,9 +103,9 @@ def decoded(mapping):
 
 def booking_from(raw, fields):
     """A booking as lua/state.lua keeps it."""
-    state, user, expires, extended, created, _seats, _payment, *flat = fields
+    state, user, expires, extended, created, _seats, payment, *flat = fields
     return {"id": raw, "user": user.decode(), "state": state, "created": created,
-            "expires": expires, "extended": bool(extended),
+            "expires": expires, "extended": bool(extended), "payment": payment,
             "lines": [tuple(flat[i:i + 3]) for i in range(0, len(flat), 3)]}
 
 
@@ -113,8 +114,10 @@ def wire(command):
     head = [command.id, command.op, command.show, command.user, command.deadline]
     if command.op in (BOOK, HOLD):
         return head + [number for line in command.lines for number in line]
-    if command.op in (CONFIRM, EXTEND):
+    if command.op in (CONFIRM, EXTEND, PAY):
         return head + [command.booking]
     if command.op == CANCEL:
         return head + [command.booking, command.tier, command.quantity]
+    if command.op == SETTLE:
+        return head + [command.booking, command.payment, command.result]
     return head

@@ -7,9 +7,9 @@ tests hold the real decision script against it.
 from dataclasses import dataclass, field
 
 from .words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXPIRED, EXTEND,
-                    GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INVALID, LEGAL_MOVES,
-                    LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, PENDING, REFRESH, SALE_CLOSED,
-                    SALE_NOT_OPEN, SOLD_OUT, TIMED_OUT)
+                    FAILED, GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INVALID, LEGAL_MOVES,
+                    LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, PAY, PAYMENT_REQUIRED, PENDING,
+                    REFRESH, SALE_CLOSED, SALE_NOT_OPEN, SETTLE, SOLD_OUT, SUCCEEDED, TIMED_OUT)
 
 PLACES_IN = {HELD: "held", PENDING: "pending", CONFIRMED: "confirmed"}
 
@@ -47,6 +47,7 @@ class Booking:
     expires: int  # 0: never
     lines: dict   # tier → [quantity, price], in the order in which they were asked
     extended: bool = False
+    payment: bytes = b""  # while a word of it may still change the booking
 
     @property
     def places(self):
@@ -68,6 +69,7 @@ class Show:
     max_per_booking: int = 10
     hold_ms: int = 60000
     hold_ms_max: int = 90000
+    payment_required: bool = False
     bookings: dict = field(default_factory=dict)  # id → Booking, the dead ones too
 
     def live(self):
@@ -88,6 +90,8 @@ class Command:
     booking: bytes = b""                       # CONFIRM, CANCEL, EXTEND
     tier: int = 0                              # CANCEL in part
     quantity: int = 0
+    payment: bytes = b""                       # SETTLE
+    result: int = SUCCEEDED
 
 
 @dataclass
@@ -175,24 +179,63 @@ class Partition:
             if show.max_per_user == 1:
                 return Decision(ALREADY_BOOKED)
             return Decision(LIMIT_EXCEEDED, show.max_per_user)
+        costs = any(show.tiers[tier].price_at(now) for tier, _ in command.lines)
+        if command.op == BOOK and show.payment_required and costs:
+            return Decision(PAYMENT_REQUIRED)
         return None
 
     def _change(self, show, command):
         booking = show.bookings.get(command.booking)
         if booking is None or command.user not in ("", booking.user):
             return Decision(NOT_FOUND)
+        if command.op == SETTLE:
+            return self._settle(show, booking, command)
         if booking.state == EXPIRED:
             return Decision(HOLD_EXPIRED)
         if booking.state not in LIVE:
             return Decision(ILLEGAL_STATE, booking.state)
-        change = {CONFIRM: self._confirm, CANCEL: self._cancel, EXTEND: self._extend}[command.op]
+        change = {CONFIRM: self._confirm, CANCEL: self._cancel, EXTEND: self._extend,
+                  PAY: self._pay}[command.op]
         return change(show, booking, command)
 
     def _confirm(self, show, booking, _command):
         if booking.state != HELD:
             return Decision(ILLEGAL_STATE, booking.state)
+        if show.payment_required and booking.amount:
+            return Decision(PAYMENT_REQUIRED)
         self._move(show, booking, CONFIRMED)
         return Decision(GRANTED, booking=shown(booking))
+
+    def _pay(self, show, booking, command):
+        if booking.state != HELD:
+            return Decision(ILLEGAL_STATE, booking.state)
+        booking.payment = command.id
+        self._move(show, booking, PENDING if booking.amount else CONFIRMED)
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _settle(self, show, booking, command):
+        """Money that was taken finds its booking, or goes back."""
+        if booking.payment != command.payment or booking.state in (HELD, CONFIRMED):
+            return Decision(ILLEGAL_STATE, booking.state)
+        before = shown(booking)
+        if command.result != SUCCEEDED:
+            if booking.state == FAILED:
+                return Decision(ILLEGAL_STATE, booking.state)
+            if booking.state == PENDING:
+                self._move(show, booking, FAILED)
+            return Decision(GRANTED, booking=shown(booking))
+        if booking.state == PENDING or (booking.state == FAILED and self._has_room(show, booking)):
+            self._move(show, booking, CONFIRMED)
+            return Decision(GRANTED, booking=shown(booking))
+        booking.payment = b""
+        return Decision(GRANTED, booking=before)
+
+    @staticmethod
+    def _has_room(show, booking):
+        return all(show.tiers[tier].available >= quantity
+                   for tier, (quantity, _) in booking.lines.items()) and (
+            not show.max_per_user
+            or show.places_of_user(booking.user) + booking.places <= show.max_per_user)
 
     def _cancel(self, show, booking, command):
         if command.tier == 0 and command.quantity == 0:
@@ -227,11 +270,16 @@ class Partition:
     def _move(self, show, booking, to):
         assert (booking.state, to) in LEGAL_MOVES
         for tier, (quantity, _) in booking.lines.items():
-            self._count(show, tier, booking.state, -quantity)
+            if booking.state in PLACES_IN:
+                self._count(show, tier, booking.state, -quantity)
+            else:
+                show.tiers[tier].available -= quantity
             if to in PLACES_IN:
                 self._count(show, tier, to, quantity)
             else:
                 show.tiers[tier].available += quantity
+        if booking.state == CONFIRMED:
+            booking.payment = b""
         booking.state = to
 
     @staticmethod
@@ -243,6 +291,6 @@ class Partition:
 def shown(booking):
     """A booking as it is now, apart from what becomes of it later."""
     return {"id": booking.id, "user": booking.user, "state": booking.state,
-            "created": booking.created, "expires": booking.expires, "extended": booking.extended,
+            "created": booking.created, "expires": booking.expires, "extended": booking.extended, "payment": booking.payment,
             "lines": [(tier, quantity, price)
                       for tier, (quantity, price) in booking.lines.items()]}

@@ -5,16 +5,21 @@ import time
 
 from .answers import Answers
 from .process import wait_until
-from .words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, Keys, Reply, fresh_id, keyed_id, pack
+from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SUCCEEDED, Keys, Reply,
+                    fresh_id, keyed_id, pack)
 
 
-def arguments_of(op, lines, booking, tier, quantity):
+def arguments_of(op, lines, booking, tier, quantity, payment=b"", result=SUCCEEDED):
     if op in (BOOK, HOLD):
         return [list(line) for line in lines]
     if op in (CONFIRM, EXTEND):
         return [booking]
     if op == CANCEL:
         return [booking, tier, quantity]
+    if op == PAY:
+        return [booking, ""]
+    if op == SETTLE:
+        return [booking, payment, result, "ref_1", "" if result == SUCCEEDED else "declined"]
     return []
 
 
@@ -28,12 +33,12 @@ class Stream:
 
     @staticmethod
     def request(op, show=1, user="ann", lines=((1, 1),), booking=b"", tier=0, quantity=0,
-                raw=None, deadline_ms=30000, key=None):
+                raw=None, deadline_ms=30000, key=None, payment=b"", result=SUCCEEDED):
         """One request, packed as base/request.h says. Returns (id, fields)."""
         now = int(time.time() * 1000)
         if raw is None:
             raw = keyed_id(show, key) if key else fresh_id(show, now, max(deadline_ms, 1))
-        arguments = arguments_of(op, lines, booking, tier, quantity)
+        arguments = arguments_of(op, lines, booking, tier, quantity, payment, result)
         fingerprint = hashlib.sha256(pack([op, show, user, arguments])).digest()[:8]
         return raw, [raw, op, show, user, now + deadline_ms, fingerprint, "tests", "", arguments]
 
