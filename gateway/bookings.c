@@ -144,6 +144,23 @@ static bool read_cancel(struct task *task, struct json *json, struct line *line)
     return true;
 }
 
+/* The provider's token of what pays, never a card's number. */
+static void read_method(struct json *json, struct span *method)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+    *method = (struct span){"", 0};
+    if (json_text(json, json_root(json), "method", false, method) &&
+        (method->len > METHOD_BYTES_MAX || strlen(method->bytes) != method->len ||
+         strspn(method->bytes, allowed) != method->len ||
+         strspn(method->bytes, "0123456789-.") == method->len))
+        json_fail(json,
+                  "\"method\" must be the payment provider's token: at most %d letters, "
+                  "digits, '_', '-' and '.', and no number",
+                  METHOD_BYTES_MAX);
+}
+
 void bookings_change(struct task *task, struct json *json, enum operation op, struct id booking,
                      task_grant *grant)
 {
@@ -157,6 +174,8 @@ void bookings_change(struct task *task, struct json *json, enum operation op, st
         if (!read_cancel(task, json, &request.line[0]))
             return;
     }
+    if (op == OP_PAY)
+        read_method(json, &request.method);
     if (!command_is_right(task, json))
         return;
     id_format(booking, id);

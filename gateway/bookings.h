@@ -13,7 +13,7 @@ bool bookings_find(struct task *task, struct span text, struct id *id);
 /* The tier of that code into a line; false: the task was answered (404). */
 bool bookings_line(struct task *task, struct span code, int64_t quantity, struct line *line);
 
-/* CONFIRM, EXTEND, CANCEL of a booking whose show the task has, as the body (`json`) says. */
+/* CONFIRM, EXTEND, CANCEL, PAY of a booking whose show the task has, as the body (`json`) says. */
 void bookings_change(struct task *task, struct json *json, enum operation op, struct id booking,
                      task_grant *grant);
 

@@ -11,6 +11,7 @@
 #include "gateway/counts.h"
 #include "gateway/enqueue.h"
 #include "gateway/gateway.h"
+#include "gateway/payments.h"
 #include "gateway/redis_link.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -160,7 +161,7 @@ static bool name_request(struct task *task, const struct command *command, int64
         r->id = id_fresh(r->show, task->arrived_ms, deadline_ms, random_u64());
         break;
     }
-    if (r->user.len == 0 && (r->op == OP_BOOK || r->op == OP_HOLD)) {
+    if (r->user.len == 0 && op_takes(r->op)) {
         id_format(r->id, id);
         r->user.len = (size_t)snprintf(guest, USER_BYTES_MAX, "guest-%s", id);
         r->user.bytes = guest;
@@ -219,13 +220,44 @@ static bool may_queue(struct task *task, struct partition *partition)
     return true;
 }
 
+static bool queue(struct task *task, struct partition *partition, const struct request *request)
+{
+    struct gateway *g = task->gateway;
+    enum err err = enqueue_add(g->enqueue, partition, request);
+
+    if (!err)
+        return true;
+    g->own[err == ERR_UNAVAILABLE ? G_REFUSED_REDIS : G_REFUSED_BOUND].count++;
+    reply_overloaded(task, "The request could not be queued", 1);
+    return false;
+}
+
+void command_queue(struct task *task, const struct request *request)
+{
+    struct partition *partition = partitions_note(task->gateway->partitions, task->show->partition);
+
+    task->arrived_ms = clock_wall_ms();
+    if (!may_queue(task, partition))
+        return;
+    task_set_id(task, request->id);
+    task->partition = partition->number;
+    if (!queue(task, partition, request))
+        return;
+    task->deadline_ms = request->deadline_ms;
+    task->checks_fingerprint = true;
+    memcpy(task->fingerprint, request->fingerprint, FINGERPRINT_BYTES);
+    task->wait_until_us = clock_mono_us() + task->gateway->options->wait_ms * 1000;
+    task->look_ms = LOOK_FIRST_MS;
+    task->phase = WAIT_ACCEPTED;
+    waiters_add(task->gateway->waiters, task);
+}
+
 void command_send(struct task *task, const struct command *command)
 {
     struct gateway *g = task->gateway;
     struct partition *partition = partitions_note(g->partitions, task->show->partition);
     struct patience patience = patience_of(task, command->deadline_ms);
     char guest[USER_BYTES_MAX];
-    enum err err;
 
     task->arrived_ms = clock_wall_ms();
     if (!may_queue(task, partition) || !name_request(task, command, patience.deadline_ms, guest))
@@ -237,13 +269,8 @@ void command_send(struct task *task, const struct command *command)
     task->deadline_ms = command->request->deadline_ms;
     if (id_is_keyed(task->id) && patience.only_accepted)
         waiters_mark_queued(g, task); /* on the same connection, before the entry */
-    err = enqueue_add(g->enqueue, partition, command->request);
-    if (err) {
-        g->own[err == ERR_UNAVAILABLE ? G_REFUSED_REDIS : G_REFUSED_BOUND].count++;
-        reply_overloaded(task, "The request could not be queued", 1);
-        return;
-    }
-    await(task, command, &patience);
+    if (queue(task, partition, command->request))
+        await(task, command, &patience);
 }
 
 void command_put_location(struct task *task, const char *path, struct id id)
@@ -257,8 +284,12 @@ void command_put_location(struct task *task, const char *path, struct id id)
 
 void command_grant(struct task *task, const struct answer *answer)
 {
-    bool is_new = answer->op == OP_BOOK || answer->op == OP_HOLD;
+    bool is_new = op_takes(answer->op);
 
+    if (answer->op == OP_PAY) {
+        payments_grant(task, answer);
+        return;
+    }
     command_put_location(task, "/v1/bookings/", answer->booking.id);
     render_booking(&task->gateway->body, task->show, &answer->booking);
     reply_send(task, is_new ? 201 : 200, REPLY_JSON);

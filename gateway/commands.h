@@ -33,6 +33,12 @@ struct command {
 };
 void command_send(struct task *task, const struct command *command);
 
+/*
+ * Send a request that is named already on its way (settlement.h), without its decision: once the
+ * stream has it, task->awaited's `undecided` is called. The task has its show.
+ */
+void command_queue(struct task *task, const struct request *request);
+
 /* A decision as the task's grant and words have it. */
 void command_tell(struct task *task, const struct answer *answer, bool repeated);
 /* A task_grant: 201 or 200, the booking, Location. */

@@ -10,6 +10,10 @@ void post_confirm(struct task *task);
 void post_cancel(struct task *task);
 void post_extend(struct task *task);
 
+/* payments.c, webhook.c */
+void post_payments(struct task *task);
+void post_payment_webhook(struct task *task);
+
 /* reads.c */
 void get_shows(struct task *task);
 void get_show(struct task *task);

@@ -196,6 +196,21 @@ bool json_list(struct json *json, struct json_object in, const char *name, size_
     return true;
 }
 
+bool json_object_in(struct json *json, struct json_object in, const char *name, bool required,
+                    struct json_object *object)
+{
+    json_t *value = (json_t *)(uintptr_t)member(json, in, name, required);
+
+    if (value == NULL)
+        return false;
+    if (!json_is_object(value)) {
+        json_fail(json, "\"%s\" must be an object", name);
+        return false;
+    }
+    object->object = value;
+    return true;
+}
+
 bool json_list_at(struct json *json, struct json_object in, const char *name, size_t index,
                   struct json_object *element)
 {

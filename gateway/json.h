@@ -48,6 +48,9 @@ bool json_list(struct json *json, struct json_object in, const char *name, size_
                size_t *count);
 bool json_list_at(struct json *json, struct json_object in, const char *name, size_t index,
                   struct json_object *element);
+/* An object within the object. */
+bool json_object_in(struct json *json, struct json_object in, const char *name, bool required,
+                    struct json_object *object);
 bool json_has(struct json_object in, const char *name); /* and it is not null */
 
 /* Say that something is wrong (422), unless something was before. */

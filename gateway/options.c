@@ -51,6 +51,9 @@ static const struct option_row rows[] = {
     TEXT(cors_origins, "cors_origins", "", "origins that browsers may ask from, or *"),
     TEXT(book_show, "book_show", "hall", "slug of the show behind POST /book {\"userId\"}"),
     TEXT(tickets_show, "tickets_show", "festival", "slug of the show behind GET /tickets"),
+    {"payment_webhook_secret", OPTION_SECRET,
+     offsetof(struct gateway_options, payment_webhook_secret), "", 0, 0,
+     "secret of the payment provider's webhooks; two while it changes, with a comma"},
     TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
 };
 

@@ -11,6 +11,7 @@
 #include "gateway/counts.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/payments.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
@@ -21,7 +22,9 @@
 #define NO_START 9007199254740991 /* where a show without a time stands in the order */
 
 static const struct statement booking_by_id = {
-    "booking_by_id", "SELECT " BOOKING_COLUMNS " FROM bookings b WHERE b.id = $1::uuid"};
+    "booking_by_id", "SELECT " BOOKING_COLUMNS ", " PAYMENT_COLUMNS
+                     " FROM bookings b LEFT JOIN payments p ON p.id = b.payment"
+                     " WHERE b.id = $1::uuid"};
 
 static const struct statement history = {
     "history", "SELECT " SHOW_COLUMNS ", " BOOKING_COLUMNS " FROM " BOOKING_TABLES
@@ -81,6 +84,25 @@ void get_availability(struct task *task)
         counts_await(task, counts_answer);
 }
 
+/* With its payment, if it has one. */
+static enum err put_booking(struct buf *body, const struct show *show,
+                            const struct booking *booking, const struct postgres_rows *rows)
+{
+    enum err err = ERR_NONE;
+
+    buf_putc(body, '{');
+    render_booking_members(body, show, booking);
+    buf_puts(body, ",\"payment\":");
+    if (rows_is_null(rows, 0, BOOKING_COLUMN_COUNT)) {
+        buf_puts(body, "null}");
+        return ERR_NONE;
+    }
+    buf_putc(body, '{');
+    err = payments_render(body, rows, 0, BOOKING_COLUMN_COUNT);
+    buf_puts(body, "}}");
+    return err;
+}
+
 static void on_booking(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
@@ -96,8 +118,11 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
         reads_fail(task, ERR_INPUT);
     } else {
         open_private(task);
-        render_booking(&task->gateway->body, task->show, &booking);
-        reply_send(task, 200, REPLY_JSON);
+        err = put_booking(&task->gateway->body, task->show, &booking, rows);
+        if (err)
+            reads_fail(task, err);
+        else
+            reply_send(task, 200, REPLY_JSON);
     }
 }
 

@@ -184,9 +184,12 @@ void render_show(struct buf *b, const struct show *show, int64_t now_ms)
         buf_puts(b, "null");
     else
         render_i64(b, show->max_per_user);
-    buf_putf(b, ",\"max_per_booking\":%lld,\"hold_seconds\":%lld,\"hold_seconds_max\":%lld}",
+    buf_putf(b,
+             ",\"max_per_booking\":%lld,\"hold_seconds\":%lld,\"hold_seconds_max\":%lld,"
+             "\"payment\":\"%s\"}",
              (long long)show->max_per_booking, (long long)(show->hold_ms / 1000),
-             (long long)(show->hold_ms_max / 1000));
+             (long long)(show->hold_ms_max / 1000),
+             show->payment_required ? "required" : "optional");
     put_show_tiers(b, show, now_ms);
     buf_putc(b, '}');
 }

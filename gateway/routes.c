@@ -13,6 +13,7 @@ static const struct route routes[] = {
     {METHOD_POST, "/v1/bookings/:id/confirm", post_confirm, BODY_OPTIONAL},
     {METHOD_POST, "/v1/bookings/:id/cancel", post_cancel, BODY_OPTIONAL},
     {METHOD_POST, "/v1/bookings/:id/extend", post_extend, BODY_OPTIONAL},
+    {METHOD_POST, "/v1/bookings/:id/payments", post_payments, BODY_OPTIONAL},
     {METHOD_GET, "/v1/bookings/:id", get_booking, BODY_NONE},
     {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE},
     {METHOD_GET, "/v1/shows", get_shows, BODY_NONE},
@@ -27,6 +28,8 @@ static const struct route routes[] = {
     {METHOD_POST, "/booking/hold", seed_hold, BODY_REQUIRED},
     {METHOD_POST, "/booking/confirm", seed_confirm, BODY_REQUIRED},
     {METHOD_POST, "/booking/cancel", seed_cancel, BODY_REQUIRED},
+
+    {METHOD_POST, "/webhooks/payments", post_payment_webhook, BODY_REQUIRED},
 
     {METHOD_GET, "/livez", get_livez, BODY_NONE},
     {METHOD_GET, "/readyz", get_readyz, BODY_NONE},

@@ -16,7 +16,7 @@ void id_format_uuid(struct id id, char text[UUID_BYTES])
     }
 }
 
-static enum err id_from_uuid(struct span text, struct id *id)
+enum err id_from_uuid(struct span text, struct id *id)
 {
     size_t n = 0;
 

@@ -2,6 +2,7 @@
 #ifndef USHER_GATEWAY_SHOW_H
 #define USHER_GATEWAY_SHOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/availability.h"
@@ -32,6 +33,7 @@ struct show {
     int64_t starts_ms, ends_ms, opens_ms, closes_ms; /* 0: none */
     int64_t max_per_user;                            /* 0: no limit */
     int64_t max_per_booking, hold_ms, hold_ms_max;
+    bool payment_required;
     uint64_t version; /* of the partition, when the tiers were read */
     size_t tiers;
     struct tier *tier; /* owned; by number */

@@ -137,6 +137,7 @@ enum err show_from_row(struct show *show, const struct postgres_rows *rows, size
     fresh.version = (uint64_t)rows_i64(rows, row, 14);
     copy_text(rows_text(rows, row, 16), fresh.series, sizeof fresh.series);
     fresh.ends_ms = rows_i64(rows, row, 17);
+    fresh.payment_required = span_is(rows_text(rows, row, 18), "required");
     TRY(show_set_tiers(&fresh, rows_text(rows, row, 15)));
     struct span name = rows_text(rows, row, 2);
     fresh.name = strndup(name.bytes, name.len);

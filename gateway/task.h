@@ -69,6 +69,7 @@ struct task {
 
     /* Of commands and of whoever awaits one. */
     struct id id;
+    struct id payment; /* the id, while that of its settlement is awaited */
     bool has_id;
     bool varies_by_prefer; /* the answer says what was preferred and done */
     bool is_replayed;      /* the answer is one that was given before */

@@ -4,7 +4,7 @@
 
 # Pure modules outside base/ that have a test in tests/unit/, and the libraries they take.
 UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.c) \
-                $(addprefix gateway/,fields.c json.c problem.c render.c router.c show.c)
+                $(addprefix gateway/,fields.c json.c problem.c render.c router.c show.c signature.c)
 UNIT_LIBS    := -lcmocka -lmsgpackc -linih -lcrypto -lhttp_parser -ljansson
 
 UNIT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
@@ -26,8 +26,8 @@ asan: ## the programs under the same sanitizers, into build/asan
 
 # ---- form ----
 
-OWN_C       := $(sort $(foreach d,base http link gateway allocator ctl tests bench,$(shell find $(d) -name '*.c' 2>/dev/null)))
-OWN_H       := $(sort $(foreach d,base http link gateway allocator ctl tests bench,$(shell find $(d) -name '*.h' 2>/dev/null)))
+OWN_C       := $(sort $(foreach d,base http link gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.c' 2>/dev/null)))
+OWN_H       := $(sort $(foreach d,base http link gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.h' 2>/dev/null)))
 OWN_LUA     := $(wildcard lua/*.lua)
 OWN_SHELL   := $(sort $(shell grep -rlIE '^\#!/bin/(ba)?sh' ops tests ctl bench .ci 2>/dev/null) $(wildcard ops/*.sh ctl/*.sh tests/unit/*.sh))
 PYTHON      := /usr/bin/python3

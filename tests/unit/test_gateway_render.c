@@ -134,7 +134,8 @@ TEST(a_show_with_its_rules)
         "\"series\":null,\"state\":\"open\",\"starts_at\":\"2030-05-02T14:00:00.000Z\","
         "\"ends_at\":null,\"sales_open_at\":null,"
         "\"sales_close_at\":null,\"currency\":\"USD\",\"rules\":{\"max_per_user\":null,"
-        "\"max_per_booking\":8,\"hold_seconds\":600,\"hold_seconds_max\":1200},\"tiers\":["
+        "\"max_per_booking\":8,\"hold_seconds\":600,\"hold_seconds_max\":1200,"
+        "\"payment\":\"optional\"},\"tiers\":["
         "{\"tier\":\"VIP\",\"price\":10000,\"currency\":\"USD\",\"capacity\":100},"
         "{\"tier\":\"STD\",\"price\":2550,\"currency\":\"USD\",\"capacity\":10}]}");
 }
