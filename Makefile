@@ -16,8 +16,9 @@ LINK      := $(call objects,link)
 GATEWAY   := $(call objects,gateway)
 ALLOCATOR := $(call objects,allocator)
 CTL       := $(call objects,ctl)
+COURIER   := $(call objects,courier)
 
-PROGRAMS := $(BUILD)/usher-gateway $(BUILD)/usher-allocator $(BUILD)/usherctl
+PROGRAMS := $(addprefix $(BUILD)/,usher-gateway usher-allocator usher-courier usherctl)
 
 .DEFAULT_GOAL := build
 .PHONY: build clean
@@ -28,6 +29,9 @@ $(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(BASE)
 
 $(BUILD)/usher-allocator: $(ALLOCATOR) $(LINK) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+
+$(BUILD)/usher-courier: $(COURIER) $(LINK) $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lcurl -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm
 
 $(BUILD)/usherctl: $(CTL) $(LINK) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm

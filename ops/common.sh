@@ -36,7 +36,7 @@ find_run_dir() {
 }
 
 # The processes of a run, in the order in which they start.
-services=(postgres redis allocator-1 allocator-2 allocator-3 gateway)
+services=(postgres redis allocator-1 allocator-2 allocator-3 gateway courier)
 
 # A process is known by its pid, the moment it started and the boot that was; a pid alone may have
 # gone to a stranger. The record names the run too: a copied folder owns no processes.

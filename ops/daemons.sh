@@ -4,7 +4,7 @@
 
 programs_check() {
     local program
-    for program in usher-gateway usher-allocator usherctl; do
+    for program in usher-gateway usher-allocator usher-courier usherctl; do
         [[ -x $build/$program ]] || die "$build/$program is not built; make builds it"
     done
 }
@@ -17,6 +17,8 @@ daemons_configure() {
     daemon_settings gateway "listen = $host:$http_port"
     postgres_url allocator socket
     daemon_settings allocator 'partition = 0'
+    postgres_url courier socket
+    daemon_settings courier 'provider = simulated'
     postgres_url usher socket
     daemon_settings ctl
     postgres_url usher port
@@ -72,6 +74,10 @@ allocator_start() {
 
 gateway_start() {
     spawn gateway "$build/usher-gateway" --config "$conf_dir/gateway.conf"
+}
+
+courier_start() {
+    spawn courier "$build/usher-courier" --config "$conf_dir/courier.conf"
 }
 
 gateway_answers() {

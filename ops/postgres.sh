@@ -204,11 +204,11 @@ postgres_admin() {
         -X -q -A -t -v ON_ERROR_STOP=1 "$@" >/dev/null
 }
 
-# The owner makes the tables and the groups (sql/0003_roles.sql), and is no superuser. The login
+# The owner makes the tables and the groups (sql/0003_roles.sql, sql/0005_payments.sql), and is no superuser. The login
 # roles have what their groups have.
 postgres_furnish() {
     local role
-    for role in usher allocator gateway; do
+    for role in usher allocator gateway courier; do
         secret_of "$role"
         printf "SELECT 'CREATE ROLE %s LOGIN' WHERE to_regrole('%s') IS NULL \\\\gexec\n" \
             "$role" "$role"
@@ -219,7 +219,7 @@ ALTER ROLE usher CREATEROLE;
 SELECT 'CREATE DATABASE usher OWNER usher'
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'usher') \gexec
 REVOKE ALL ON DATABASE usher FROM PUBLIC;
-GRANT CONNECT ON DATABASE usher TO allocator, gateway;
+GRANT CONNECT ON DATABASE usher TO allocator, gateway, courier;
 SQL
 }
 
@@ -227,6 +227,7 @@ postgres_grant() {
     postgres_admin -d usher <<'SQL'
 GRANT usher_allocator TO allocator;
 GRANT usher_gateway TO gateway;
+GRANT usher_courier TO courier;
 SQL
 }
 

@@ -23,7 +23,7 @@ start_all() {
     postgres_furnish
     await 120 redis redis_answers
     daemons_furnish
-    for name in allocator-1 allocator-2 allocator-3 gateway; do
+    for name in allocator-1 allocator-2 allocator-3 gateway courier; do
         start "$name"
     done
     await 60 gateway gateway_answers
