@@ -39,6 +39,7 @@ const struct flag show_fields[SHOW_FIELDS] = {
     TEXT("--closes-at", closes_at, "TIME", "sales close, RFC 3339 [never]"),
     TEXT("--currency", currency, "CODE", "ISO 4217 [USD]"),
     TEXT("--series", series, "SLUG", "the schedule that it is one date of [none]"),
+    TEXT("--payment", payment, "WORD", "required: a booking must be paid; or optional [optional]"),
     {"--draft", FLAG_SWITCH, offsetof(struct show_spec, draft), 0, 0, "", "do not open sales yet"},
 };
 
@@ -63,6 +64,7 @@ void show_spec_init(struct show_spec *spec)
         .max_per_booking = 10,
         .hold_seconds = 600,
         .currency = "USD",
+        .payment = "optional",
     };
 }
 
@@ -198,6 +200,8 @@ bool show_spec_check(struct show_spec *spec, char why[SHOW_WHY_BYTES])
         return fault(why, "a series is 1 to 64 of a-z, 0-9 and -, the first one a letter");
     if (!is_currency(spec->currency))
         return fault(why, "a currency is three capitals (ISO 4217)");
+    if (strcmp(spec->payment, "optional") != 0 && strcmp(spec->payment, "required") != 0)
+        return fault(why, "payment is optional or required");
     if (spec->hold_seconds_max == 0)
         spec->hold_seconds_max = 2 * spec->hold_seconds;
     if (spec->hold_seconds_max < spec->hold_seconds)

@@ -42,13 +42,14 @@ struct show_spec {
     const char *closes_at;
     const char *currency;
     const char *series; /* of which it is one date; NULL: of none */
+    const char *payment; /* "optional" or "required" */
     bool draft;
     size_t tiers;
     struct tier_spec tier[TIERS_MAX];
 };
 
 /* The fields besides the tiers: flags of the command line, and keys of a file (show_field_key). */
-#define SHOW_FIELDS 17
+#define SHOW_FIELDS 18
 extern const struct flag show_fields[SHOW_FIELDS];
 #define SHOW_FIELD_BYTES 32
 void show_field_key(const struct flag *field, char key[SHOW_FIELD_BYTES]); /* "max_per_user" */

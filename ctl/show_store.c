@@ -12,9 +12,9 @@ static const char find_sql[] = "SELECT show FROM shows WHERE slug = $1";
 static const char show_sql[] =
     "INSERT INTO shows (show, slug, name, category, partition, starts_at, sales_open_at,"
     " sales_close_at, state, max_per_user, max_per_booking, hold_ms, hold_ms_max, currency,"
-    " offer_ms, ends_at, series)"
+    " offer_ms, ends_at, series, payment)"
     " VALUES (coalesce($1, (SELECT coalesce(max(show), 0) + 1 FROM shows)), $2, $3, $4, $5, $6, $7,"
-    " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING show";
+    " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING show";
 static const char tier_sql[] =
     "INSERT INTO tiers (show, tier, code, price, capacity, available) VALUES ($1, $2, $3, $4, $5,"
     " $5)";
@@ -88,6 +88,7 @@ static enum err insert_show(struct postgres *postgres, const struct show_spec *s
         number_of(spec->offer_seconds * 1000, true, texts[6]),
         text_of(spec->ends_at),
         text_of(spec->series),
+        text_of(spec->payment),
     };
     struct postgres_result *result;
     TRY(postgres_query(postgres, show_sql, sizeof(row) / sizeof(row[0]), row, false, &result));

@@ -28,6 +28,8 @@ struct live_booking {
     bool extended; /* of holds only */
     size_t user_len;
     char user[USER_BYTES_MAX];
+    bool has_payment;
+    struct id payment;
     size_t lines;
     struct booking_line line[LINES_MAX];
 };
@@ -70,7 +72,8 @@ static const char bookings_sql[] =
     " CASE WHEN b.status = 'HELD' THEN coalesce(encode(b.origin, 'hex'), '') ELSE '' END,"
     " CASE WHEN b.tier > 0 THEN b.tier || ':' || b.quantity || ':' || b.price ELSE"
     " (SELECT string_agg(i.tier || ':' || i.quantity || ':' || i.price, ',' ORDER BY i.tier)"
-    "  FROM booking_items i WHERE i.booking = b.id) END"
+    "  FROM booking_items i WHERE i.booking = b.id) END,"
+    " coalesce(encode(uuid_send(b.payment), 'hex'), '')"
     " FROM bookings b WHERE " ID_RANGE " AND " LIVE;
 static const char users_sql[] = "SELECT b.user_id, sum(b.quantity) FROM bookings b WHERE " ID_RANGE
                                 " AND " LIVE " GROUP BY b.user_id";
@@ -218,14 +221,16 @@ static bool read_user(struct span field, char user[USER_BYTES_MAX], size_t *len)
 
 static bool read_row(struct span line, struct live_booking *b)
 {
-    struct span field[7];
+    struct span field[8];
     uint64_t state, expires, created;
     *b = (struct live_booking){0};
-    if (postgres_copy_split(line, field, 7) != 7 || field[0].len != 2 * ID_BYTES ||
+    if (postgres_copy_split(line, field, 8) != 8 || field[0].len != 2 * ID_BYTES ||
         !unhex(field[0], b->id.bytes) || !text_u64(field[1], 6, &state) ||
         !read_user(field[2], b->user, &b->user_len) || !text_u64(field[3], INT64_MAX, &expires) ||
-        !text_u64(field[4], INT64_MAX, &created))
+        !text_u64(field[4], INT64_MAX, &created) || field[7].len > 2 * ID_BYTES ||
+        !unhex(field[7], b->payment.bytes))
         return false;
+    b->has_payment = field[7].len > 0;
     b->state = (enum state)state;
     b->expires_ms = (int64_t)expires;
     b->created_ms = (int64_t)created;
@@ -275,13 +280,13 @@ static const char *uuid_text(const void *bytes, char text[UUID_TEXT_BYTES])
 /* lua/state.lua: {state, user, expires, extended, created, seats, payment, tier, quantity, price,
  * …}
  */
-enum { HEAD_NUMBERS = 5, HEAD_FIELDS = 7 };
+enum { HEAD_NUMBERS = 5, PAYMENT = 6, HEAD_FIELDS = 7 };
 
 static bool read_packed(struct value v, struct live_booking *b)
 {
     size_t count;
     uint64_t head[HEAD_NUMBERS] = {0}, line[3];
-    struct span user;
+    struct span user, payment;
     *b = (struct live_booking){0};
     if (!value_is_array(v, &count) || count < HEAD_FIELDS + 3 || (count - HEAD_FIELDS) % 3 != 0 ||
         count > HEAD_FIELDS + 3 * LINES_MAX)
@@ -289,8 +294,11 @@ static bool read_packed(struct value v, struct live_booking *b)
     for (size_t i = 0; i < HEAD_NUMBERS; i++)
         if (i != 1 && !value_uint(value_at(v, i), &head[i]))
             return false;
-    if (!value_str(value_at(v, 1), &user) || user.len > USER_BYTES_MAX)
+    if (!value_str(value_at(v, 1), &user) || user.len > USER_BYTES_MAX ||
+        !value_str(value_at(v, PAYMENT), &payment) || (payment.len != 0 && payment.len != ID_BYTES))
         return false;
+    memcpy(b->payment.bytes, payment.bytes, payment.len);
+    b->has_payment = payment.len > 0;
     memcpy(b->user, user.bytes, user.len);
     b->user_len = user.len;
     b->state = (enum state)head[0];
@@ -350,6 +358,8 @@ static void compare_booking(struct stream *s, const struct live_booking *row, st
     if (row->state == STATE_HELD && has.state == STATE_HELD && has.extended != row->extended)
         differences_add(found, "booking %s: Redis says that it was %sextended", id,
                         has.extended ? "" : "not ");
+    if (has.has_payment != row->has_payment || !id_equal(has.payment, row->payment))
+        differences_add(found, "booking %s: it has another payment in Redis than in Postgres", id);
     if (!same_lines(&has, row))
         differences_add(found, "booking %s: it has other places in Redis than in Postgres", id);
 }

@@ -86,6 +86,39 @@ static const struct check checks[] = {
      "SELECT format('booking %s of show %s: it is %s and has no end', id, show, status)"
      " FROM bookings WHERE status IN ('HELD', 'EXPIRED') AND expires_ms IS NULL"},
 
+    {"a booking is paid as it says",
+     "SELECT format('booking %s: it is %s, and its payment is %s', b.id, b.status,"
+     " coalesce(p.status::text, 'none'))"
+     " FROM bookings b LEFT JOIN payments p ON p.booking = b.id"
+     " WHERE b.payment IS DISTINCT FROM p.id"
+     " OR (b.status = 'PENDING' AND p.status IS DISTINCT FROM 'PENDING')"
+     " OR (b.status = 'FAILED' AND (p.status IS NULL OR p.status = 'PENDING'))"
+     " OR (b.status = 'CONFIRMED' AND p.status <> 'SUCCEEDED')"
+     " OR (b.status IN ('HELD', 'EXPIRED') AND p.id IS NOT NULL)"},
+
+    {"payments and refunds balance",
+     "SELECT format('payment %s of booking %s: %s was paid and %s given back, the booking is %s for"
+     " %s', p.id, b.id, CASE p.status WHEN 'SUCCEEDED' THEN p.amount ELSE 0 END, r.refunded,"
+     " b.status, b.amount)"
+     " FROM payments p JOIN bookings b ON b.id = p.booking, LATERAL ("
+     "  SELECT coalesce(sum(r.amount), 0) AS refunded FROM refunds r WHERE r.payment = p.id) r"
+     " WHERE (p.status <> 'SUCCEEDED' AND r.refunded > 0)"
+     " OR (p.status = 'SUCCEEDED' AND p.amount - r.refunded <>"
+     "  CASE WHEN b.status IN " LIVE " THEN b.amount ELSE 0 END)"},
+
+    {"somebody carries what is owed",
+     "SELECT format('payment %s is PENDING, and no courier will carry it', p.id) FROM payments p"
+     " WHERE p.status = 'PENDING' AND NOT EXISTS"
+     "  (SELECT FROM outbox o WHERE o.payment = p.id AND o.kind <> 'refund')"
+     " UNION ALL "
+     "SELECT format('refund %s is PENDING, and no courier will carry it', r.id) FROM refunds r"
+     " WHERE r.status = 'PENDING' AND NOT EXISTS"
+     "  (SELECT FROM outbox o WHERE o.refund = r.id)"},
+
+    {"no refund was refused",
+     "SELECT format('refund %s of payment %s: the provider refused to give %s back: %s', r.id,"
+     " r.payment, r.amount, r.failure) FROM refunds r WHERE r.status = 'FAILED'"},
+
     {"a change belongs to a booking",
      "SELECT format('request %s: it changed booking %s, which does not exist', c.request,"
      " c.booking) FROM booking_changes c"

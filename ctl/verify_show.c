@@ -16,7 +16,7 @@ static const char fields_sql[] =
                           " ('max_per_user', coalesce(s.max_per_user, 0)::text),"
                           " ('max_per_booking', s.max_per_booking::text), ('hold_ms', "
                           "s.hold_ms::text),"
-                          " ('hold_ms_max', s.hold_ms_max::text),"
+                          " ('hold_ms_max', s.hold_ms_max::text), ('payment', s.payment),"
                           " ('tiers', (SELECT count(*) FROM tiers t WHERE t.show = s.show)::text)) "
                           "f (name, value)"
                           " WHERE s.show = $1 AND s.partition = $2"
