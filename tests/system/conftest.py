@@ -8,7 +8,7 @@ import pytest
 
 from harness.postgres_server import Postgres
 from harness.programs import run_program
-from harness.world import ALLOCATOR_USER, GATEWAY_USER, World
+from harness.world import ALLOCATOR_USER, COURIER_USER, GATEWAY_USER, World
 
 TEMPLATE = "usher_template"
 LOG_LINES = 25
@@ -50,6 +50,7 @@ def migrated(session_folder):
         assert result.code == 0, result
         cluster.run("postgres", f"CREATE ROLE {ALLOCATOR_USER} LOGIN IN ROLE usher_allocator")
         cluster.run("postgres", f"CREATE ROLE {GATEWAY_USER} LOGIN IN ROLE usher_gateway")
+        cluster.run("postgres", f"CREATE ROLE {COURIER_USER} LOGIN IN ROLE usher_courier")
     finally:
         cluster.stop()
     return cluster

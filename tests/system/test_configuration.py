@@ -11,7 +11,7 @@ from harness.process import free_port
 from harness.programs import run_program
 from harness.world import ALLOCATOR_USER, GATEWAY_USER
 
-PROGRAMS = ("usher-gateway", "usher-allocator", "usherctl")
+PROGRAMS = ("usher-gateway", "usher-allocator", "usher-courier", "usherctl")
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_and_version(program):
@@ -29,6 +29,9 @@ BAD_OF = {
                       ["--idle-ms=1.5"], ["--log-level=loud"], ["--name=two words"]],
     "usher-allocator": [["--partition=-1"], ["--heartbeat-ms=0"], ["--log-level=loud"],
                         ["--redis-ms=99999999999"]],
+    "usher-courier": [["--provider=cash"], ["--provider=http"], ["--lease-ms=1000"],
+                      ["--provider=http", "--provider-secret=x", "--provider-url=ftp://x"],
+                      ["--again-ms=10", "--again-ms-max=5"], ["--simulated-failures=1001"]],
     "usherctl": [["--timeout-ms=0"]],
 }
 
@@ -44,7 +47,8 @@ def test_bad_configuration_is_one_line(program, flags):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_files_and_variables(program, tmp_path):
-    section = {"usher-gateway": "gateway", "usher-allocator": "allocator", "usherctl": "ctl"}[program]
+    section = {"usher-gateway": "gateway", "usher-allocator": "allocator",
+               "usher-courier": "courier", "usherctl": "ctl"}[program]
     file = tmp_path / "usher.conf"
     file.write_text(f"[usher]\nredis = redis://127.0.0.1:6379\n[{section}]\n")
     assert run_program(program, "--config", file, "--check-config").code == 0
@@ -68,8 +72,9 @@ def test_secrets_are_not_printed(world):
     url = f"redis://:hunter2@127.0.0.1:{world.redis.port}"
     allocator = world.start_allocator(redis=url)
     gateway = world.start_gateway(wait=False, redis=url)
+    courier = world.start_courier(redis=url, provider="http", provider_secret="sk_hunter2")
     time.sleep(1)
-    for process in (allocator, gateway):
+    for process in (allocator, gateway, courier):
         assert process.alive() and "hunter2" not in process.log.read_text()
 
 

@@ -351,12 +351,13 @@ def test_the_pages_and_the_example_are_what_the_programs_say():
     done = subprocess.run([REPOSITORY / "ops" / "manual", "--check"], capture_output=True,
                           env={**environment(), "BUILD": str(build_folder())}, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    for program in ("usher-gateway", "usher-allocator", "usherctl"):
+    for program in ("usher-gateway", "usher-allocator", "usher-courier", "usherctl"):
         done = subprocess.run([build_folder() / program, "--config",
                                REPOSITORY / "ops" / "usher.conf", "--check-config"],
                               capture_output=True, env=environment(), check=False)
         assert done.returncode == 0, done.stderr
-    for page in ("gateway/usher-gateway.8", "allocator/usher-allocator.8", "ctl/usherctl.8"):
+    for page in ("gateway/usher-gateway.8", "allocator/usher-allocator.8", "courier/usher-courier.8",
+                 "ctl/usherctl.8"):
         done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z",
                                REPOSITORY / page], capture_output=True, check=False)
         assert done.returncode == 0 and done.stderr == b"", done.stderr

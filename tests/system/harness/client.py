@@ -115,6 +115,10 @@ class Client:
     def extend(self, booking, body=None, **more):
         return self.post(f"/v1/bookings/{booking}/extend", {} if body is None else body, **more)
 
+    def pay(self, booking, key, body=None, **more):
+        return self.post(f"/v1/bookings/{booking}/payments", {} if body is None else body, key=key,
+                         **more)
+
     def booking(self, booking):
         return self.get(f"/v1/bookings/{booking}")
 

@@ -72,6 +72,32 @@ STATEMENTS = (
     ("a hold is longer than its show allows", """
         SELECT b.id FROM bookings b JOIN shows s USING (show)
         WHERE b.expires_ms > b.created_ms + s.hold_ms_max"""),
+    ("a booking is not paid as it says", """
+        SELECT b.id, b.status, b.payment, p.id AS paid_by, p.status AS payment_status
+        FROM bookings b LEFT JOIN payments p ON p.booking = b.id
+        WHERE b.payment IS DISTINCT FROM p.id
+           OR (b.status = 'PENDING' AND p.status IS DISTINCT FROM 'PENDING')
+           OR (b.status = 'FAILED' AND (p.status IS NULL OR p.status = 'PENDING'))
+           OR (b.status = 'CONFIRMED' AND p.status <> 'SUCCEEDED')
+           OR (b.status IN ('HELD', 'EXPIRED') AND p.id IS NOT NULL)"""),
+    ("a payment and its refunds do not balance", """
+        SELECT p.id, p.status, p.amount, b.status AS booking_status, b.amount AS booking_amount,
+               r.refunded
+        FROM payments p JOIN bookings b ON b.id = p.booking, LATERAL (
+          SELECT coalesce(sum(r.amount), 0) AS refunded FROM refunds r WHERE r.payment = p.id) r
+        WHERE (p.status <> 'SUCCEEDED' AND r.refunded > 0)
+           OR (p.status = 'SUCCEEDED' AND p.amount - r.refunded <>
+               CASE WHEN b.status = 'CONFIRMED' THEN b.amount ELSE 0 END)"""),
+    ("nobody carries what is owed", """
+        SELECT p.id, p.status FROM payments p
+        WHERE p.status = 'PENDING' AND NOT EXISTS (
+          SELECT FROM outbox o WHERE o.payment = p.id AND o.kind <> 'refund')
+        UNION ALL
+        SELECT r.id, r.status FROM refunds r WHERE (r.status = 'PENDING') <> EXISTS (
+          SELECT FROM outbox o WHERE o.refund = r.id)"""),
+    ("a booking came back without a payment", """
+        SELECT b.id FROM bookings b JOIN booking_changes c ON c.booking = b.id AND c.op = 8
+        WHERE NOT EXISTS (SELECT FROM payments p WHERE p.booking = b.id)"""),
     ("the journal has a gap", """
         SELECT b.partition, b.version FROM batches b JOIN partitions p USING (partition)
         WHERE b.version < p.version AND NOT EXISTS (
@@ -250,7 +276,8 @@ def judge_show(redis, keys, generation, show, tiers, live):
     fields = redis.hgetall(keys.of_generation(generation, f"show:{number}"))
     rules = {"state": show["state"], "max_per_user": show["max_per_user"] or 0,
              "max_per_booking": show["max_per_booking"], "hold_ms": show["hold_ms"],
-             "hold_ms_max": show["hold_ms_max"], "tiers": len(tiers)}
+             "hold_ms_max": show["hold_ms_max"], "tiers": len(tiers),
+             "payment": show["payment"]}
     for name, wanted in rules.items():
         differs(name, str(wanted).encode(), fields.get(name.encode()))
     for tier in tiers:
@@ -276,12 +303,13 @@ def judge_show(redis, keys, generation, show, tiers, live):
 def packed(booking):
     """The part of a live booking that Postgres and Redis both know."""
     return (NUMBERS[booking["status"]], booking["user_id"].encode(), booking["created_ms"],
+            raw_id(booking["payment"]) if booking["payment"] else b"",
             {tier: line for tier, line in booking["lines"].items() if line[0]})
 
 
 def unpacked(data):
-    state, user, _expires, _extended, created, _seats, _payment, *flat = unpack(data)
-    return (state, user, created,
+    state, user, _expires, _extended, created, _seats, payment, *flat = unpack(data)
+    return (state, user, created, payment,
             {flat[i]: (flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3) if flat[i + 1]})
 
 

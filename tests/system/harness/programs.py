@@ -61,6 +61,16 @@ class Allocator(Program):
         super().__init__(name, folder, **options)
 
 
+class Courier(Program):
+    program = "usher-courier"
+
+    def __init__(self, name, folder, **options):
+        for option, value in (("poll_ms", 10), ("again_ms", 50), ("settle_ms", 500),
+                              ("provider_ms", 1000), ("lease_ms", 2000), ("recovery_ms", 100)):
+            options.setdefault(option, value)
+        super().__init__(name, folder, **options)
+
+
 class Gateway(Program):
     program = "usher-gateway"
 

@@ -6,12 +6,14 @@ from . import judge
 from .crowd import Crowd, lines_of
 from .postgres_server import quote
 from .process import wait_until
-from .programs import Allocator, Gateway, run_program
+from .programs import Allocator, Courier, Gateway, run_program
+from .provider import SECRET, Provider
 from .proxy import Proxy
 from .redis_server import Redis
 from .words import Keys
 
 ALLOCATOR_USER, GATEWAY_USER = "test_allocator", "test_gateway"
+COURIER_USER = "test_courier"
 
 
 class World:
@@ -25,6 +27,8 @@ class World:
         self.redis = None
         self.allocators = []
         self.gateways = []
+        self.couriers = []
+        self.provider = None        # a fake one, if asked for
         self.proxies = []
         self.redis_proxy = None     # a Proxy between the allocators and Redis, if asked for
         self.postgres_proxy = None  # … and Postgres
@@ -76,6 +80,23 @@ class World:
         if wait:
             gateway.wait_ready()
         return gateway
+
+    def start_provider(self, plan=None):
+        self.provider = Provider(plan)
+        return self.provider
+
+    def start_courier(self, via_redis=None, via_postgres=None, **options):
+        """Carries to the world's provider if there is one, else the simulated one."""
+        name = options.pop("name", f"courier-{len(self.couriers) + 1}")
+        options.setdefault("redis", f"redis://127.0.0.1:{via_redis or self.redis.port}")
+        options.setdefault("postgres", self.cluster.url(self.database, COURIER_USER, via_postgres))
+        if self.provider is not None:
+            options.setdefault("provider", "http")
+            options.setdefault("provider_url", self.provider.url)
+            options.setdefault("provider_secret", SECRET)
+        courier = Courier(name, self.folder, **options)
+        self.couriers.append(courier)
+        return courier.start()
 
     def start(self, allocators=1, gateways=1, **redis_options):
         """The usual: Redis unless it runs, then these."""
@@ -158,7 +179,7 @@ class World:
     @property
     def processes(self):
         redis = [self.redis.process] if self.redis else []
-        return self.gateways + self.allocators + redis
+        return self.couriers + self.gateways + self.allocators + redis
 
     def expect_exit(self, process):
         """This one may have ended, by itself or by our hand; its exit code is the test's matter."""
@@ -169,7 +190,9 @@ class World:
         problems = []
         for client in self._clients:
             client.close()
-        for process in self.gateways + self.allocators:
+        if self.provider is not None:
+            self.provider.close()
+        for process in self.couriers + self.gateways + self.allocators:
             problems += self._end(process)
         for proxy in self.proxies:
             proxy.close()
