@@ -41,7 +41,7 @@ struct show_spec {
     const char *opens_at;
     const char *closes_at;
     const char *currency;
-    const char *series; /* of which it is one date; NULL: of none */
+    const char *series;  /* of which it is one date; NULL: of none */
     const char *payment; /* "optional" or "required" */
     bool draft;
     size_t tiers;

@@ -60,7 +60,7 @@ void shows_unpin(struct cached_show *cached);
     "(SELECT string_agg(concat_ws(':', t.tier, t.price, t.capacity, t.available, t.held, "         \
     "t.pending + t.confirmed, t.blocked, " PRICE_STEPS_SQL ", t.code), E'\\n' ORDER BY t.tier) "   \
     "FROM tiers t WHERE t.show = s.show), "                                                        \
-    "s.series, (extract(epoch FROM s.ends_at) * 1000)::bigint, "                             \
+    "s.series, (extract(epoch FROM s.ends_at) * 1000)::bigint, "                                   \
     "s.payment"
 #define SHOW_COLUMN_COUNT 19
 #define SHOW_TABLES "shows s JOIN partitions p USING (partition)"
