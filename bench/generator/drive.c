@@ -173,10 +173,12 @@ static void on_lost(void *context, struct client *c, bool asking)
     struct drive *d = context;
 
     c->more = false;
-    if (asking)
+    if (asking) {
+        errand_abandon(&c->errand);
         d->tally->broken++;
-    else
+    } else {
         d->tally->reconnects++;
+    }
     end_if_quiet(d);
 }
 
@@ -335,8 +337,11 @@ static void drive_finish(struct drive *d)
         uint64_t due = (uint64_t)(d->plan->seconds * d->rate);
         d->tally->behind = due > d->due_begun ? due - d->due_begun : 0;
     }
-    for (size_t i = 0; i < d->clients; i++)
+    for (size_t i = 0; i < d->clients; i++) {
+        if (d->client[i].state == CLIENT_ASKING)
+            errand_abandon(&d->client[i].errand);
         client_close(&d->client[i]);
+    }
     if (d->tick_fd >= 0)
         close(d->tick_fd);
     free(d->client);

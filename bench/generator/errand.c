@@ -24,6 +24,8 @@ static void write_read(const struct errand *e, const struct errand_world *world,
                        struct buf *out);
 static void write_keyed(const struct errand *e, const struct errand_world *world, const char *host,
                         struct buf *out);
+static void write_seat(const struct errand *e, const struct errand_world *world, const char *host,
+                       struct buf *out);
 static enum verdict check_book(struct errand *e, const struct response_seen *r);
 static enum verdict check_hold(struct errand *e, const struct response_seen *r);
 static enum verdict check_confirm(struct errand *e, const struct response_seen *r);
@@ -31,6 +33,8 @@ static enum verdict check_refused(struct errand *e, const struct response_seen *
 static enum verdict check_read(struct errand *e, const struct response_seen *r);
 static enum verdict check_first(struct errand *e, const struct response_seen *r);
 static enum verdict check_again(struct errand *e, const struct response_seen *r);
+static enum verdict check_seat(struct errand *e, const struct response_seen *r);
+static enum verdict check_race(struct errand *e, const struct response_seen *r);
 
 static const struct step_row step_rows[STEPS_END] = {
     [STEP_BOOK] = {"book", write_book, check_book},
@@ -40,6 +44,8 @@ static const struct step_row step_rows[STEPS_END] = {
     [STEP_READ] = {"read", write_read, check_read},
     [STEP_FIRST] = {"first", write_keyed, check_first},
     [STEP_AGAIN] = {"again", write_keyed, check_again},
+    [STEP_SEAT] = {"seat", write_seat, check_seat},
+    [STEP_RACE] = {"race", write_seat, check_race},
 };
 
 static const struct {
@@ -71,6 +77,16 @@ const char *verdict_name(enum verdict verdict)
     return names[verdict];
 }
 
+static void choose_seat(struct errand *e, const struct errand_world *world, uint64_t turn)
+{
+    uint64_t show = turn / world->seats.count % world->shows;
+    uint32_t seat = seat_pattern_turn(&world->seats, (uint32_t)(turn % world->seats.count));
+
+    e->show = 1 + (uint32_t)show;
+    e->mark = &world->mark[show * world->seats.count + seat];
+    seat_pattern_name(&world->seats, seat, e->seat);
+}
+
 void errand_begin(struct errand *e, enum errand_kind kind, const struct errand_world *world,
                   uint32_t show, uint32_t process, uint64_t serial)
 {
@@ -79,6 +95,11 @@ void errand_begin(struct errand *e, enum errand_kind kind, const struct errand_w
     e->show = show;
     e->first_len = 0;
     e->booking[0] = '\0';
+    e->mark = NULL;
+    if (kind == ERRAND_SEAT || kind == ERRAND_RACE) {
+        uint64_t turn = serial * world->processes + process;
+        choose_seat(e, world, kind == ERRAND_RACE ? turn / world->racers : turn);
+    }
     snprintf(e->user, sizeof(e->user), "s%llx-%u-%llu", (unsigned long long)world->seed, process,
              (unsigned long long)serial);
 }
@@ -96,7 +117,17 @@ void errand_write(const struct errand *e, const struct errand_world *world, cons
 
 enum verdict errand_check(struct errand *e, const struct response_seen *r)
 {
-    return step_rows[errand_step(e)].check(e, r);
+    enum verdict verdict = step_rows[errand_step(e)].check(e, r);
+
+    if (verdict == VERDICT_QUEUED)
+        errand_abandon(e);
+    return verdict;
+}
+
+void errand_abandon(struct errand *e)
+{
+    if (e->mark != NULL)
+        seat_mark_unsure(e->mark);
 }
 
 bool errand_advance(struct errand *e)
@@ -138,16 +169,22 @@ static void put_booking_body(const struct errand *e, const struct errand_world *
              world->tier, hold ? ",\"hold\":true" : "");
 }
 
+static void post_booking(const struct errand *e, const struct errand_world *world, const char *host,
+                         const char *key, const char *body, struct buf *out)
+{
+    buf_puts(out, "POST /v1/shows/");
+    put_show(e, world, out);
+    buf_puts(out, "/bookings");
+    put_post_rest(host, key, body, out);
+}
+
 static void put_booking(const struct errand *e, const struct errand_world *world, const char *host,
                         bool hold, bool keyed, struct buf *out)
 {
     char body[BODY_BYTES_MAX];
 
     put_booking_body(e, world, hold, body);
-    buf_puts(out, "POST /v1/shows/");
-    put_show(e, world, out);
-    buf_puts(out, "/bookings");
-    put_post_rest(host, keyed ? e->user : NULL, body, out);
+    post_booking(e, world, host, keyed ? e->user : NULL, body, out);
 }
 
 static void write_book(const struct errand *e, const struct errand_world *world, const char *host,
@@ -166,6 +203,16 @@ static void write_keyed(const struct errand *e, const struct errand_world *world
                         struct buf *out)
 {
     put_booking(e, world, host, false, true, out);
+}
+
+static void write_seat(const struct errand *e, const struct errand_world *world, const char *host,
+                       struct buf *out)
+{
+    char body[BODY_BYTES_MAX];
+
+    snprintf(body, sizeof(body), "{\"user\":\"%s\",\"seats\":[\"%s\"],\"hold\":true}", e->user,
+             e->seat);
+    post_booking(e, world, host, NULL, body, out);
 }
 
 static void write_confirm(const struct errand *e, const struct errand_world *world,
@@ -301,4 +348,37 @@ static enum verdict check_again(struct errand *e, const struct response_seen *r)
         return VERDICT_WRONG;
     return span_equal(r->body, (struct span){e->first, e->first_len}) ? VERDICT_DONE
                                                                       : VERDICT_WRONG;
+}
+
+/* A list of this one text. */
+static bool is_only(struct span list, const char *text)
+{
+    size_t n = strlen(text);
+
+    return list.len == n + 2 && list.bytes[0] == '"' && list.bytes[n + 1] == '"' &&
+           memcmp(list.bytes + 1, text, n) == 0;
+}
+
+/* The very seat that was asked for, and nobody else's. */
+static enum verdict check_seat(struct errand *e, const struct response_seen *r)
+{
+    enum verdict verdict = r->status == 409 ? VERDICT_WRONG : check_granted(e, r, 201, "HELD");
+
+    if (verdict != VERDICT_DONE)
+        return verdict;
+    if (!is_only(json_list(r->body, "seats"), e->seat))
+        return VERDICT_WRONG;
+    return seat_mark_granted(e->mark) ? VERDICT_DONE : VERDICT_WRONG;
+}
+
+/* Whether the seat was rightly refused is known when all have their answers. */
+static enum verdict check_race(struct errand *e, const struct response_seen *r)
+{
+    if (r->status != 409)
+        return check_seat(e, r);
+    if (!span_is(json_member(r->body, "code"), "SEAT_TAKEN") ||
+        !is_only(json_list(r->body, "conflicts"), e->seat))
+        return VERDICT_WRONG;
+    seat_mark_refused(e->mark);
+    return VERDICT_REFUSED;
 }

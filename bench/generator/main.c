@@ -127,7 +127,10 @@ int main(int argc, char **argv)
     pid_t pids[PROCESSES_MAX];
 
     plan_read(&plan, argc, argv);
-    board = board_new();
+    board = shared_new(sizeof(*board));
+    size_t seats = (size_t)plan.world.seats.count * plan.world.shows;
+    if (seats > 0)
+        plan.world.mark = shared_new(seats * sizeof(struct seat_mark));
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     start_processes(&plan, pids);
@@ -135,5 +138,7 @@ int main(int argc, char **argv)
     bool right = watch_processes(&plan, pids);
     for (uint32_t p = 0; p < plan.processes; p++)
         tally_merge(&sum, &board->tally[p]);
-    return report_end(&plan, board, &sum) && right && sum.wrong == 0 ? 0 : 1;
+    sum.denied = seat_marks_denied(plan.world.mark, seats);
+    bool written = report_end(&plan, board, &sum);
+    return written && right && sum.wrong == 0 && sum.denied == 0 ? 0 : 1;
 }

@@ -24,6 +24,7 @@ struct option_row {
 
 static void set_url(struct plan *plan, const char *text);
 static void set_mix(struct plan *plan, const char *text);
+static void set_seats(struct plan *plan, const char *text);
 static void set_open_kind(struct plan *plan, const char *text);
 static void plan_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
@@ -63,6 +64,7 @@ WORLD_SETTER(show, text)
 WORLD_SETTER(shows, (uint32_t)number(text, 1, 100000))
 WORLD_SETTER(sold_out, text)
 WORLD_SETTER(tier, text)
+WORLD_SETTER(racers, (uint32_t)number(text, 1, CLIENTS_MAX))
 WORLD_SETTER(seed, (uint64_t)number(text, 0, 9007199254740992.0))
 
 static const struct option_row rows[] = {
@@ -73,12 +75,16 @@ static const struct option_row rows[] = {
     {"seconds", "N", "how long operations are begun (10)", set_seconds},
     {"warmup", "N", "seconds at the beginning that are not counted (0)", set_warmup},
     {"requests", "N", "begin N operations and no more", set_requests},
-    {"mix", "KIND=N,…", "weights of book, hold+confirm, refused, read, duplicate (book=1)",
+    {"mix", "KIND=N,…",
+     "weights of book, hold, hold+confirm, refused, read, duplicate, seat, seat-race (book=1)",
      set_mix},
     {"show", "SLUG", "the show; with --shows the prefix of SLUG-1, SLUG-2, … (storm)", set_show},
     {"shows", "N", "spread over N shows (1)", set_shows},
     {"sold-out", "SLUG", "the show that \"refused\" asks (storm-sold-out)", set_sold_out},
     {"tier", "CODE", "the tier (A)", set_tier},
+    {"seats", "PATTERN", "the shows' seats, for seat and seat-race: {A..J}-{1..10} are A-1 … J-10",
+     set_seats},
+    {"racers", "N", "clients that go for each seat of seat-race (20)", set_racers},
     {"seed", "N", "names the users and fixes the mix (the clock)", set_seed},
     {"open", "N", "hold N connections open and do nothing else", set_open},
     {"open-kind", "KIND", "idle: connected; await: waiting for --path (idle)", set_open_kind},
@@ -185,6 +191,12 @@ static void set_mix(struct plan *plan, const char *text)
     }
 }
 
+static void set_seats(struct plan *plan, const char *text)
+{
+    if (!seat_pattern_read(&plan->world.seats, text))
+        plan_fail("--seats: \"%s\" is no pattern like {A..J}-{1..10}", text);
+}
+
 static void set_open_kind(struct plan *plan, const char *text)
 {
     if (strcmp(text, "idle") == 0)
@@ -215,6 +227,29 @@ static void read_arguments(struct plan *plan, int argc, char **argv)
         plan_fail("\"%s\" is not an option", argv[optind]);
 }
 
+/* No seat is asked for twice, or more often than the race has it: what is refused then, and what
+ * is granted, can be judged. So a run ends when its seats do. */
+static void bound_by_seats(struct plan *plan)
+{
+    struct errand_world *world = &plan->world;
+    bool race = plan->weight[ERRAND_RACE] > 0;
+    uint64_t turns = (uint64_t)world->seats.count * world->shows;
+
+    if (!race && plan->weight[ERRAND_SEAT] == 0) {
+        world->seats.count = 0; /* nobody asks for them */
+        return;
+    }
+    if (race && plan->weight[ERRAND_SEAT] > 0)
+        plan_fail("--mix: seat and seat-race would take each other's seats");
+    if (turns == 0 || turns > RUN_SEATS_MAX)
+        plan_fail("--seats: from 1 to %d seats over all shows are needed", RUN_SEATS_MAX);
+    turns *= race ? world->racers : 1;
+    if (plan->requests > turns)
+        plan_fail("--requests: the seats are enough for %llu", (unsigned long long)turns);
+    if (plan->requests == 0)
+        plan->requests = turns;
+}
+
 void plan_read(struct plan *plan, int argc, char **argv)
 {
     *plan = (struct plan){.clients = 64,
@@ -224,6 +259,7 @@ void plan_read(struct plan *plan, int argc, char **argv)
                                     .shows = 1,
                                     .sold_out = "storm-sold-out",
                                     .tier = "A",
+                                    .racers = 20,
                                     .seed = (uint64_t)clock_wall_ms()}};
     plan->weight[ERRAND_BOOK] = 1;
     read_arguments(plan, argc, argv);
@@ -239,6 +275,8 @@ void plan_read(struct plan *plan, int argc, char **argv)
         plan_fail("--open-kind await needs --path");
     if (plan->processes > plan->clients)
         plan->processes = plan->clients;
+    plan->world.processes = plan->processes;
+    bound_by_seats(plan);
 }
 
 uint64_t plan_share(const struct plan *plan, uint64_t whole, uint32_t process)

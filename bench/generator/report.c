@@ -93,6 +93,8 @@ static void print_table(const struct plan *plan, const struct tally *sum)
                (unsigned long long)sum->open_lost, (unsigned long long)sum->open_answers);
     else
         print_steps(plan, sum);
+    if (sum->denied > 0)
+        printf("seats refused as taken that nobody has: %llu\n", (unsigned long long)sum->denied);
     printf("wrong %llu, broken %llu, unanswered %llu, never begun %llu\n",
            (unsigned long long)sum->wrong, (unsigned long long)sum->broken,
            (unsigned long long)sum->unanswered, (unsigned long long)sum->behind);
@@ -170,6 +172,7 @@ static void write_counts(FILE *f, const struct tally *sum)
         {"begun", sum->begun},
         {"outside", sum->outside},
         {"wrong", sum->wrong},
+        {"denied", sum->denied},
         {"broken", sum->broken},
         {"reconnects", sum->reconnects},
         {"unanswered", sum->unanswered},

@@ -80,12 +80,10 @@ static const char *skip_spaces(const char *at, const char *end)
     return at;
 }
 
-/* `at` stands behind the colon. */
 static struct span read_scalar(const char *at, const char *end)
 {
     const char *stop;
 
-    at = skip_spaces(at, end);
     if (at < end && *at == '"') {
         at++;
         stop = memchr(at, '"', (size_t)(end - at));
@@ -97,7 +95,8 @@ static struct span read_scalar(const char *at, const char *end)
     return stop != NULL ? (struct span){at, (size_t)(stop - at)} : (struct span){NULL, 0};
 }
 
-struct span json_member(struct span json, const char *name)
+/* Where the value of the first member of that name begins, or NULL. */
+static const char *find_value(struct span json, const char *name)
 {
     char quoted[NAME_BYTES_MAX + 3];
     size_t n = strlen(name);
@@ -105,12 +104,33 @@ struct span json_member(struct span json, const char *name)
     const char *end = json.bytes + json.len;
 
     if (n > NAME_BYTES_MAX || json.len == 0)
-        return (struct span){NULL, 0};
+        return NULL;
     snprintf(quoted, sizeof(quoted), "\"%s\"", name);
     while ((at = memmem(at, (size_t)(end - at), quoted, n + 2)) != NULL) {
         at = skip_spaces(at + n + 2, end);
         if (at < end && *at == ':')
-            return read_scalar(at + 1, end);
+            return skip_spaces(at + 1, end);
     }
-    return (struct span){NULL, 0};
+    return NULL;
+}
+
+struct span json_member(struct span json, const char *name)
+{
+    const char *at = find_value(json, name);
+
+    return at != NULL ? read_scalar(at, json.bytes + json.len) : (struct span){NULL, 0};
+}
+
+struct span json_list(struct span json, const char *name)
+{
+    const char *at = find_value(json, name);
+    const char *end = json.bytes + json.len;
+
+    if (at == NULL || at == end || *at != '[')
+        return (struct span){NULL, 0};
+    at = skip_spaces(at + 1, end);
+    const char *stop = memchr(at, ']', (size_t)(end - at));
+    while (stop != NULL && stop > at && strchr(" \n\t\r", stop[-1]) != NULL)
+        stop--;
+    return stop != NULL ? (struct span){at, (size_t)(stop - at)} : (struct span){NULL, 0};
 }

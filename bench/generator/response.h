@@ -26,5 +26,7 @@ struct span response_field(const struct response_seen *r, const char *name);
 /* The text or number of the first member of that name in a JSON text, however deep; an empty span
  * with bytes == NULL if there is none. Good enough for answers whose shape is known. */
 struct span json_member(struct span json, const char *name);
+/* What stands between the brackets of the first list of that name; likewise. */
+struct span json_list(struct span json, const char *name);
 
 #endif

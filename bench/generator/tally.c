@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-struct board *board_new(void)
+void *shared_new(size_t bytes)
 {
-    void *memory =
-        mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
     if (memory == MAP_FAILED) {
         perror("storm: shared memory");
         exit(1);

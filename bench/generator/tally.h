@@ -26,6 +26,7 @@ struct tally {
     uint64_t unanswered; /* still under way when the run ended */
     uint64_t behind;     /* open loop: operations that were due and never begun */
     uint64_t begun;      /* errands */
+    uint64_t denied;     /* seats refused as taken that nobody has; known at the end of the run */
     int64_t last_us;     /* when the last counted answer came, from the start */
     uint32_t timeline_done[TIMELINE_CELLS]; /* bookings, holds and confirmations granted */
     uint32_t timeline_max_us[TIMELINE_CELLS];
@@ -50,8 +51,8 @@ struct board {
     struct tally tally[PROCESSES_MAX];
 };
 
-/* Never NULL: exits if there is no memory. */
-struct board *board_new(void);
+/* Zeroed memory that all processes share. Never NULL: exits if there is none. */
+void *shared_new(size_t bytes);
 
 void tally_answer(struct tally *t, enum step step, enum verdict verdict, int64_t latency_us,
                   bool inside);

@@ -2,6 +2,7 @@
 #include "bench/generator/errand.h"
 #include "bench/generator/histogram.h"
 #include "bench/generator/response.h"
+#include "bench/generator/seats.h"
 #include "tests/unit/unit.h"
 
 static const struct errand_world world = {
@@ -81,6 +82,89 @@ TEST(a_member_is_found_by_its_whole_name)
     assert_null(json_member(json, "y").bytes);
     assert_null(json_member(SPAN("{\"id\":\"cut"), "id").bytes);
     assert_null(json_member(SPAN(""), "id").bytes);
+}
+
+TEST(a_list_is_what_stands_between_its_brackets)
+{
+    struct span json = SPAN("{\"seats\" : [ \"A-1\" ],\"n\":1,\"none\":[],\"cut\":[\"x\"");
+
+    assert_span(json_list(json, "seats"), SPAN("\"A-1\""));
+    assert_span(json_list(json, "none"), SPAN(""));
+    assert_null(json_list(json, "n").bytes);
+    assert_null(json_list(json, "cut").bytes);
+    assert_null(json_list(json, "no").bytes);
+}
+
+TEST(a_pattern_names_every_seat_once)
+{
+    static const struct {
+        const char *text, *first, *second, *last;
+        uint32_t count;
+    } rows[] = {
+        {"{A..J}-{1..10}", "A-1", "A-2", "J-10", 100},
+        {"{7..7}", "7", NULL, "7", 1},
+        {"S{0..1}R{1..500}-{1..100}!", "S0R1-1!", "S0R1-2!", "S1R500-100!", 100000},
+        {"box", "box", NULL, "box", 1},
+    };
+    char name[SEAT_NAME_BYTES];
+    struct seat_pattern p;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_true(seat_pattern_read(&p, rows[i].text));
+        assert_int_equal(p.count, rows[i].count);
+        seat_pattern_name(&p, 0, name);
+        assert_string_equal(name, rows[i].first);
+        if (rows[i].second != NULL) {
+            seat_pattern_name(&p, 1, name);
+            assert_string_equal(name, rows[i].second);
+        }
+        seat_pattern_name(&p, p.count - 1, name);
+        assert_string_equal(name, rows[i].last);
+    }
+}
+
+TEST(what_is_no_pattern_is_refused)
+{
+    static const char *const bad[] = {
+        "",
+        "{",
+        "{1..}",
+        "{..2}",
+        "{1..2",
+        "{2..1}",
+        "{A..b}",
+        "{1..Z}",
+        "{A..2}",
+        "{AB..C}",
+        "1}",
+        "a\"b",
+        "{1-2}",
+        "{-1..2}",
+        "{1..99999999}",
+        "{1..10000}-{1..10000}",
+        "{1..2}{1..2}{1..2}{1..2}{1..2}",
+        "0123456789012345678901234567890123456789012345678901234567890123",
+    };
+    struct seat_pattern p;
+
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_false(seat_pattern_read(&p, bad[i]));
+}
+
+TEST(every_seat_has_one_turn)
+{
+    static const char *const patterns[] = {"x", "{1..2}", "{1..3}", "{1..100}", "{1..1597}"};
+    struct seat_pattern p;
+
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        bool seen[1597] = {false};
+        assert_true(seat_pattern_read(&p, patterns[i]));
+        for (uint32_t turn = 0; turn < p.count; turn++) {
+            uint32_t seat = seat_pattern_turn(&p, turn);
+            assert_true(seat < p.count && !seen[seat]);
+            seen[seat] = true;
+        }
+    }
 }
 
 static struct response_seen answer(int status, const char *head, const char *body)
@@ -176,6 +260,110 @@ TEST(a_repetition_must_be_the_first_answer_byte_for_byte)
     assert_int_equal(errand_check(&e, &again), VERDICT_DONE);
 }
 
+static struct seat_mark marks[3 * 10];
+
+/* At turn 12 of two processes: the third seat in turn, of the second show. */
+static struct errand seat_errand(enum errand_kind kind, struct errand_world *hall)
+{
+    struct errand e;
+
+    *hall = world;
+    hall->processes = 2;
+    hall->racers = 1;
+    hall->mark = marks;
+    memset(marks, 0, sizeof(marks));
+    assert_true(seat_pattern_read(&hall->seats, "R-{0..9}"));
+    errand_begin(&e, kind, hall, 1, 0, 6);
+    return e;
+}
+
+#define SEAT_HELD(user, seats)                                                                     \
+    "{\"id\":\"b1\",\"user\":\"" user "\",\"quantity\":1,\"status\":\"HELD\",\"seats\":" seats "}"
+#define TAKEN(code, seats) "{\"code\":\"" code "\",\"conflicts\":" seats "}"
+
+TEST(a_seat_is_asked_for_by_its_id)
+{
+    struct errand_world hall;
+    struct errand e = seat_errand(ERRAND_SEAT, &hall);
+    struct buf out;
+
+    buf_init(&out, 4096);
+    errand_write(&e, &hall, "h:1", &out);
+    assert_string_equal(buf_text(&out),
+                        "POST /v1/shows/hall-2/bookings HTTP/1.1\r\nHost: h:1\r\n"
+                        "Content-Type: application/json\r\nContent-Length: 46\r\n\r\n"
+                        "{\"user\":\"sff-0-6\",\"seats\":[\"R-4\"],\"hold\":true}");
+    buf_free(&out);
+}
+
+TEST(a_seat_is_right_only_if_it_is_the_one_asked_for)
+{
+    static const struct {
+        int status;
+        enum verdict alone, race;
+        const char *body;
+    } rows[] = {
+        {201, VERDICT_DONE, VERDICT_DONE, SEAT_HELD("sff-0-6", "[\"R-4\"]")},
+        {201, VERDICT_WRONG, VERDICT_WRONG, SEAT_HELD("sff-0-6", "[\"R-5\"]")},
+        {201, VERDICT_WRONG, VERDICT_WRONG, SEAT_HELD("sff-0-6", "[\"R-4\",\"R-5\"]")},
+        {201, VERDICT_WRONG, VERDICT_WRONG, SEAT_HELD("sff-0-6", "[]")},
+        {201, VERDICT_WRONG, VERDICT_WRONG, SEAT_HELD("sff-0-7", "[\"R-4\"]")},
+        {201, VERDICT_WRONG, VERDICT_WRONG, BOOKED("sff-0-6", "HELD")},
+        {409, VERDICT_WRONG, VERDICT_REFUSED, TAKEN("SEAT_TAKEN", "[\"R-4\"]")},
+        {409, VERDICT_WRONG, VERDICT_WRONG, TAKEN("SEAT_TAKEN", "[\"R-5\"]")},
+        {409, VERDICT_WRONG, VERDICT_WRONG, TAKEN("SEAT_TAKEN", "[]")},
+        {409, VERDICT_WRONG, VERDICT_WRONG, TAKEN("SOLD_OUT", "[\"R-4\"]")},
+        {202, VERDICT_QUEUED, VERDICT_QUEUED, "{}"},
+        {500, VERDICT_WRONG, VERDICT_WRONG, "{}"},
+    };
+    struct errand_world hall;
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct response_seen r = answer(rows[i].status, "\r\n", rows[i].body);
+        struct errand e = seat_errand(ERRAND_SEAT, &hall);
+        assert_int_equal(errand_check(&e, &r), rows[i].alone);
+        e = seat_errand(ERRAND_RACE, &hall);
+        assert_int_equal(errand_check(&e, &r), rows[i].race);
+    }
+}
+
+TEST(a_seat_is_granted_once)
+{
+    struct errand_world hall;
+    struct errand e = seat_errand(ERRAND_RACE, &hall);
+    struct response_seen held = answer(201, "\r\n", SEAT_HELD("sff-0-6", "[\"R-4\"]"));
+
+    assert_int_equal(errand_check(&e, &held), VERDICT_DONE);
+    assert_int_equal(errand_check(&e, &held), VERDICT_WRONG);
+}
+
+TEST(a_seat_refused_to_all_is_denied_unless_one_has_no_answer)
+{
+    struct errand_world hall;
+    struct errand e = seat_errand(ERRAND_RACE, &hall);
+    struct response_seen taken = answer(409, "\r\n", TAKEN("SEAT_TAKEN", "[\"R-4\"]"));
+
+    assert_int_equal(seat_marks_denied(marks, COUNT(marks)), 0);
+    assert_int_equal(errand_check(&e, &taken), VERDICT_REFUSED);
+    assert_int_equal(seat_marks_denied(marks, COUNT(marks)), 1);
+    errand_abandon(&e);
+    assert_int_equal(seat_marks_denied(marks, COUNT(marks)), 0);
+}
+
+TEST(racers_go_for_the_same_seat)
+{
+    struct errand_world hall;
+    struct errand e = seat_errand(ERRAND_RACE, &hall), other;
+
+    hall.racers = 4;
+    errand_begin(&e, ERRAND_RACE, &hall, 1, 0, 6);
+    errand_begin(&other, ERRAND_RACE, &hall, 1, 1, 7);
+    assert_string_equal(e.seat, other.seat);
+    assert_int_equal(e.show, other.show);
+    errand_begin(&other, ERRAND_RACE, &hall, 1, 0, 8);
+    assert_string_not_equal(e.seat, other.seat);
+}
+
 int main(void)
 {
     return RUN(cmocka_unit_test(a_percentile_is_never_below_the_truth_and_at_most_a_64th_above),
@@ -186,5 +374,14 @@ int main(void)
                cmocka_unit_test(a_request_names_its_show_and_its_user),
                cmocka_unit_test(a_booking_is_right_only_if_it_is_what_was_asked_for),
                cmocka_unit_test(a_confirmation_must_be_of_the_same_booking),
-               cmocka_unit_test(a_repetition_must_be_the_first_answer_byte_for_byte));
+               cmocka_unit_test(a_repetition_must_be_the_first_answer_byte_for_byte),
+               cmocka_unit_test(a_list_is_what_stands_between_its_brackets),
+               cmocka_unit_test(a_pattern_names_every_seat_once),
+               cmocka_unit_test(what_is_no_pattern_is_refused),
+               cmocka_unit_test(every_seat_has_one_turn),
+               cmocka_unit_test(a_seat_is_asked_for_by_its_id),
+               cmocka_unit_test(a_seat_is_right_only_if_it_is_the_one_asked_for),
+               cmocka_unit_test(a_seat_is_granted_once),
+               cmocka_unit_test(a_seat_refused_to_all_is_denied_unless_one_has_no_answer),
+               cmocka_unit_test(racers_go_for_the_same_seat));
 }

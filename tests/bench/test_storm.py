@@ -16,10 +16,11 @@ BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
 
 class Server:
     """Answers each request with what `answer(method, path, key, user)` returns: a status, header
-    fields and a body, or None to hang up."""
+    fields and a body, or None to hang up. Where `seats` is given, `answer(seat, user, path)`."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, seats=False):
         self.answer = answer
+        self.seats = seats
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.requests = 0
@@ -56,7 +57,12 @@ class Server:
         method, path = head.split(" ")[:2]
         key = re.search(r"Idempotency-Key: (\S+)", head)
         user = re.search(r'"user":"([^"]*)"', body)
-        answer = self.answer(method, path, key and key[1], user and user[1])
+        if self.seats:
+            request = json.loads(body)
+            assert request["hold"] is True and len(request["seats"]) == 1
+            answer = self.answer(request["seats"][0], request["user"], path)
+        else:
+            answer = self.answer(method, path, key and key[1], user and user[1])
         if answer is None:
             return False
         status, fields, text = answer
@@ -72,8 +78,8 @@ class Server:
 def serve():
     servers = []
 
-    def start(answer):
-        servers.append(Server(answer))
+    def start(answer, **options):
+        servers.append(Server(answer, **options))
         return servers[-1]
     yield start
     for server in servers:
@@ -117,7 +123,8 @@ class Honest:
 def test_every_kind_of_errand_is_counted(serve):
     server = serve(Honest())
     code, result = storm(server, "--requests", "300", "--clients", "8", "--processes", "2",
-                         "--sold-out", "full", "--mix", "book=1,refused=1,read=1,duplicate=1")
+                         "--sold-out", "full", "--mix",
+                         "book=1,refused=1,read=1,duplicate=1")
     steps = result["steps"]
     assert code == 0
     assert result["begun"] == 300
@@ -209,12 +216,119 @@ def test_nobody_there_is_said_at_once():
     ["--url", "http://127.0.0.1:1", "--mix", "rob=1"],
     ["--url", "http://127.0.0.1:1", "--mix", "book=0"],
     ["--url", "http://127.0.0.1:1", "--open", "5", "--open-kind", "await"],
+    ["--url", "http://127.0.0.1:1", "--mix", "seat=1"],
+    ["--url", "http://127.0.0.1:1", "--mix", "seat=1", "--seats", "{1..}"],
+    ["--url", "http://127.0.0.1:1", "--mix", "seat=1,seat-race=1", "--seats", "{1..9}"],
+    ["--url", "http://127.0.0.1:1", "--mix", "seat=1", "--seats", "{1..9}", "--requests", "10"],
 ])
 def test_bad_usage_is_one_line_and_exit_2(arguments):
     done = subprocess.run([BUILD / "bench" / "storm", *arguments], text=True, capture_output=True,
                           timeout=10, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def held(seat, user, status="HELD"):
+    return 201, "", json.dumps({"id": "b" + user, "user": user, "quantity": 1, "status": status,
+                                "seats": [seat]})
+
+
+def taken(seat):
+    return 409, "", json.dumps({"code": "SEAT_TAKEN", "conflicts": [seat]})
+
+
+class Hall:
+    """Numbered seats, each held once."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.holder = {}
+
+    def __call__(self, seat, user, path):
+        with self.lock:
+            first = self.holder.setdefault((path, seat), user)
+        return held(seat, user) if first == user else taken(seat)
+
+
+SEATS = ("--seats", "{A..E}-{1..20}", "--clients", "8", "--processes", "2")
+
+
+def test_holds_of_distinct_seats_go_through_all_halls_and_end_with_them(serve):
+    hall = Hall()
+    code, result = storm(serve(hall, seats=True), *SEATS, "--mix", "seat=1", "--shows", "2",
+                         "--show", "hall")
+    assert code == 0
+    assert result["steps"]["seat"]["done"] == result["begun"] == 200
+    assert set(hall.holder) == {(f"/v1/shows/hall-{show}/bookings", f"{row}-{number}")
+                                for show in (1, 2) for row in "ABCDE" for number in range(1, 21)}
+
+
+def test_of_those_that_go_for_a_seat_one_has_it(serve):
+    hall = Hall()
+    code, result = storm(serve(hall, seats=True), *SEATS, "--mix", "seat-race=1", "--racers", "5")
+    race = result["steps"]["race"]
+    assert code == 0
+    assert (race["done"], race["refused"]) == (100, 400)
+    assert len(hall.holder) == 100
+    assert result["denied"] == 0
+
+
+@pytest.mark.parametrize("lie", [
+    lambda seat, user, path: held("A-0", user),
+    lambda seat, user, path: held(seat, "somebody-else"),
+    lambda seat, user, path: held(seat, user, "CONFIRMED"),
+    lambda seat, user, path: (201, "", booked(user, "HELD")),
+    lambda seat, user, path: (200, *held(seat, user)[1:]),
+    lambda seat, user, path: taken(seat),
+    lambda seat, user, path: (409, "", '{"code":"SOLD_OUT"}'),
+])
+def test_a_lie_about_a_seat_is_noticed(serve, lie):
+    code, result = storm(serve(lie, seats=True), *SEATS, "--mix", "seat=1", "--requests", "10")
+    assert code == 1
+    assert result["wrong"] == 10
+    assert result["sample"].startswith("seat: ")
+
+
+@pytest.mark.parametrize("lie", [
+    lambda seat, user, path: taken("A-0"),
+    lambda seat, user, path: (409, "", '{"code":"SEAT_TAKEN","conflicts":[]}'),
+    lambda seat, user, path: (409, "", '{"code":"SEAT_TAKEN"}'),
+    lambda seat, user, path: (409, "", '{"code":"SOLD_OUT"}'),
+])
+def test_a_refusal_must_name_the_seat(serve, lie):
+    code, result = storm(serve(lie, seats=True), *SEATS, "--mix", "seat-race=1",
+                         "--requests", "10")
+    assert code == 1
+    assert result["wrong"] == 10
+
+
+def test_a_seat_that_two_are_told_is_theirs_is_noticed(serve):
+    code, result = storm(serve(lambda seat, user, path: held(seat, user), seats=True), *SEATS,
+                         "--mix", "seat-race=1", "--racers", "5")
+    assert code == 1
+    assert result["steps"]["race"]["done"] == 100
+    assert result["wrong"] == 400
+
+
+def test_a_seat_that_nobody_gets_is_noticed(serve):
+    code, result = storm(serve(lambda seat, user, path: taken(seat), seats=True), *SEATS,
+                         "--mix", "seat-race=1", "--racers", "5")
+    assert code == 1
+    assert result["wrong"] == 0
+    assert result["denied"] == 100
+
+
+def test_a_holder_who_never_heard_of_it_is_no_lie(serve):
+    hall = Hall()
+
+    def answer(seat, user, path):
+        status = hall(seat, user, path)
+        return None if status[0] == 201 else status
+
+    code, result = storm(serve(answer, seats=True), *SEATS, "--mix", "seat-race=1", "--racers",
+                         "5")
+    assert code == 0
+    assert (result["broken"], result["denied"]) == (100, 0)
 
 
 def test_open_connections_await_what_is_told_later(serve):
