@@ -6,6 +6,7 @@
 #ifndef USHER_BENCH_DESIGN_H
 #define USHER_BENCH_DESIGN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bench/rivals/desk.h"
@@ -20,7 +21,7 @@ struct row {
     int64_t column[2];
 };
 
-enum act { ACT_SEND, ACT_GRANT, ACT_REFUSE, ACT_FAIL };
+enum act { ACT_SEND, ACT_GRANT, ACT_REFUSE, ACT_UNKNOWN, ACT_FAIL };
 
 /* The next thing to do for a wish. Statements of a group go out together, and only then answers
  * are read; `row` of the next call is that of the group's statement `row_of`. */
@@ -34,12 +35,13 @@ struct move {
 
 struct statement {
     const char *sql;
-    const char *parameters; /* one letter each: s show, u user, q quantity, v version */
+    const char *parameters; /* one letter each: s show, u user, q quantity, v version, p seat */
 };
 
 struct design {
     const char *name;
     const char *summary;
+    bool seats; /* holds numbered seats; else books by quantity */
     struct statement statement[STATEMENTS_MAX];
     /* wish->stage is 0 at first; the design moves it. */
     struct move (*move)(struct wish *wish, const struct row *row);
@@ -49,5 +51,7 @@ extern const struct design design_for_update;
 extern const struct design design_for_update_fused;
 extern const struct design design_atomic;
 extern const struct design design_optimistic;
+extern const struct design design_seat_lock;
+extern const struct design design_seat_lock_fused;
 
 #endif

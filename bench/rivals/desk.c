@@ -11,6 +11,8 @@
 #define ANSWER_BYTES_MAX 1024
 #define SHOWS_MAX 1000000
 #define QUANTITY_MAX 1000
+#define SEAT_MAX 1000000000
+#define HOLD_MS 600000
 
 static void on_request(void *context, struct exchange *x);
 static void on_gone(void *context, struct exchange *x);
@@ -22,12 +24,13 @@ static struct http_application application = {
     .render_error = serve_render_error,
 };
 
-void desk_open(struct desk *desk, void *design, void (*begin)(void *design, struct wish *wish))
+void desk_open(struct desk *desk, void *design, void (*begin)(void *design, struct wish *wish),
+               bool seats)
 {
     struct wish *wishes = calloc(WISHES_MAX, sizeof(*wishes));
 
     assert(wishes != NULL);
-    *desk = (struct desk){.design = design, .begin = begin};
+    *desk = (struct desk){.design = design, .begin = begin, .seats = seats};
     for (size_t i = 0; i < WISHES_MAX; i++) {
         wishes[i].next = desk->spare;
         desk->spare = &wishes[i];
@@ -48,15 +51,25 @@ static void answer(struct exchange *x, int status, const char *type, const char 
     exchange_answer(x, &response);
 }
 
-static void answer_problem(struct exchange *x, int status, const char *code, const char *headers)
+/* seat: the one in conflict, or 0. */
+static void answer_conflict(struct exchange *x, int status, const char *code, const char *headers,
+                            uint32_t seat)
 {
     struct buf body;
 
     buf_init(&body, ANSWER_BYTES_MAX);
-    buf_putf(&body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"}",
+    buf_putf(&body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"",
              code, status, code);
+    if (seat != 0)
+        buf_putf(&body, ",\"conflicts\":[\"%u\"]", seat);
+    buf_putc(&body, '}');
     answer(x, status, "application/problem+json", headers, buf_span(&body));
     buf_free(&body);
+}
+
+static void answer_problem(struct exchange *x, int status, const char *code, const char *headers)
+{
+    answer_conflict(x, status, code, headers, 0);
 }
 
 static bool is_plain(struct span s, size_t bytes_max)
@@ -98,12 +111,25 @@ static bool read_path(struct span path, uint32_t *show)
     return true;
 }
 
-static bool read_body(struct span body, struct wish *wish)
+/* ["17"], and that only as a hold. */
+static bool read_seat(struct span body, struct wish *wish)
+{
+    struct span seat = json_list(body, "seats");
+
+    wish->quantity = 1;
+    return seat.len > 2 && seat.bytes[0] == '"' && seat.bytes[seat.len - 1] == '"' &&
+           read_number((struct span){seat.bytes + 1, seat.len - 2}, SEAT_MAX, &wish->seat) &&
+           span_is(json_member(body, "hold"), "true");
+}
+
+static bool read_body(struct span body, struct wish *wish, bool seats)
 {
     struct span user = json_member(body, "user");
 
-    if (!is_plain(user, sizeof(wish->user)) ||
-        !read_number(json_member(body, "quantity"), QUANTITY_MAX, &wish->quantity))
+    if (!is_plain(user, sizeof(wish->user)))
+        return false;
+    if (seats ? !read_seat(body, wish)
+              : !read_number(json_member(body, "quantity"), QUANTITY_MAX, &wish->quantity))
         return false;
     memcpy(wish->user, user.bytes, user.len);
     wish->user[user.len] = '\0';
@@ -141,7 +167,7 @@ static void on_request(void *context, struct exchange *x)
         wish_give_back(desk, wish);
         return;
     }
-    if (!read_body(exchange_body(x), wish)) {
+    if (!read_body(exchange_body(x), wish, desk->seats)) {
         answer_problem(x, 400, "INVALID", "");
         wish_give_back(desk, wish);
         return;
@@ -160,20 +186,32 @@ static void on_gone(void *context, struct exchange *x)
         wish->x = NULL;
 }
 
-void desk_grant(struct desk *desk, struct wish *wish, int64_t id)
+/* A booking; of a numbered seat, a hold that names it. */
+static void put_booking(struct buf *body, const struct wish *wish, int64_t id)
 {
     char at[CLOCK_TEXT_BYTES];
+
+    clock_format(clock_wall_ms(), at);
+    buf_putf(body,
+             "{\"id\":\"%lld\",\"show\":%u,\"user\":\"%s\",\"items\":[{\"tier\":\"A\","
+             "\"quantity\":%u,\"price\":%d}],\"quantity\":%u,\"amount\":%u,"
+             "\"currency\":\"USD\",\"status\":\"%s\",\"created_at\":\"%s\"",
+             (long long)id, wish->show, wish->user, wish->quantity, WISH_PRICE, wish->quantity,
+             wish->quantity * WISH_PRICE, wish->seat != 0 ? "HELD" : "CONFIRMED", at);
+    if (wish->seat != 0) {
+        clock_format(clock_wall_ms() + HOLD_MS, at);
+        buf_putf(body, ",\"seats\":[\"%u\"],\"expires_at\":\"%s\"", wish->seat, at);
+    }
+    buf_putc(body, '}');
+}
+
+void desk_grant(struct desk *desk, struct wish *wish, int64_t id)
+{
     struct buf body;
 
     if (wish->x != NULL) {
-        clock_format(clock_wall_ms(), at);
         buf_init(&body, ANSWER_BYTES_MAX);
-        buf_putf(&body,
-                 "{\"id\":\"%lld\",\"show\":%u,\"user\":\"%s\",\"items\":[{\"tier\":\"A\","
-                 "\"quantity\":%u,\"price\":%d}],\"quantity\":%u,\"amount\":%u,"
-                 "\"currency\":\"USD\",\"status\":\"CONFIRMED\",\"created_at\":\"%s\"}",
-                 (long long)id, wish->show, wish->user, wish->quantity, WISH_PRICE, wish->quantity,
-                 wish->quantity * WISH_PRICE, at);
+        put_booking(&body, wish, id);
         answer(wish->x, 201, "application/json", "", buf_span(&body));
         buf_free(&body);
     }
@@ -183,7 +221,14 @@ void desk_grant(struct desk *desk, struct wish *wish, int64_t id)
 void desk_refuse(struct desk *desk, struct wish *wish)
 {
     if (wish->x != NULL)
-        answer_problem(wish->x, 409, "SOLD_OUT", "");
+        answer_conflict(wish->x, 409, wish->seat != 0 ? "SEAT_TAKEN" : "SOLD_OUT", "", wish->seat);
+    wish_give_back(desk, wish);
+}
+
+void desk_unknown(struct desk *desk, struct wish *wish)
+{
+    if (wish->x != NULL)
+        answer_problem(wish->x, 404, "NOT_FOUND", "");
     wish_give_back(desk, wish);
 }
 

@@ -18,9 +18,12 @@
 
 #define POOL_MAX 512
 #define SCRIPT_BYTES_MAX 8192
+#define SEATS_COUNTED 100000000L
+#define SEATS_NUMBERED 100L
 
 static const struct design *const designs[] = {&design_for_update, &design_for_update_fused,
-                                               &design_atomic, &design_optimistic};
+                                               &design_atomic,     &design_optimistic,
+                                               &design_seat_lock,  &design_seat_lock_fused};
 #define DESIGNS (sizeof(designs) / sizeof(designs[0]))
 
 static const char schema[] = {
@@ -29,7 +32,7 @@ static const char schema[] = {
 
 struct rival {
     const char *design, *listen, *postgres, *redis;
-    long pool, shows, seats;
+    long pool, shows, seats; /* seats 0: the design's own number */
 };
 
 static void print_help(void)
@@ -39,12 +42,12 @@ static void print_help(void)
     for (size_t i = 0; i < DESIGNS; i++)
         printf("                         %-17s %s\n", designs[i]->name, designs[i]->summary);
     puts("                         seckill           a Redis counter with write-behind\n"
-         "  --postgres CONNINFO  a database of its own: its tables shows and bookings are dropped\n"
+         "  --postgres CONNINFO  a database of its own: the tables of schema.sql are dropped\n"
          "  --redis URL          for seckill (USHER_REDIS, else redis://127.0.0.1:6379)\n"
          "  --listen ADDRESS     where to listen (127.0.0.1:0)\n"
          "  --pool N             connections to Postgres (16)\n"
          "  --shows N            shows 1 … N (1)\n"
-         "  --seats N            seats of each (100000000)");
+         "  --seats N            seats of each (100000000); numbered ones, of the one show (100)");
     exit(0);
 }
 
@@ -65,8 +68,7 @@ static struct rival rival_from_arguments(int argc, char **argv)
     struct rival r = {.listen = "127.0.0.1:0",
                       .redis = redis != NULL ? redis : "redis://127.0.0.1:6379",
                       .pool = 16,
-                      .shows = 1,
-                      .seats = 100000000};
+                      .shows = 1};
     static const struct option options[] = {{"help", no_argument, NULL, 'h'},
                                             {"design", required_argument, NULL, 'd'},
                                             {"postgres", required_argument, NULL, 'p'},
@@ -115,15 +117,22 @@ static struct rival rival_from_arguments(int argc, char **argv)
     return r;
 }
 
-static bool make_tables(const struct rival *r)
+static bool make_tables(const struct rival *r, bool numbered)
 {
     struct buf sql;
 
     buf_init(&sql, SCRIPT_BYTES_MAX);
     buf_put(&sql, schema, sizeof(schema));
-    buf_putf(&sql,
-             "INSERT INTO shows (id, total_seats) SELECT n, %ld FROM generate_series(1, %ld) n;",
-             r->seats, r->shows);
+    if (numbered)
+        buf_putf(&sql,
+                 "INSERT INTO seats (id, event_id, seat_number) SELECT n, 1, n "
+                 "FROM generate_series(1, %ld) n; ANALYZE seats;",
+                 r->seats > 0 ? r->seats : SEATS_NUMBERED);
+    else
+        buf_putf(
+            &sql,
+            "INSERT INTO shows (id, total_seats) SELECT n, %ld FROM generate_series(1, %ld) n;",
+            r->seats > 0 ? r->seats : SEATS_COUNTED, r->shows);
     const char *text = buf_text(&sql);
     bool right = text != NULL && pool_run_script(r->postgres, text);
     buf_free(&sql);
@@ -143,11 +152,14 @@ static void begin_seckill(void *design, struct wish *wish)
 static int run_sql(const struct rival *r, const struct design *design, struct desk *desk)
 {
     struct ev_loop *loop = ev_default_loop(0);
+
+    if (!make_tables(r, design->seats))
+        return 1;
     struct pool *pool = pool_open(loop, r->postgres, (size_t)r->pool, design, desk);
 
     if (pool == NULL)
         return 1;
-    desk_open(desk, pool, begin_sql);
+    desk_open(desk, pool, begin_sql, design->seats);
     int status = serve(loop, r->listen, desk_application(desk));
     fprintf(stderr, "rival: %llu retries\n", (unsigned long long)pool_retries(pool));
     pool_close(pool);
@@ -157,12 +169,16 @@ static int run_sql(const struct rival *r, const struct design *design, struct de
 static int run_seckill(const struct rival *r, struct desk *desk)
 {
     struct ev_loop *loop = ev_default_loop(0);
+    uint32_t seats = (uint32_t)(r->seats > 0 ? r->seats : SEATS_COUNTED);
+
+    if (!make_tables(r, false))
+        return 1;
     struct seckill *seckill =
-        seckill_open(loop, r->redis, r->postgres, (uint32_t)r->shows, (uint32_t)r->seats, desk);
+        seckill_open(loop, r->redis, r->postgres, (uint32_t)r->shows, seats, desk);
 
     if (seckill == NULL)
         return 1;
-    desk_open(desk, seckill, begin_seckill);
+    desk_open(desk, seckill, begin_seckill, false);
     int status = serve(loop, r->listen, desk_application(desk));
     seckill_close(seckill);
     return status;
@@ -175,9 +191,9 @@ int main(int argc, char **argv)
 
     for (size_t i = 0; i < DESIGNS; i++)
         if (strcmp(designs[i]->name, r.design) == 0)
-            return make_tables(&r) ? run_sql(&r, designs[i], &desk) : 1;
+            return run_sql(&r, designs[i], &desk);
     if (strcmp(r.design, "seckill") == 0)
-        return make_tables(&r) ? run_seckill(&r, &desk) : 1;
+        return run_seckill(&r, &desk);
     fprintf(stderr, "rival: there is no design \"%s\"\n", r.design);
     return 2;
 }

@@ -174,6 +174,7 @@ static void send_statement(struct link *l, int statement)
             snprintf(number[n], NUMBER_BYTES, "%lld",
                      letters[n] == 's'   ? (long long)wish->show
                      : letters[n] == 'q' ? (long long)wish->quantity
+                     : letters[n] == 'p' ? (long long)wish->seat
                                          : (long long)wish->version);
     }
     snprintf(name, sizeof(name), "s%d", statement);
@@ -249,6 +250,9 @@ static void link_go_on(struct link *l)
         break;
     case ACT_REFUSE:
         desk_refuse(pool->desk, wish);
+        break;
+    case ACT_UNKNOWN:
+        desk_unknown(pool->desk, wish);
         break;
     case ACT_FAIL:
     case ACT_SEND:
