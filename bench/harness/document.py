@@ -1,8 +1,8 @@
 """The figures of a run as Markdown, put between two marks of a page."""
 
 from .bench import CLIENTS
-from .report import number
-from .rival import SQL_DESIGNS
+from .report import number, seats_rows
+from .rival import SEAT_DESIGNS, SQL_DESIGNS
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -26,6 +26,8 @@ def sections(results, plots_at):
                       f"![{title}]({plots_at}/throughput-{key}.svg)"]
     if "limits" in results:
         parts += ["### Limits", limits(results)]
+    if "seats" in results:
+        parts += ["### Numbered seats", seats(results), seat_race(results)]
     if "mixed" in results:
         parts += ["### Other requests, 256 clients", other(results)]
     if "latency" in results:
@@ -88,6 +90,24 @@ def other(results):
                  [(name, number(s["per_second"]), *(f"{s[p + '_ms']:.2f}"
                                                     for p in ("p50", "p95", "p99")))
                   for name, s in rows])
+
+
+def seats(results):
+    rows = list(seats_rows(results))
+    head = [words for c in rows[0][1] for words in (f"{c} clients", "usher's seat holds are")]
+    return table(("a second (p99 in ms)", *head),
+                 [(name, *(cell for step, ratio in cells.values()
+                           for cell in (f"{step['per_second']:,.0f} ({step['p99_ms']:.1f})",
+                                        f"{ratio:.2f} ×")))
+                  for name, cells in rows])
+
+
+def seat_race(results):
+    rows = [(SEAT_DESIGNS.get(name, name), number(s["per_second"]),
+             *(f"{s[p + '_ms']:.2f}" for p in ("p50", "p95", "p99")))
+            for name, s in results["seat_race"].items()]
+    return table(("twenty clients for each seat", "answers a second", "p50 ms", "p95 ms", "p99 ms"),
+                 rows)
 
 
 def latency(results):

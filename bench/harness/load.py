@@ -58,7 +58,7 @@ class Result(dict):
 
     def complaints(self):
         """What should not have been, in words; empty if all is well."""
-        words = [f"{self[k]} {k}" for k in ("wrong", "broken", "unanswered") if self[k]]
+        words = [f"{self[k]} {k}" for k in ("wrong", "denied", "broken", "unanswered") if self[k]]
         if self["sample"]:
             words.append("first: " + self["sample"])
         return "; ".join(words)

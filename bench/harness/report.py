@@ -6,6 +6,7 @@ import platform
 import subprocess
 
 from .bench import CLIENTS
+from .rival import SEAT_DESIGNS
 
 
 def machine(top):
@@ -55,11 +56,36 @@ def throughput_table(results, where):
     return "\n".join(lines)
 
 
+def seats_rows(results):
+    """Name, what the design is called or None, and of each number of clients the summary and how
+    many times it goes into usher's seat holds."""
+    names = {"bookings": "usher, bookings of a counter", "holds": "usher, holds of a counter",
+             "seats": "usher, seat holds"}
+    held = results["seats"]["seats"]
+    for key, table in results["seats"].items():
+        name = names.get(key) or (f"{SEAT_DESIGNS[key]}, pool of {results['seat_pools'][key]}")
+        yield name, {clients: (step, held[clients]["per_second"] / step["per_second"])
+                     for clients, step in table.items()}
+
+
+def seats_table(results):
+    rows = list(seats_rows(results))
+    head = "".join(f"{c + ' clients':>20}      " for c in rows[0][1])
+    lines = [f"{'a second (p99 ms)':42}{head}"]
+    for name, cells in rows:
+        lines.append(f"{name:42}" + "".join(
+            f"{step['per_second']:>9,.0f} ({step['p99_ms']:6.1f}) {ratio:6.2f}×  "
+            for step, ratio in cells.values()))
+    return "\n".join(lines + ["×: usher's seat holds against it"])
+
+
 def whole(results):
     parts = []
     if "usher" in results:
         parts += ["one hot show", throughput_table(results, "hot"), "",
                   "64 shows", throughput_table(results, "spread"), ""]
+    if "seats" in results:
+        parts += ["numbered seats", seats_table(results), ""]
     parts.append(targets_table(results["targets"]))
     for complaint in results["complaints"]:
         parts.append("! " + complaint)

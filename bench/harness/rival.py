@@ -12,14 +12,20 @@ SQL_DESIGNS = {
     "optimistic": "optimistic version",
 }
 DESIGNS = {**SQL_DESIGNS, "seckill": "seckill (not durable)"}
+SEAT_DESIGNS = {
+    "seat_lock": "a row lock for each seat",
+    "seat_lock_fused": "row locks, fused",
+}
 
 
 class Rival:
-    def __init__(self, system, design, pool=1, shows=1):
+    def __init__(self, system, design, pool=1, shows=1, seats=None):
         self.system = system
         self.command = [str(system.build / "bench" / "rival"), "--design", design,
                         "--pool", str(pool), "--shows", str(shows),
                         "--postgres", system.conninfo("rival")]
+        if seats:
+            self.command += ["--seats", str(seats)]
 
     def __enter__(self):
         env = dict(os.environ, PGPASSWORD=self.system.postgres_password,

@@ -137,13 +137,24 @@ class System:
             raise RuntimeError(f"usherctl {' '.join(words)}: {done.stderr or done.stdout}")
         return done.stdout
 
-    def create_shows(self, slugs, capacity=50_000_000, partition=1):
-        shows = [{"slug": slug, "partition": partition, "max_per_booking": 10,
-                  "tiers": [{"code": "A", "price": 10000, "capacity": capacity}]}
-                 for slug in slugs]
+    def create_shows(self, slugs, capacity=50_000_000, partition=1, hall=None):
+        """Of one tier with a counter; or, where `hall` is (rows, numbers), with the numbered seats
+        R1-1 … R<rows>-<numbers>."""
+        tier, more = {"code": "A", "price": 10000, "capacity": capacity}, {}
+        if hall:
+            more["map"] = self.write_map(*hall).name
+            del tier["capacity"]
+        shows = [{"slug": slug, "partition": partition, "max_per_booking": 10, "tiers": [tier],
+                  **more} for slug in slugs]
         path = self.run_dir / "bench-shows.json"
         path.write_text(json.dumps(shows))
         self.ctl("show", "create", "--file", str(path))
+
+    def write_map(self, rows, numbers):
+        path = self.run_dir / "bench-map.csv"
+        lines = ["tier,row,number,count"] + [f"A,R{row + 1},1,{numbers}" for row in range(rows)]
+        path.write_text("\n".join(lines) + "\n")
+        return path
 
     def show_number(self, slug):
         return self.sql("SELECT show FROM shows WHERE slug = %s", (slug,))[0][0]

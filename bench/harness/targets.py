@@ -12,6 +12,12 @@ def cost_growth(r):
     return max(costs) / costs[0]
 
 
+def seat_share(r):
+    """With as many clients as serve the seats worst."""
+    return min(100 * r["seats"]["seats"][clients]["per_second"] / counter["per_second"]
+               for clients, counter in r["seats"]["bookings"].items())
+
+
 def half_load(percentile):
     return lambda r: next(p for p in r["latency"] if p["share"] == 0.5)[percentile]
 
@@ -28,6 +34,7 @@ ROWS = (
      lambda r: r["duel"]["refused"] / r["duel"]["usher"], AT_LEAST, 3, "×"),
     ("reads against a bare responder",
      lambda r: 100 * r["duel"]["read"] / r["duel"]["bare"], AT_LEAST, 70, "%"),
+    ("seat holds against counter bookings", seat_share, AT_LEAST, 70, "%"),
     ("latency at half load, p50", half_load("p50_ms"), AT_MOST, 3, "ms"),
     ("latency at half load, p99", half_load("p99_ms"), AT_MOST, 20, "ms"),
     ("open connections held", lambda r: r["crowd"]["connections"], AT_LEAST, 50_000, ""),

@@ -64,20 +64,25 @@ def rivals(bench):
         bench.say(f"rival: {name}")
         entry = {"name": name}
         for where, shows in (("hot", 1), ("spread", SPREAD_SHOWS)):
-            scan = scan_pools(bench, design, shows) if design in SQL_DESIGNS else {1: 0.0}
+            scan = scan_shows(bench, design, shows) if design in SQL_DESIGNS else {1: 0.0}
             pool = max(scan, key=scan.get)
             entry |= {f"{where}_pool": pool, f"{where}_scan": {str(k): v for k, v in scan.items()},
                       where: rival_table(bench, design, pool, shows)}
         bench.results["rivals"][design] = entry
 
 
-def scan_pools(bench, design, shows):
+def scan_shows(bench, design, shows):
+    return scan_pools(bench, lambda pool: Rival(bench.system, design, pool, shows),
+                      f"{design}, {words(shows)}", "book", show="r", shows=shows)
+
+
+def scan_pools(bench, make_rival, what, step, **load):
+    """How many of the step a second with each size of the pool."""
     scan = {}
     for pool in POOLS_QUICK if bench.quick else POOLS:
-        with Rival(bench.system, design, pool, shows) as rival:
-            result = bench.load(rival.url, f"{design}, {pool} connections, {words(shows)}",
-                                show="r", shows=shows)
-        scan[pool] = round(result.step("book").per_second, 1)
+        with make_rival(pool) as rival:
+            result = bench.load(rival.url, f"{what}, {pool} connections", **load)
+        scan[pool] = round(result.step(step).per_second, 1)
     return scan
 
 
