@@ -68,7 +68,8 @@ local function take_refusal(show, request, now)
     return {CODE.LIMIT_EXCEEDED, show.max_per_booking}
   end
   refusal = stock_refusal(show, request) or user_refusal(show, request, quantity)
-  if not refusal and request[OPERATION] == OP.BOOK and show.payment_required and costs(show, request, now) then
+  if not refusal and request[OPERATION] == OP.BOOK and show.payment_required and
+     costs(show, request, now) then
     return CODE.PAYMENT_REQUIRED
   end
   return refusal
