@@ -92,14 +92,12 @@ static enum err put_booking(struct buf *body, const struct show *show,
 
     buf_putc(body, '{');
     render_booking_members(body, show, booking);
-    buf_puts(body, ",\"payment\":");
-    if (rows_is_null(rows, 0, BOOKING_COLUMN_COUNT)) {
-        buf_puts(body, "null}");
-        return ERR_NONE;
+    if (!rows_is_null(rows, 0, BOOKING_COLUMN_COUNT)) {
+        buf_puts(body, ",\"payment\":{");
+        err = payments_render(body, rows, 0, BOOKING_COLUMN_COUNT);
+        buf_putc(body, '}');
     }
-    buf_putc(body, '{');
-    err = payments_render(body, rows, 0, BOOKING_COLUMN_COUNT);
-    buf_puts(body, "}}");
+    buf_putc(body, '}');
     return err;
 }
 

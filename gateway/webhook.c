@@ -125,8 +125,7 @@ void post_payment_webhook(struct task *task)
     struct json json;
 
     if (task->gateway->options->payment_webhook_secret[0] == '\0') {
-        reply_not_found(
-            task, "This gateway takes no word of payments: payment_webhook_secret is not set");
+        reply_invalid(task, 400, "payment_webhook_secret is not set here: nobody can be believed");
         return;
     }
     if (!is_signed(task)) {
