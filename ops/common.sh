@@ -101,6 +101,7 @@ process_stop() {
 service_stop() {
     case $1 in
     gateway) process_stop "$1" TERM 40 KILL 5 ;;
+    courier) process_stop "$1" TERM 30 KILL 5 ;;
     allocator-*) process_stop "$1" TERM 15 KILL 5 ;;
     redis) process_stop "$1" TERM 60 KILL 5 ;;
     postgres) process_stop "$1" INT 60 QUIT 20 ;;
@@ -115,6 +116,8 @@ service_stop() {
 stop_services() {
     local name failed=0
     service_stop gateway || failed=1
+    # While there are allocators: what it still hears is decided.
+    service_stop courier || failed=1
     # All of them at once: none should take over what the one before has just given back.
     for name in allocator-1 allocator-2 allocator-3; do
         ! process_find "$name" || kill -s TERM "$found" 2>/dev/null || true

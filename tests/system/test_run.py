@@ -17,7 +17,8 @@ import pytest
 import redis
 from harness.process import REPOSITORY, build_folder, free_port, patience, wait_until
 
-SERVICES = ("postgres", "redis", "allocator-1", "allocator-2", "allocator-3", "gateway")
+SERVICES = ("postgres", "redis", "allocator-1", "allocator-2", "allocator-3", "gateway",
+            "courier")
 UP_SECONDS = 60
 
 
@@ -183,8 +184,8 @@ def test_the_first_curl_that_it_prints_books(shared):
 def test_the_roles_can_do_what_they_need_and_no_more(shared):
     run = shared
     assert run.query("SELECT rolname, rolsuper FROM pg_roles "
-                     "WHERE rolname IN ('usher', 'allocator', 'gateway') ORDER BY 1") == \
-        [("allocator", False), ("gateway", False), ("usher", False)]
+                     "WHERE rolname IN ('usher', 'allocator', 'courier', 'gateway') ORDER BY 1") == \
+        [("allocator", False), ("courier", False), ("gateway", False), ("usher", False)]
     url = run.env()["USHER_PG"].split("@")[1]
     for role in ("allocator", "gateway"):
         secret = (run.run_dir / "secret" / role).read_text()
@@ -195,6 +196,11 @@ def test_the_roles_can_do_what_they_need_and_no_more(shared):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cursor.execute("UPDATE tiers SET available = available + 1")
         connection.close()
+    secret = (run.run_dir / "secret" / "courier").read_text()
+    connection = psycopg2.connect(f"postgresql://courier:{secret}@{url}")
+    with connection.cursor() as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        cursor.execute("SELECT count(*) FROM bookings")
+    connection.close()
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(f"postgresql://usher:wrong@{url}")
     with pytest.raises(redis.AuthenticationError):
