@@ -36,6 +36,12 @@ static const enum column_name batch_columns[] = {
 #undef X
 };
 
+static const enum column_name seats_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    SEATS_COLUMNS(X)
+#undef X
+};
+
 static const enum column_name payment_columns[] = {
 #define X(name, kind) COLUMN_##name,
     PAYMENT_COLUMNS(X)
@@ -48,6 +54,7 @@ static const enum column_name payment_columns[] = {
     }
 const struct commit_part commit_parts[COMMIT_PARTS] = {
     PART("commit_batch", batch_columns),
+    PART("commit_seats", seats_columns),
     PART("commit_payments", payment_columns),
 };
 

@@ -46,6 +46,17 @@
     X(T_PENDING, INT4)                                                                             \
     X(T_CONFIRMED, INT4)
 
+/* sql/0004_seats.sql */
+#define SEATS_COLUMNS(X)                                                                           \
+    X(M_SHOW, INT4)                                                                                \
+    X(M_POSITION, INT4)                                                                            \
+    X(M_FROM, INT2)                                                                                \
+    X(M_FROM_BOOKING, UUID)                                                                        \
+    X(M_TO, INT2)                                                                                  \
+    X(M_TO_BOOKING, UUID)                                                                          \
+    X(H_BOOKING, UUID)                                                                             \
+    X(H_POSITION, INT4)
+
 /* commit_payments in sql/0005_payments.sql. */
 #define PAYMENT_COLUMNS(X)                                                                         \
     X(P_ID, UUID)                                                                                  \
@@ -62,7 +73,7 @@
     X(R_REQUEST, UUID)                                                                             \
     X(R_PAYMENT, UUID)
 
-#define COLUMNS(X) BATCH_COLUMNS(X) PAYMENT_COLUMNS(X)
+#define COLUMNS(X) BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -78,7 +89,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 2
+#define COMMIT_PARTS 3
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

@@ -132,7 +132,7 @@ void decider_pack_booking(struct buf *b, const struct booking *booking, bool ext
     pack_int(b, booking->expires_ms);
     pack_uint(b, extended);
     pack_int(b, booking->created_ms);
-    pack_array(b, 0);
+    pack_str(b, booking->seats.len > 0 ? booking->seats.bytes : "", booking->seats.len);
     pack_str(b, payment.bytes, payment.len);
     for (size_t i = 0; i < booking->lines; i++) {
         pack_uint(b, booking->line[i].tier);
@@ -190,7 +190,8 @@ static enum err read_done(struct decider *d, struct value root, size_t asked, st
     *later = taken < asked;
     if (*later)
         batch_forget_requests(batch);
-    return outcome_read(batch, value_at(root, 3), value_at(root, 4), value_at(root, 5));
+    return outcome_read(batch, value_at(root, 3), value_at(root, 4), value_at(root, 5),
+                        value_at(root, 6));
 }
 
 static enum err read_verdict(struct decider *d, struct span bytes, size_t asked,

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/model.h"
+#include "base/seats.h"
 #include "link/redis.h"
 
 #define GENERATION_BYTES_MAX 24
@@ -42,8 +43,10 @@ enum script {
 /* What the script asked for, and what was found: a booking that is not live, or a show that this
  * partition does not have. */
 struct known_booking {
-    struct booking booking; /* state 0: Postgres has no such booking; its user is the one below */
+    struct booking
+        booking; /* state 0: Postgres has no such booking; its user and seats are below */
     char user[USER_BYTES_MAX];
+    char seats[BOOKING_SEATS_MAX * SEAT_POSITION_BYTES];
     bool has_payment; /* one whose money was not taken, as far as is known */
     struct id payment;
 };

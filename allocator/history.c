@@ -5,6 +5,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/seats.h"
 #include "base/text.h"
 
 #define JOURNAL_ROW_BYTES_MAX (16u << 20)
@@ -12,15 +13,15 @@
 /* Granted requests: those that made a booking (answer is NULL), and those that changed one. */
 const char history_repeated_sql[] =
     "SELECT u.n, NULL AS answer, b.user_id, b.created_ms, coalesce(b.expires_ms, 0), b.amount,"
-    " b.fingerprint, " HISTORY_LINES_SQL ", encode(b.origin, 'hex')"
+    " b.fingerprint, " HISTORY_LINES_SQL ", encode(b.origin, 'hex'), " HISTORY_SEATS_SQL
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
     " UNION ALL "
-    "SELECT u.n, encode(c.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    "SELECT u.n, encode(c.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN booking_changes c ON c.request = u.id";
 
 const char history_bookings_sql[] =
     "SELECT u.n, status_number(b.status), b.user_id, coalesce(b.expires_ms, 0), b.created_ms,"
-    " " HISTORY_LINES_SQL ", encode(uuid_send(p.id), 'hex')"
+    " " HISTORY_LINES_SQL ", encode(uuid_send(p.id), 'hex'), " HISTORY_SEATS_SQL
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
     " LEFT JOIN payments p ON p.id = b.payment AND p.status <> 'SUCCEEDED'";
 
@@ -83,13 +84,23 @@ static enum err read_origin(struct span hex, struct answer *answer, struct buf *
     return booking_from(tree_root(tree), &answer->booking);
 }
 
+static enum err answer_from_hex(struct span hex, struct buf *packed)
+{
+    char *into = hex.len > 0 ? buf_room(packed, hex.len / 2) : NULL;
+
+    if (hex.len > 0 && (into == NULL || !history_unhex(hex, into)))
+        return ERR_INPUT;
+    buf_grew(packed, hex.len / 2);
+    return ERR_NONE;
+}
+
 /* The answer that made a booking, from its row. */
 static enum err answer_from_row(const struct postgres_result *r, size_t row,
                                 const struct request *request, struct buf *packed)
 {
     struct answer answer = {.code = CODE_GRANTED, .show = request->show, .has_booking = true};
     struct booking *booking = &answer.booking;
-    struct buf bytes;
+    struct buf bytes, seats;
     struct tree tree = {NULL, NULL};
     uint64_t fingerprint = htobe64((uint64_t)postgres_cell_i64(r, row, 6));
     enum err err = ERR_NONE;
@@ -105,25 +116,20 @@ static enum err answer_from_row(const struct postgres_result *r, size_t row,
     answer.op = booking->expires_ms > 0 ? OP_HOLD : OP_BOOK;
 
     buf_init(&bytes, 65536);
+    buf_init(&seats, BOOKING_SEATS_MAX * SEAT_POSITION_BYTES);
     if (!postgres_is_null(r, row, 8))
         err = read_origin(postgres_cell(r, row, 8), &answer, &bytes, &tree);
-    else if (!history_read_lines(postgres_cell(r, row, 7), booking))
+    else if (!history_read_lines(postgres_cell(r, row, 7), booking) ||
+             answer_from_hex(postgres_cell(r, row, 9), &seats))
         err = ERR_INPUT;
+    else
+        booking->seats = buf_span(&seats);
     if (!err)
         answer_pack(packed, &answer);
     tree_free(&tree);
+    buf_free(&seats);
     buf_free(&bytes);
     return err;
-}
-
-static enum err answer_from_hex(struct span hex, struct buf *packed)
-{
-    char *into = buf_room(packed, hex.len / 2);
-
-    if (into == NULL || !history_unhex(hex, into))
-        return ERR_INPUT;
-    buf_grew(packed, hex.len / 2);
-    return ERR_NONE;
 }
 
 enum err history_read_repeated(const struct postgres_result *result, size_t row,
@@ -164,6 +170,10 @@ static bool read_known(const struct postgres_result *r, size_t row, struct known
     k->has_payment = !postgres_is_null(r, row, 6);
     if (k->has_payment && !history_unhex(postgres_cell(r, row, 6), k->payment.bytes))
         return false;
+    struct span seats = postgres_cell(r, row, 7);
+    if (seats.len > 2 * sizeof k->seats || !history_unhex(seats, k->seats))
+        return false;
+    booking->seats = (struct span){k->seats, seats.len / 2};
     return history_read_lines(postgres_cell(r, row, 5), booking);
 }
 

@@ -22,6 +22,10 @@ extern const char history_bookings_sql[];
     "CASE WHEN b.tier > 0 THEN b.tier || ':' || b.quantity || ':' || b.price ELSE "                \
     "(SELECT string_agg(i.tier || ':' || i.quantity || ':' || i.price, ',' ORDER BY i.tier) "      \
     " FROM booking_items i WHERE i.booking = b.id) END"
+/* Its seats, packed (base/seats.h), as hexadecimal digits; '' if it has none. */
+#define HISTORY_SEATS_SQL                                                                          \
+    "coalesce((SELECT string_agg(lpad(to_hex(p.position), 8, '0'), '' ORDER BY p.position)"        \
+    " FROM booking_seats l, unnest(l.seats) AS p (position) WHERE l.booking = b.id), '')"
 bool history_read_lines(struct span text, struct booking *booking);
 
 /* Row `row` of history_repeated_sql: the first answer of request position[number - 1]. */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "allocator/outcome_payments.h"
+#include "allocator/outcome_seats.h"
+#include "base/seats.h"
 
 static void pack_id(struct buf *b, struct id id)
 {
@@ -20,7 +22,7 @@ static size_t arguments_of(const struct request *r)
 
 static void pack_request(struct buf *b, const struct request *r)
 {
-    pack_array(b, 5 + arguments_of(r));
+    pack_array(b, 5 + arguments_of(r) + (r->seats.len > 0));
     pack_id(b, r->id);
     pack_uint(b, r->op);
     pack_uint(b, r->show);
@@ -38,6 +40,8 @@ static void pack_request(struct buf *b, const struct request *r)
             pack_uint(b, r->line[i].quantity);
         }
     }
+    if (r->seats.len > 0)
+        pack_str(b, r->seats.bytes, r->seats.len);
 }
 
 size_t outcome_pack_requests(struct buf *b, const struct batch *batch)
@@ -88,7 +92,8 @@ static bool read_booking(struct value v, struct id id, struct booking *booking)
     if (!value_is_array(v, &count) || count < B_LINES + 3 || (count - B_LINES) % 3 != 0 ||
         !read_i64(v, B_STATE, &state) || !value_str(value_at(v, B_USER), &booking->user) ||
         !read_i64(v, B_EXPIRES, &booking->expires_ms) ||
-        !read_i64(v, B_CREATED, &booking->created_ms))
+        !read_i64(v, B_CREATED, &booking->created_ms) ||
+        !value_str(value_at(v, B_SEATS), &booking->seats) || !seats_are_right(booking->seats))
         return false;
     booking->state = (enum state)state;
     for (size_t at = B_LINES; at < count; at += 3) {
@@ -168,15 +173,18 @@ static void put_new(struct columns *c, const struct request *r, const struct boo
         put_items(c, booking);
 }
 
-/* BOOK or HOLD: [0, available, expires, price, …] */
+/* BOOK or HOLD: [0, available, expires, price, …], and seats if it has any. */
 static bool read_taken(struct batch *batch, size_t at, struct value decision, size_t count)
 {
     const struct request *r = &batch->request[at];
     struct answer answer = answer_to(batch, r, CODE_GRANTED);
     struct booking *booking = &answer.booking;
 
-    if (count != 3 + r->lines || !read_i64(decision, 1, &answer.available) ||
-        !read_i64(decision, 2, &booking->expires_ms))
+    if ((count != 3 + r->lines && count != 4 + r->lines) ||
+        !read_i64(decision, 1, &answer.available) || !read_i64(decision, 2, &booking->expires_ms))
+        return false;
+    if (count == 4 + r->lines && (!value_str(value_at(decision, count - 1), &booking->seats) ||
+                                  !seats_are_right(booking->seats)))
         return false;
     answer.has_booking = answer.has_available = true;
     booking->id = r->id;
@@ -243,7 +251,7 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
     columns_put_number(c, COLUMN_C_AMOUNT, after->amount);
     columns_put_number(c, COLUMN_C_GIVE_TIER, give.tier);
     columns_put_number(c, COLUMN_C_GIVE, give.quantity);
-    buf_init(&origin, 4096);
+    buf_init(&origin, BOOKING_BYTES_MAX);
     booking_pack(&origin, before);
     columns_put_bytes(c, COLUMN_C_ORIGIN, origin.bytes, origin.len);
     buf_free(&origin);
@@ -278,6 +286,16 @@ static bool read_refused(struct batch *batch, size_t at, int64_t code, int64_t d
     return true;
 }
 
+static bool read_taken_seats(struct batch *batch, size_t at, struct value conflicts)
+{
+    struct answer answer = answer_to(batch, &batch->request[at], CODE_SEAT_TAKEN);
+
+    if (!value_str(conflicts, &answer.conflicts) || !seats_are_right(answer.conflicts))
+        return false;
+    store_answer(batch, at, &answer);
+    return true;
+}
+
 static bool read_decision(struct batch *batch, size_t at, struct value decision)
 {
     const struct request *r = &batch->request[at];
@@ -293,6 +311,8 @@ static bool read_decision(struct batch *batch, size_t at, struct value decision)
         return read_refused(batch, at, code, 0);
     if (!value_is_array(decision, &count) || !read_i64(decision, 0, &code))
         return false;
+    if (code == CODE_SEAT_TAKEN)
+        return count == 2 && read_taken_seats(batch, at, value_at(decision, 1));
     if (code != CODE_GRANTED)
         return read_i64(decision, 1, &detail) && read_refused(batch, at, code, detail);
     if (op_takes(r->op))
@@ -363,7 +383,7 @@ static bool read_counter(struct batch *batch, struct value row)
 }
 
 enum err outcome_read(struct batch *batch, struct value decisions, struct value expired,
-                      struct value counters)
+                      struct value counters, struct value seats)
 {
     size_t count, next = 0;
 
@@ -380,7 +400,7 @@ enum err outcome_read(struct batch *batch, struct value decisions, struct value 
     for (size_t i = 0; i < count; i++)
         if (!read_counter(batch, value_at(counters, i)))
             return ERR_REFUSED;
-    return ERR_NONE;
+    return outcome_read_seats(&batch->columns, seats) ? ERR_NONE : ERR_REFUSED;
 }
 
 enum err outcome_finish(struct batch *batch)

@@ -13,6 +13,7 @@
 #include "base/keys.h"
 #include "base/log.h"
 #include "base/price.h"
+#include "base/seats.h"
 #include "base/text.h"
 
 #define SHOWS_MAX 100000 /* of one partition */
@@ -21,7 +22,6 @@
 #define PARTS_PENDING_MAX 4 /* parts on their way to Redis */
 #define SQL_BYTES_MAX 2048
 #define WHAT_BYTES_MAX 32
-#define ORIGIN_BYTES_MAX 4096
 
 /* Pairs for one key, sent when full. Spans are made late: the bytes move while they grow. */
 struct part {
@@ -38,6 +38,7 @@ struct loading {
     const struct tenure *t;
     struct part main; /* bookings or users */
     struct part holds;
+    uint32_t position; /* of the last seat */
     int64_t stamped_ms;
     uint64_t rows;
 };
@@ -117,7 +118,7 @@ static enum err put_hold(struct loading *l, const struct booking *booking)
 /* A hold was extended if it was first answered with another expiry. */
 static bool read_extended(struct span origin_hex, int64_t expires_ms, bool *extended)
 {
-    char bytes[ORIGIN_BYTES_MAX];
+    char bytes[BOOKING_BYTES_MAX];
     struct tree tree;
     struct booking origin;
 
@@ -133,24 +134,27 @@ static bool read_extended(struct span origin_hex, int64_t expires_ms, bool *exte
     return is_booking;
 }
 
-/* id, status, user, expires, origin, created, lines, payment */
+/* id, status, user, expires, origin, created, lines, payment, seats */
 static enum err take_booking(void *context, struct span line)
 {
+    static char seats[BOOKING_SEATS_MAX * SEAT_POSITION_BYTES];
     struct loading *l = context;
     struct booking booking = {0};
-    struct span field[8];
+    struct span field[9];
     char user[2 * USER_BYTES_MAX], payment[ID_BYTES];
     uint64_t state, expires, created;
     bool extended;
     size_t at = l->main.bytes.len;
 
-    if (postgres_copy_split(line, field, 8) != 8 || field[0].len != 2 * ID_BYTES ||
+    if (postgres_copy_split(line, field, 9) != 9 || field[0].len != 2 * ID_BYTES ||
         !history_unhex(field[0], booking.id.bytes) || !text_u64(field[1], 6, &state) ||
         field[2].len > sizeof user || !text_u64(field[3], INT64_MAX, &expires) ||
         !read_extended(field[4], (int64_t)expires, &extended) ||
         !text_u64(field[5], INT64_MAX, &created) || !history_read_lines(field[6], &booking) ||
-        field[7].len > 2 * sizeof payment || !history_unhex(field[7], payment))
+        field[7].len > 2 * sizeof payment || !history_unhex(field[7], payment) ||
+        field[8].len > 2 * sizeof seats || !history_unhex(field[8], seats))
         return ERR_INPUT;
+    booking.seats = (struct span){seats, field[8].len / 2};
     booking.user = (struct span){user, postgres_copy_unescape(field[2], user)};
     booking.state = (enum state)state;
     booking.expires_ms = (int64_t)expires;
@@ -214,15 +218,14 @@ static enum err load_bookings(struct loading *l, uint32_t show)
 
     part_start(&l->main, "bookings", show);
     part_start(&l->holds, "holds", 0);
-    snprintf(
-        sql, sizeof sql,
-        "SELECT encode(uuid_send(b.id), 'hex'), CASE b.status WHEN 'HELD' THEN 1"
-        " WHEN 'PENDING' THEN 2 ELSE 3 END, b.user_id, coalesce(b.expires_ms, 0),"
-        " CASE WHEN b.status = 'HELD' THEN coalesce(encode(b.origin, 'hex'), '') ELSE '' END,"
-        " b.created_ms, " HISTORY_LINES_SQL
-        ", coalesce(encode(uuid_send(b.payment), 'hex'), '') FROM bookings b WHERE " ID_RANGE_SQL
-        " AND " LIVE_SQL,
-        show, show);
+    snprintf(sql, sizeof sql,
+             "SELECT encode(uuid_send(b.id), 'hex'), CASE b.status WHEN 'HELD' THEN 1"
+             " WHEN 'PENDING' THEN 2 ELSE 3 END, b.user_id, coalesce(b.expires_ms, 0),"
+             " CASE WHEN b.status = 'HELD' THEN coalesce(encode(b.origin, 'hex'), '') ELSE '' END,"
+             " b.created_ms, " HISTORY_LINES_SQL
+             ", coalesce(encode(uuid_send(b.payment), 'hex'), ''), " HISTORY_SEATS_SQL
+             " FROM bookings b WHERE " ID_RANGE_SQL " AND " LIVE_SQL,
+             show, show);
     TRY(postgres_copy_out(l->r->ledger->reader, sql, take_booking, l));
     TRY(part_send(l, &l->main));
     return part_send(l, &l->holds);
@@ -262,7 +265,8 @@ static enum err load_users(struct loading *l, uint32_t show)
 #define PRICES_SQL " ('price', t.price::text), ('steps', " PRICE_STEPS_SQL ")"
 #define COUNTERS_SQL                                                                               \
     " ('available', t.available), ('held', t.held), ('pending', t.pending),"                       \
-    " ('confirmed', t.confirmed), ('blocked', t.blocked)"
+    " ('confirmed', t.confirmed), ('blocked', t.blocked),"                                         \
+    " ('seats', (t.kind = 'seats')::integer)"
 #define TIERS_SQL(fields)                                                                          \
     "SELECT t.tier || ':' || f.name, f.value FROM tiers t, LATERAL (VALUES" fields                 \
     ") f (name, value) WHERE t.show = %" PRIu32
@@ -319,8 +323,52 @@ static enum err write_availability(struct loading *l, uint32_t show)
     return err;
 }
 
+/* position, tier, status: the bytes up to it, separators where there are no seats. */
+static enum err take_seat(void *context, struct span line)
+{
+    struct loading *l = context;
+    struct buf *bytes = &l->main.bytes;
+    struct span field[3];
+    uint64_t position, tier, status;
+
+    if (postgres_copy_split(line, field, 3) != 3 || !text_u64(field[0], POSITIONS_MAX, &position) ||
+        !text_u64(field[1], TIERS_MAX, &tier) || !text_u64(field[2], SEAT_BLOCKED, &status) ||
+        tier == 0 || position <= l->position)
+        return ERR_INPUT;
+    while (++l->position < position)
+        buf_putc(bytes, (char)SEAT_SEPARATOR);
+    buf_putc(bytes, (char)((tier - 1) * 8 + status));
+    return ERR_NONE;
+}
+
+/* The whole map is a few bytes a seat: it goes in one part, from offset 0. */
+static enum err load_seats(struct loading *l, uint32_t show)
+{
+    char sql[SQL_BYTES_MAX];
+
+    l->position = 0;
+    part_start(&l->main, "seats", show);
+    buf_putc(&l->main.bytes, '0');
+    part_end_span(&l->main, 0);
+    snprintf(sql, sizeof sql,
+             "SELECT position, tier, status FROM seats WHERE show = %" PRIu32 " ORDER BY position",
+             show);
+    TRY(postgres_copy_out(l->r->ledger->reader, sql, take_seat, l));
+    if (l->position == 0)
+        return ERR_NONE;
+    buf_putc(&l->main.bytes, (char)SEAT_SEPARATOR);
+    part_end_span(&l->main, 1);
+    TRY(part_send(l, &l->main));
+    part_start(&l->main, "seatlog", show);
+    buf_put_u64(&l->main.bytes, l->t->version);
+    part_end_span(&l->main, 0);
+    part_end_span(&l->main, l->main.bytes.len);
+    return part_send(l, &l->main);
+}
+
 static enum err load_show(struct loading *l, uint32_t show)
 {
+    TRY(load_seats(l, show));
     TRY(load_bookings(l, show));
     TRY(load_users(l, show));
     TRY(load_fields(l, show, true));
@@ -423,29 +471,33 @@ static enum err drop_generation(struct rebuild *r, const struct tenure *t, const
     struct key generations = key_generations(t->partition);
     struct span prefix = {prefix_key.text, prefix_key.len};
     struct redis_reply *shows = NULL;
-    struct buf name[3];
+    struct buf name[5];
     enum err err;
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         buf_init(&name[i], KEY_NAME_BYTES_MAX + 64);
     struct span members[] = {SPAN("SMEMBERS"), name_in(&name[0], prefix, "shows", SPAN(""))};
     err = redis_do(r->redis, 2, members, &shows);
     for (size_t i = 0; !err && i < redis_count(shows); i++) {
         struct span show = redis_text(redis_at(shows, i));
-        struct span argv[] = {SPAN("UNLINK"), name_in(&name[0], prefix, "show:", show),
+        struct span argv[] = {SPAN("UNLINK"),
+                              name_in(&name[0], prefix, "show:", show),
                               name_in(&name[1], prefix, "users:", show),
-                              name_in(&name[2], prefix, "bookings:", show)};
-        err = do_and_forget(r->redis, 4, argv);
+                              name_in(&name[2], prefix, "bookings:", show),
+                              name_in(&name[3], prefix, "seats:", show),
+                              name_in(&name[4], prefix, "seatlog:", show)};
+        err = do_and_forget(r->redis, 6, argv);
     }
     redis_reply_free(shows);
     struct span rest[] = {SPAN("UNLINK"), name_in(&name[0], prefix, "shows", SPAN("")),
-                          name_in(&name[1], prefix, "holds", SPAN(""))};
+                          name_in(&name[1], prefix, "holds", SPAN("")),
+                          name_in(&name[2], prefix, "unseen", SPAN(""))};
     struct span forget[] = {SPAN("SREM"), {generations.text, generations.len}, span_of(generation)};
     if (!err)
-        err = do_and_forget(r->redis, 3, rest);
+        err = do_and_forget(r->redis, 4, rest);
     if (!err)
         err = do_and_forget(r->redis, 3, forget);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         buf_free(&name[i]);
     return err;
 }

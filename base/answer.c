@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "seats.h"
 #include "text.h"
 
 #define FIELDS 8
@@ -19,10 +20,11 @@ static bool id_from(struct value v, struct id *id);
 static bool state_from(struct value v, enum state *state);
 static bool natural_from(struct value v, int64_t *n);
 static bool lines_from(struct value v, struct booking *booking);
+static bool seats_from(struct value v, struct span *seats);
 
 void booking_pack(struct buf *b, const struct booking *booking)
 {
-    pack_array(b, BOOKING_FIELDS);
+    pack_array(b, BOOKING_FIELDS + (booking->seats.len > 0));
     pack_str(b, booking->id.bytes, ID_BYTES);
     pack_str(b, booking->user.bytes, booking->user.len);
     pack_uint(b, booking->state);
@@ -36,6 +38,8 @@ void booking_pack(struct buf *b, const struct booking *booking)
         pack_uint(b, booking->line[i].quantity);
         pack_int(b, booking->line[i].price);
     }
+    if (booking->seats.len > 0)
+        pack_str(b, booking->seats.bytes, booking->seats.len);
 }
 
 enum err booking_from(struct value v, struct booking *booking)
@@ -45,7 +49,7 @@ enum err booking_from(struct value v, struct booking *booking)
 
 void answer_pack(struct buf *b, const struct answer *a)
 {
-    pack_array(b, FIELDS);
+    pack_array(b, FIELDS + (a->conflicts.len > 0));
     pack_uint(b, a->code);
     pack_int(b, a->at_ms);
     pack_uint(b, a->op);
@@ -60,6 +64,8 @@ void answer_pack(struct buf *b, const struct answer *a)
     else
         pack_nil(b);
     pack_uint(b, a->detail);
+    if (a->conflicts.len > 0)
+        pack_str(b, a->conflicts.bytes, a->conflicts.len);
 }
 
 enum err answer_read(struct span bytes, struct answer *a)
@@ -87,11 +93,13 @@ static bool answer_from(struct value v, struct answer *a)
     size_t count;
 
     memset(a, 0, sizeof(*a));
-    return value_is_array(v, &count) && count == FIELDS && code_from(value_at(v, 0), &a->code) &&
-           natural_from(value_at(v, 1), &a->at_ms) && operation_from(value_at(v, 2), &a->op) &&
+    return value_is_array(v, &count) && (count == FIELDS || count == FIELDS + 1) &&
+           code_from(value_at(v, 0), &a->code) && natural_from(value_at(v, 1), &a->at_ms) &&
+           operation_from(value_at(v, 2), &a->op) &&
            fingerprint_from(value_at(v, 3), a->fingerprint) &&
            value_u32(value_at(v, 4), &a->show) && optional_booking_from(value_at(v, 5), a) &&
-           optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail);
+           optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail) &&
+           (count == FIELDS || seats_from(value_at(v, FIELDS), &a->conflicts));
 }
 
 static bool code_from(struct value v, enum code *code)
@@ -140,12 +148,14 @@ static bool booking_is_whole(struct value v, struct booking *booking)
 {
     size_t count;
 
-    return value_is_array(v, &count) && count == BOOKING_FIELDS &&
+    booking->seats = booking->seat_ids = (struct span){NULL, 0};
+    return value_is_array(v, &count) && (count == BOOKING_FIELDS || count == BOOKING_FIELDS + 1) &&
            id_from(value_at(v, 0), &booking->id) && value_str(value_at(v, 1), &booking->user) &&
            text_is_user(booking->user) && state_from(value_at(v, 2), &booking->state) &&
            natural_from(value_at(v, 3), &booking->created_ms) &&
            natural_from(value_at(v, 4), &booking->expires_ms) &&
-           natural_from(value_at(v, 5), &booking->amount) && lines_from(value_at(v, 6), booking);
+           natural_from(value_at(v, 5), &booking->amount) && lines_from(value_at(v, 6), booking) &&
+           (count == BOOKING_FIELDS || seats_from(value_at(v, BOOKING_FIELDS), &booking->seats));
 }
 
 static bool id_from(struct value v, struct id *id)
@@ -191,4 +201,10 @@ static bool lines_from(struct value v, struct booking *booking)
             return false;
     }
     return true;
+}
+
+/* One that is there is not empty. */
+static bool seats_from(struct value v, struct span *seats)
+{
+    return value_str(v, seats) && seats->len > 0 && seats_are_right(*seats);
 }

@@ -2,11 +2,14 @@
  * Answers: what Redis and the journal keep, what is published. One msgpack array:
  *
  *   [code uint, at uint (wall ms of the decision), op uint, fingerprint str8, show uint,
- *    booking or nil, available uint or nil, detail uint]
+ *    booking or nil, available uint or nil, detail uint]; with conflicts str behind it for
+ *    SEAT_TAKEN
  *
  *   booking    [id str16, user str, state uint, created uint, expires uint (0: none), amount uint,
- *               [[tier, quantity, price], …]]        present when granted (REFRESH has none)
+ *               [[tier, quantity, price], …]]        present when granted (REFRESH has none);
+ *               with seats str behind it if it has numbered seats
  *   available  what is left of the first line's tier after the decision (BOOK and HOLD)
+ *   conflicts  the seats that were asked for and are not available; lists of seats as in seats.h
  *   detail     for refusals: ILLEGAL_STATE the booking's state, LIMIT_EXCEEDED the limit,
  *              NOT_ENOUGH what is left; else 0
  *
@@ -45,6 +48,8 @@ struct booking {
     int64_t amount;     /* of what is left of it, minor units */
     size_t lines;
     struct booking_line line[LINES_MAX];
+    struct span seats;    /* packed (seats.h), or empty */
+    struct span seat_ids; /* where a reader has them instead: one a line. Never packed. */
 };
 
 struct answer {
@@ -58,6 +63,7 @@ struct answer {
     bool has_available;
     int64_t available;
     uint64_t detail;
+    struct span conflicts; /* SEAT_TAKEN: packed seats */
 };
 
 void booking_pack(struct buf *b, const struct booking *booking);

@@ -13,6 +13,9 @@
 #define LINES_MAX 10            /* tiers in one booking */
 #define TIERS_MAX 32            /* tiers in one show */
 #define QUANTITY_MAX 1000       /* places in one line of a booking */
+#define BOOKING_SEATS_MAX 1000  /* numbered seats in one booking */
+#define SEATS_MAX 100000        /* numbered seats in one show */
+#define SEAT_BYTES_MAX 40       /* a seat's id, and each of section, row and number */
 #define PRICE_MAX 100000000000  /* minor units; times QUANTITY_MAX * LINES_MAX stays below 2^53 */
 #define PRICE_STEPS_MAX 16      /* of one tier */
 #define JSON_DEPTH_MAX 16       /* nesting of a body */
@@ -33,6 +36,7 @@
 #define BATCH_REQUESTS_MAX 512 /* requests decided by one run of the script */
 #define BATCH_EXPIRIES_MAX 512 /* holds released by one run of the script */
 #define GATEWAY_NAME_BYTES_MAX 32
+#define BOOKING_BYTES_MAX 8192 /* a booking, packed: more than any has */
 
 /* How long answers are kept in Redis, and the most a client may ask to wait. */
 #define ANSWER_SECONDS 600               /* ten minutes */

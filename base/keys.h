@@ -16,6 +16,10 @@
  *     …users:<show>               hash      user → places
  *     …bookings:<show>            hash      id (16 bytes) → live booking
  *     …holds                      zset      id (16 bytes) by expiry
+ *     …seats:<show>               string    one byte a position (seats.h)
+ *     …unseen                     hash      <version>:<show> → changes of seats not published yet:
+ *                                           position (4 bytes), byte before, byte after, …
+ *     …seatlog:<show>             list      msgpack [version, changes], published, bounded
  *     …shows                      set       shows that are loaded
  *   usher:replies:<gateway>       channel   answers for one gateway
  *   usher:show:<show>             channel   committed availability

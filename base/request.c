@@ -5,14 +5,15 @@
 
 #include "codec.h"
 #include "digest.h"
+#include "seats.h"
 #include "text.h"
 
 #define FIELDS 9
 #define LINE_FIELDS 2
 /* More than [op, show, user, arguments] can take. */
 #define ASKED_BYTES_MAX                                                                            \
-    (USER_BYTES_MAX + LINES_MAX * 16 + METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + \
-     64)
+    (USER_BYTES_MAX + LINES_MAX * 16 + BOOKING_SEATS_MAX * SEAT_POSITION_BYTES +                   \
+     METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + 64)
 
 static void arguments_pack(struct buf *b, const struct request *r);
 static bool request_from(struct value v, struct request *r);
@@ -20,7 +21,8 @@ static bool operation_from(struct value v, enum operation *op);
 static bool user_from(struct value v, struct request *r);
 static bool arguments_from(struct value v, struct request *r);
 static bool settlement_from(struct value v, struct request *r);
-static bool lines_from(struct value v, struct request *r);
+static bool lines_from(struct value v, size_t count, struct request *r);
+static bool seats_from(struct value v, struct request *r);
 static bool part_from(struct value of, struct line *part);
 static bool bytes_from(struct value v, void *bytes, size_t n);
 static bool short_text_from(struct value v, size_t bytes_max, struct span *text);
@@ -97,12 +99,14 @@ static void arguments_pack(struct buf *b, const struct request *r)
     switch (r->op) {
     case OP_BOOK:
     case OP_HOLD:
-        pack_array(b, r->lines);
+        pack_array(b, r->lines + (r->seats.len > 0));
         for (size_t i = 0; i < r->lines; i++) {
             pack_array(b, LINE_FIELDS);
             pack_uint(b, r->line[i].tier);
             pack_uint(b, r->line[i].quantity);
         }
+        if (r->seats.len > 0)
+            pack_str(b, r->seats.bytes, r->seats.len);
         return;
     case OP_CONFIRM:
     case OP_EXTEND:
@@ -110,10 +114,12 @@ static void arguments_pack(struct buf *b, const struct request *r)
         pack_str(b, r->booking.bytes, ID_BYTES);
         return;
     case OP_CANCEL:
-        pack_array(b, 3);
+        pack_array(b, 3 + (r->seats.len > 0));
         pack_str(b, r->booking.bytes, ID_BYTES);
         pack_uint(b, r->line[0].tier);
         pack_uint(b, r->line[0].quantity);
+        if (r->seats.len > 0)
+            pack_str(b, r->seats.bytes, r->seats.len);
         return;
     case OP_PAY:
         pack_array(b, 2);
@@ -178,13 +184,15 @@ static bool arguments_from(struct value v, struct request *r)
     switch (r->op) {
     case OP_BOOK:
     case OP_HOLD:
-        return lines_from(v, r);
+        return count > 0 && lines_from(v, count - seats_from(value_at(v, count - 1), r), r);
     case OP_CONFIRM:
     case OP_EXTEND:
         return count == 1 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES);
     case OP_CANCEL:
-        return count == 3 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
-               part_from(v, &r->line[0]);
+        return (count == 3 || (count == 4 && seats_from(value_at(v, 3), r))) &&
+               bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
+               part_from(v, &r->line[0]) &&
+               (count == 3 || (r->line[0].tier == 0 && r->line[0].quantity == 0));
     case OP_PAY:
         return count == 2 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
                short_text_from(value_at(v, 1), METHOD_BYTES_MAX, &r->method);
@@ -209,18 +217,25 @@ static bool settlement_from(struct value v, struct request *r)
            short_text_from(value_at(v, 4), REASON_BYTES_MAX, &r->reason);
 }
 
-static bool lines_from(struct value v, struct request *r)
+/* One list, not empty, at the end of the arguments. */
+static bool seats_from(struct value v, struct request *r)
+{
+    return value_str(v, &r->seats) && r->seats.len > 0 && seats_are_right(r->seats);
+}
+
+static bool lines_from(struct value v, size_t count, struct request *r)
 {
     uint64_t seen = 0; /* a bit for each tier; TIERS_MAX is below 64 */
 
-    if (!value_is_array(v, &r->lines) || r->lines < 1 || r->lines > LINES_MAX)
+    r->lines = count;
+    if (r->lines < 1 || r->lines > LINES_MAX)
         return false;
     for (size_t i = 0; i < r->lines; i++) {
         struct value of = value_at(v, i);
         struct line *line = &r->line[i];
-        size_t count;
+        size_t fields;
 
-        if (!value_is_array(of, &count) || count != LINE_FIELDS ||
+        if (!value_is_array(of, &fields) || fields != LINE_FIELDS ||
             !value_u32(value_at(of, 0), &line->tier) || line->tier < 1 || line->tier > TIERS_MAX ||
             !value_u32(value_at(of, 1), &line->quantity) || line->quantity < 1 ||
             line->quantity > QUANTITY_MAX || (seen >> line->tier & 1) != 0)

@@ -5,13 +5,18 @@
  *   [id str16, op uint, show uint, user str, deadline uint (wall ms), fingerprint str8,
  *    reply_to str, trace str, arguments]
  *
- *   BOOK, HOLD       arguments [[tier uint, quantity uint], …]  1..LINES_MAX lines, tiers distinct
+ *   BOOK, HOLD       arguments [[tier uint, quantity uint], …]  1..LINES_MAX lines, tiers distinct;
+ *                    then, where numbered seats are named, [lines …, seats str]
  *   CONFIRM, EXTEND  arguments [booking str16]
  *   CANCEL           arguments [booking str16, tier uint, quantity uint]; tier 0: the only tier;
- *                    quantity 0: all of it
+ *                    quantity 0: all of it; or [booking, 0, 0, seats str]: these seats
  *   PAY              arguments [booking str16, method str]; method: the provider's token, or empty
- *   SETTLE           arguments [booking str16, payment str16, result uint, reference str, reason
- * str] REFRESH          arguments []
+ *   SETTLE           arguments [booking str16, payment str16, result uint, reference str,
+ *                    reason str]
+ *   REFRESH          arguments []
+ *
+ * seats are positions as seats.h packs them, 1..BOOKING_SEATS_MAX. Places of a tier of numbered
+ * seats for which none are named are the best that are available.
  *
  * user may be empty for CONFIRM, EXTEND, CANCEL and PAY (who has the id may act), and is for SETTLE
  * and REFRESH.
@@ -50,6 +55,7 @@ struct request {
     struct span trace;    /* traceparent, or empty */
     size_t lines;
     struct line line[LINES_MAX]; /* BOOK, HOLD: what; CANCEL: line[0], both may be 0 */
+    struct span seats;           /* BOOK, HOLD, CANCEL: which; packed (seats.h), or empty */
     struct id booking;           /* CONFIRM, EXTEND, CANCEL, PAY, SETTLE */
     struct span method;          /* PAY */
     struct id payment;           /* SETTLE: the id of the PAY request */

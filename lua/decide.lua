@@ -1,12 +1,13 @@
--- decide: one batch of requests, in order. This follows model.lua, state.lua, operations.lua
--- and payments.lua.
+-- decide: one batch of requests, in order. This follows model.lua, state.lua, seats.lua,
+-- operations.lua and payments.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
 --   ARGV         epoch, generation, version (that this run makes), now (ms), batch, known, places
 --     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
 --                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND, PAY booking; CANCEL
---                booking, tier, quantity; SETTLE booking, payment, result
+--                booking, tier, quantity; SETTLE booking, payment, result; BOOK, HOLD and CANCEL
+--                seats behind that, if any are named
 --     known      msgpack [{booking id → booking}, {show → true}], what an earlier run NEEDed:
 --                bookings that are not live (as in state.lua; [0, ''] if there is none), shows
 --                that this partition does not have
@@ -25,7 +26,7 @@
 --     expired    ids of the holds that were released, [id …]
 --     counters   [[show, tier, available, held, pending, confirmed, blocked], …] of every tier of
 --                the shows that changed
---     seats      [] (no show has numbered seats yet)
+--     seats      numbered seats that moved, and whose they are (seats.lua)
 --     waits      [] (no show has a waiting list yet)
 local EXPIRIES_MAX = 512
 
@@ -200,10 +201,10 @@ local function decide()
   if #unknown > 0 then
     return {'NEED', {}, unknown}
   end
-  apply(KEYS[1], version, now)
+  apply(KEYS[1], version, now, apply_seats)
   local first = redis.call('ZRANGE', prefix .. 'holds', 0, 0, 'WITHSCORES')
   return {'DONE', #requests, tonumber(first[2] or 0), decisions, due, counters_touched(),
-          {}, {}}
+          seats_moved(), {}}
 end
 
 return cmsgpack.pack(decide())

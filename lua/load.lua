@@ -4,6 +4,8 @@
 --   ARGV     epoch, generation, what, pairs …
 --     what   'users:<show>', 'bookings:<show>'  pairs are field, value of that hash
 --            'holds'                            pairs are expiry, id
+--            'seats:<show>'                     pairs are offset, bytes of that string
+--            'seatlog:<show>'                   one pair: the version that the seats are of, ''
 --            'show:<show>'                      pairs are its fields; comes last, and marks the
 --                                               show as loaded
 --
@@ -17,7 +19,14 @@ local prefix = string.sub(KEYS[1], 1, -6) .. ARGV[2] .. ':'
 local what = ARGV[3]
 for first = 4, #ARGV, SLICE do
   local last = math.min(first + SLICE - 1, #ARGV)
-  if what == 'holds' then
+  if string.find(what, '^seats:') then
+    for i = first, last, 2 do
+      redis.call('SETRANGE', prefix .. what, ARGV[i], ARGV[i + 1])
+    end
+  elseif string.find(what, '^seatlog:') then
+    redis.call('DEL', prefix .. what)
+    redis.call('RPUSH', prefix .. what, cmsgpack.pack({tonumber(ARGV[first]), ''}))
+  elseif what == 'holds' then
     redis.call('ZADD', prefix .. what, unpack(ARGV, first, last))
   else
     redis.call('HSET', prefix .. what, unpack(ARGV, first, last))

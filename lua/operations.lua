@@ -2,13 +2,16 @@
 -- changes nothing. A decision is
 --
 --   code                                   refused
---   {code, detail}                         refused, with a figure (base/answer.h)
---   {0, available, expires, price, …}      BOOK, HOLD: left in the first tier; a price for a line
+--   {code, detail}                         refused, with a figure (base/answer.h); SEAT_TAKEN with
+--                                          the seats that are not available, packed
+--   {0, available, expires, price, …}      BOOK, HOLD: left in the first tier; a price for a line;
+--                                          then the seats, packed, if it has any
 --   {0, before, after}                     CONFIRM, CANCEL, EXTEND, PAY, SETTLE: the booking, as in
 --                                          state.lua
 --   {0}                                    REFRESH
 --
--- A request is {id, op, show, user, deadline, …}; its operation's arguments follow.
+-- A request is {id, op, show, user, deadline, …}; its operation's arguments follow: those of BOOK
+-- and HOLD are tier, quantity, …, and then the seats that are named, packed, if there are any.
 local ID, OPERATION, SHOW, OWNER, DEADLINE, FIRST = 1, 2, 3, 4, 5, 6
 
 local function sale_refusal(show, now)
@@ -21,15 +24,53 @@ local function sale_refusal(show, now)
 end
 
 -- Sold out is told before anything about the user: who has a place already learns no less.
-local function stock_refusal(show, request)
-  for i = FIRST, #request, 2 do
-    local available = show.tiers[request[i]].available
+local function stock_refusal(show, request, named)
+  for i = FIRST, #request - 1, 2 do
+    local tier = show.tiers[request[i]]
+    local available = tier.available
+    if named and tier.has_seats then
+      available = request[i + 1]
+    end
     if available == 0 then
       return CODE.SOLD_OUT
     elseif available < request[i + 1] then
       return {CODE.NOT_ENOUGH, available}
     end
   end
+end
+
+-- The seats that a request names, or nothing.
+local function named_in(request)
+  return #request % 2 == 0 and request[#request] or nil
+end
+
+-- Named seats must be there, and as many of each tier as its line says. Second result: a refusal if
+-- some of them are not available.
+local function look_at_named(show, request, named)
+  local map, wanted, taken = seats_of(show), {}, {}
+  for _, position in ipairs(positions_of(named)) do
+    local byte = seat_at(map, position)
+    if not byte then
+      return CODE.NOT_FOUND
+    end
+    local tier = tier_of_byte(byte)
+    wanted[tier] = (wanted[tier] or 0) + 1
+    if byte % 8 ~= 0 then
+      taken[#taken + 1] = position
+    end
+  end
+  for i = FIRST, #request - 1, 2 do
+    if show.tiers[request[i]].has_seats then
+      if wanted[request[i]] ~= request[i + 1] then
+        return CODE.INVALID
+      end
+      wanted[request[i]] = nil
+    end
+  end
+  if next(wanted) then
+    return CODE.INVALID
+  end
+  return nil, #taken > 0 and {CODE.SEAT_TAKEN, pack_positions(taken)} or nil
 end
 
 local function user_refusal(show, request, quantity)
@@ -44,7 +85,7 @@ local function user_refusal(show, request, quantity)
 end
 
 local function costs(show, request, now)
-  for i = FIRST, #request, 2 do
+  for i = FIRST, #request - 1, 2 do
     if price_of(show.tiers[request[i]], now) > 0 then
       return true
     end
@@ -53,21 +94,26 @@ local function costs(show, request, now)
 end
 
 local function take_refusal(show, request, now)
-  local quantity = 0
-  for i = FIRST, #request, 2 do
+  local named, quantity = named_in(request), 0
+  for i = FIRST, #request - 1, 2 do
     if not show.tiers[request[i]] then
       return CODE.NOT_FOUND
     end
     quantity = quantity + request[i + 1]
   end
-  local refusal = sale_refusal(show, now)
+  local wrong, taken
+  if named then
+    wrong, taken = look_at_named(show, request, named)
+  end
+  local refusal = wrong or sale_refusal(show, now)
   if refusal then
     return refusal
   end
   if quantity > show.max_per_booking then
     return {CODE.LIMIT_EXCEEDED, show.max_per_booking}
   end
-  refusal = stock_refusal(show, request) or user_refusal(show, request, quantity)
+  refusal = stock_refusal(show, request, named) or taken or
+            user_refusal(show, request, quantity)
   if not refusal and request[OPERATION] == OP.BOOK and show.payment_required and
      costs(show, request, now) then
     return CODE.PAYMENT_REQUIRED
@@ -75,15 +121,38 @@ local function take_refusal(show, request, now)
   return refusal
 end
 
+-- The seats that a request will have: those that it names, or the best of each of its tiers that
+-- has seats.
+local function choose_seats(show, request)
+  local named = named_in(request)
+  if named then
+    return positions_of(named)
+  end
+  local positions, tiers = {}, 0
+  for i = FIRST, #request - 1, 2 do
+    if show.tiers[request[i]].has_seats then
+      tiers = tiers + 1
+      for _, position in ipairs(best_seats(show, request[i], request[i + 1])) do
+        positions[#positions + 1] = position
+      end
+    end
+  end
+  if tiers > 1 then
+    table.sort(positions)
+  end
+  return positions
+end
+
 local function take(show, request, now, state, expires)
   local refusal = take_refusal(show, request, now)
   if refusal then
     return refusal
   end
-  local booking = {state, request[OWNER], expires, 0, now, {}, ''}
+  local booking = {state, request[OWNER], expires, 0, now, '', ''}
   local decision = {CODE.GRANTED, 0, expires}
   local quantity = 0
-  for i = FIRST, #request, 2 do
+  local seats = choose_seats(show, request)
+  for i = FIRST, #request - 1, 2 do
     local tier, count = request[i], request[i + 1]
     local price = price_of(show.tiers[tier], now)
     move_places(show, tier, 'available', COUNTER[state], count)
@@ -91,6 +160,10 @@ local function take(show, request, now, state, expires)
     local at = #booking
     booking[at + 1], booking[at + 2], booking[at + 3] = tier, count, price
     decision[#decision + 1] = price
+  end
+  if #seats > 0 then
+    take_seats(show, request[ID], booking, seats)
+    decision[#decision + 1] = booking[SEATS]
   end
   add_to_user(show, request[OWNER], quantity)
   touch_booking(show, request[ID], booking)
@@ -111,6 +184,7 @@ local function move_booking(show, id, booking, to)
     move_places(show, booking[i], COUNTER[from], COUNTER[to], booking[i + 1])
     count = count + booking[i + 1]
   end
+  move_seats_of(show, id, booking, from, to)
   if COUNTER[to] == 'available' then
     add_to_user(show, booking[USER], -count)
   elseif COUNTER[from] == 'available' then
@@ -173,9 +247,51 @@ local function places_of(booking)
   return count
 end
 
+-- The last `quantity` seats that a booking has in a tier, as a set.
+local function last_seats(show, booking, tier, quantity)
+  local map, positions, gone = seats_of(show), positions_of(booking[SEATS]), {}
+  for i = #positions, 1, -1 do
+    if quantity > 0 and tier_of_byte(seat_at(map, positions[i])) == tier then
+      gone[positions[i]] = true
+      quantity = quantity - 1
+    end
+  end
+  return gone
+end
+
+-- Seats to be given back: all of one tier and of this booking. The set, the tier, how many; nothing
+-- if they are not.
+local function seats_to_give(show, booking, packed)
+  local map, has, gone, tier = seats_of(show), {}, {}, nil
+  for _, position in ipairs(positions_of(booking[SEATS])) do
+    has[position] = true
+  end
+  local positions = positions_of(packed)
+  for _, position in ipairs(positions) do
+    if not has[position] then
+      return nil
+    end
+    local its = tier_of_byte(seat_at(map, position))
+    gone[position], tier = true, tier or its
+    if its ~= tier and #packed < #booking[SEATS] then
+      return nil
+    end
+  end
+  return gone, tier, #positions
+end
+
 local function decide_cancel(show, id, booking, request)
-  local tier, quantity = request[FIRST + 1], request[FIRST + 2]
+  local tier, quantity, gone = request[FIRST + 1], request[FIRST + 2], nil
   local before = copy_of(booking)
+  if request[FIRST + 3] then
+    gone, tier, quantity = seats_to_give(show, booking, request[FIRST + 3])
+    if not gone then
+      return CODE.INVALID
+    end
+    if quantity == places_of(booking) then
+      tier, quantity = 0, 0
+    end
+  end
   if tier == 0 and quantity == 0 then
     move_booking(show, id, booking, STATE.CANCELLED)
     return {CODE.GRANTED, before, copy_of(booking)}
@@ -196,6 +312,9 @@ local function decide_cancel(show, id, booking, request)
     return {CODE.GRANTED, before, copy_of(booking)}
   end
   move_places(show, booking[line], COUNTER[booking[STATE_OF]], 'available', quantity)
+  if show.tiers[booking[line]].has_seats then
+    give_seats(show, id, booking, gone or last_seats(show, booking, booking[line], quantity))
+  end
   add_to_user(show, booking[USER], -quantity)
   booking[line + 1] = has - quantity
   touch_booking(show, id, booking)

@@ -20,6 +20,9 @@ local function may_come_back(show, booking)
       return false
     end
   end
+  if not seats_are_free(show, booking) then
+    return false
+  end
   local limit = show.max_per_user
   return limit == 0 or (show.users[booking[USER]] or 0) + places_of(booking) <= limit
 end

@@ -7,11 +7,9 @@
 -- A booking is kept as the packed array
 --   {state, user, expires, extended, created, seats, payment, tier, quantity, price, …}
 --
--- `seats` is a list, empty for places that are only counted; `payment` is an id or ''. Lists within
--- a booking are replaced, never changed: a copy shares them.
--- luacheck: push ignore SEATS
+-- `seats` are positions as base/seats.h packs them, `payment` is an id or '': both empty where there
+-- are none.
 local STATE_OF, USER, EXPIRES, EXTENDED, CREATED, SEATS, PAYMENT, LINES = 1, 2, 3, 4, 5, 6, 7, 8
--- luacheck: pop
 
 local prefix                 -- usher:{p}:<generation>:
 local shows = {}             -- number → show, or false where it is not loaded
@@ -61,6 +59,7 @@ local function read_show(number)
       held = tonumber(raw[tier .. ':held']), pending = tonumber(raw[tier .. ':pending']),
       confirmed = tonumber(raw[tier .. ':confirmed']), blocked = tonumber(raw[tier .. ':blocked']),
       steps = read_steps(raw[tier .. ':steps']),
+      has_seats = raw[tier .. ':seats'] == '1',
     }
   end
   show_order[#show_order + 1] = show
@@ -217,10 +216,12 @@ local function apply_holds()
   call_in_slices('ZREM', prefix .. 'holds', remove)
 end
 
-local function apply(state_key, version, now)
+-- `more` applies what other parts of the script keep of a show.
+local function apply(state_key, version, now, more)
   redis.call('HSET', state_key, 'clean', 0)
   for _, show in ipairs(show_order) do
     apply_show(show)
+    more(show, version)
   end
   apply_holds()
   redis.call('HSET', state_key, 'version', version, 'now', now, 'clean', 1)

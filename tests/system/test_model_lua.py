@@ -14,11 +14,11 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
 
 from harness.answers import Answers
 from harness.decider import Decider, booking_from
-from harness.model import Command, Partition, Show, Tier
+from harness.model import Command, Partition, Seat, Show, Tier
 from harness.redis_server import Redis
 from harness.words import (BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GRANTED, HELD, HOLD,
-                           ID_EPOCH_MS, LIVE, PAY, REFRESH, SETTLE, SUCCEEDED, fresh_id, id_show,
-                           keyed_id)
+                           ID_EPOCH_MS, LIVE, PAY, REFRESH, SEAT_TAKEN, SETTLE, SUCCEEDED, fresh_id,
+                           id_show, keyed_id, pack_seats, unpack_seats)
 
 START_MS = 1_770_000_000_000
 USERS = ["ann", "bob", "cé", "d" * 128]
@@ -40,6 +40,7 @@ class Lockstep:
         self.ids = []   # of every BOOK and HOLD ever asked, granted or not
         self.made = []  # of those that were granted
         self.paid = {}  # booking → the last PAY of it that was granted
+        self.seats = self.seats_now()
         self.count = 0
 
     def command(self, draft):
@@ -49,8 +50,9 @@ class Lockstep:
         if draft["op"] in (BOOK, HOLD):
             raw = fresh_id(draft["show"], self.now, random=self.count)
             self.ids.append(raw)
+            lines, seats = self.named(draft)
             return Command(raw, draft["op"], draft["show"], draft["user"], deadline,
-                           lines=draft["lines"])
+                           lines=lines, seats=seats)
         if draft["op"] == REFRESH:
             return Command(fresh_id(draft["show"], self.now, random=self.count), REFRESH,
                            draft["show"], "", deadline)
@@ -66,8 +68,28 @@ class Lockstep:
         if user == "owner":
             user = next((b.user for s in self.model.shows.values()
                          for b in s.bookings.values() if b.id == target), "ann")
-        return Command(keyed_id(id_show(target), self.count), draft["op"], id_show(target), user,
-                       deadline, booking=target, tier=draft["tier"], quantity=draft["quantity"])
+        command = Command(keyed_id(id_show(target), self.count), draft["op"], id_show(target), user,
+                          deadline, booking=target, tier=draft["tier"], quantity=draft["quantity"])
+        booking = next((s.bookings[target] for s in self.model.shows.values()
+                        if target in s.bookings), None)
+        if draft["op"] == CANCEL and draft.get("seats") and booking and booking.seats:
+            command.tier = command.quantity = 0
+            command.seats = booking.seats[draft["seats"] - 1::2] or [1]
+        return command
+
+    def named(self, draft):
+        """The lines and the seats of a draft that may name some: most of the time they fit."""
+        show, lines = self.model.shows.get(draft["show"]), draft["lines"]
+        if not draft.get("named") or show is None or not show.seats:
+            return lines, []
+        order = sorted(show.seats)
+        seats = sorted({order[at % len(order)] if at < 200 else at for at in draft["named"]})
+        tiers = [show.seats[position].tier for position in seats if position in show.seats]
+        if draft["fits"]:
+            lines = [line for line in lines
+                     if line[0] in show.tiers and not show.tiers[line[0]].has_seats]
+            lines += [(tier, tiers.count(tier)) for tier in sorted(set(tiers))]
+        return lines or [(1, 1)], seats
 
     def ask(self, commands):
         """As the allocator: what the script needs is looked up, and it is asked again."""
@@ -87,11 +109,11 @@ class Lockstep:
         show = self.model.shows.get(id_show(raw))
         booking = show and show.bookings.get(raw)
         if booking is None:
-            return (raw, [0, "", 0, 0, 0, [], ""])
+            return (raw, [0, "", 0, 0, 0, "", ""])
         assert booking.state not in LIVE, "a live booking was not found in Redis"
         lines = [n for tier, line in booking.lines.items() for n in (tier, *line)]
         return (raw, [booking.state, booking.user, booking.expires, int(booking.extended),
-                      booking.created, [], booking.payment, *lines])
+                      booking.created, pack_seats(booking.seats), booking.payment, *lines])
 
     def batch(self, drafts, pause):
         self.now += pause
@@ -100,7 +122,7 @@ class Lockstep:
         assert result[0] == b"DONE", result
         self.decider.version += 1
         _, taken, next_due, decisions, expired, counters, seats, waits = result
-        assert taken == len(commands) == len(decisions) and seats == waits == []
+        assert taken == len(commands) == len(decisions) and waits == []
         assert expired == self.model.release(self.now)
         for command, decision in zip(commands, decisions):
             expected = self.model.decide(command, self.now)
@@ -110,12 +132,30 @@ class Lockstep:
                 self.made.append(command.id)
             elif expected.code == GRANTED and command.op == PAY:
                 self.paid[command.booking] = command.id
+        self.check_moves(seats)
         for number, tier, *figures in counters:
             stock = self.model.shows[number].tiers[tier]
             assert figures == [stock.available, stock.held, stock.pending, stock.confirmed,
                                stock.blocked]
         holds = [b.expires for s in self.model.shows.values() for b in s.live() if b.state == HELD]
         assert next_due == min(holds, default=0)
+
+    def check_moves(self, seats):
+        """What is said to have moved is all that moved, as the commit will demand it."""
+        moves, lists = seats or [[], []]
+        before = self.seats
+        self.seats = self.seats_now()
+        moved = {(show, at): [before[show, at], now] for (show, at), now in self.seats.items()
+                 if before[show, at] != now}
+        assert len({(m[0], m[1]) for m in moves}) == len(moves)
+        assert moved == {(m[0], m[1]): [tuple(m[2:4]), tuple(m[4:6])] for m in moves}
+        for raw, packed in lists:
+            booking = self.model.shows[id_show(raw)].bookings[raw]
+            assert unpack_seats(packed) == booking.seats
+
+    def seats_now(self):
+        return {(show.number, at): (seat.status, seat.booking) for show in self.model.shows.values()
+                for at, seat in show.seats.items()}
 
     def wrong_owner(self, drafts, how):
         """Whoever is not exactly where Redis is changes nothing."""
@@ -161,6 +201,8 @@ class Lockstep:
             assert set(snapshot["bookings"]) == set(live)
             for raw, seen in snapshot["bookings"].items():
                 compare_booking(seen, live[raw])
+            if show.seats:
+                assert snapshot["seats"] == show.seat_bytes()
             assert snapshot["holds"] == {b.id: b.expires for b in live.values() if b.state == HELD}
         state = self.decider.redis.hgetall(self.decider.keys.state)
         assert int(state[b"version"]) == self.decider.version and state[b"clean"] == b"1"
@@ -170,13 +212,17 @@ class Lockstep:
 def compare(command, decision, expected, now):
     if expected.code != GRANTED:
         seen = decision if isinstance(decision, list) else [decision, 0]
+        if expected.code == SEAT_TAKEN:
+            seen[1] = unpack_seats(seen[1])
         assert seen == [expected.code, expected.detail]
         return
     assert decision[0] == GRANTED
     if command.op in (BOOK, HOLD):
         booking = expected.booking
         assert decision[1:3] == [expected.available, booking["expires"]]
-        assert decision[3:] == [price for _, _, price in booking["lines"]]
+        prices = [price for _, _, price in booking["lines"]]
+        assert decision[3:3 + len(prices)] == prices
+        assert unpack_seats(b"".join(decision[3 + len(prices):])) == booking["seats"]
         assert booking["created"] == now
     elif command.op != REFRESH:
         assert booking_from(command.booking, decision[2]) == expected.booking
@@ -187,7 +233,25 @@ def compare_booking(seen, booking):
     assert seen == {
         "id": booking.id, "user": booking.user, "state": booking.state,
         "created": booking.created, "expires": booking.expires, "extended": booking.extended,
-        "payment": booking.payment, "lines": [(tier, quantity, price) for tier, (quantity, price) in booking.lines.items()]}
+        "payment": booking.payment, "seats": booking.seats,
+        "lines": [(tier, quantity, price) for tier, (quantity, price) in booking.lines.items()]}
+
+
+def lay_out(show, numbered, row, blocked=()):
+    """Give tiers numbered seats: rows of this length, tier by tier; every so-many-th is blocked."""
+    position = count = 0
+    for number, tier in show.tiers.items():
+        if number not in numbered or tier.capacity == 0:
+            continue
+        tier.has_seats = True
+        for at in range(tier.capacity):
+            position += 2 if at % row == 0 and position else 1
+            count += 1
+            show.seats[position] = Seat(number, 4 if count in blocked else 0)
+            if count in blocked:
+                tier.blocked += 1
+                tier.available -= 1
+    return show
 
 
 # The first driver: hypothesis chooses, and shrinks what fails.
@@ -209,6 +273,8 @@ SHOWS = st.builds(
 TAKES = st.fixed_dictionaries({
     "op": st.sampled_from([BOOK, HOLD]), "show": st.sampled_from([1, 2, 1, 1, 9, 1]),
     "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
+    "named": st.one_of(st.just([]), st.lists(st.sampled_from([*range(30), 250]), max_size=4)),
+    "fits": st.sampled_from([1, 1, 1, 0]),
     "lines": st.lists(st.tuples(st.sampled_from([1, 2, 3, 32, 1]), st.integers(1, 6)),
                       min_size=1, max_size=3, unique_by=lambda line: line[0])})
 CHANGES = st.fixed_dictionaries({
@@ -217,6 +283,7 @@ CHANGES = st.fixed_dictionaries({
     "made": st.booleans(), "pick": st.integers(0, 8),  # counted back from the newest
     "user": st.sampled_from(["owner", "", "mallory", "owner"]),
     "late": st.sampled_from([0] * 5 + [1, 0]),
+    "seats": st.sampled_from([0, 1, 2, 3]),
     "tier": st.sampled_from([0, 1, 2, 3, 0]), "quantity": st.sampled_from([0, 1, 2, 5, 0])})
 REFRESHES = st.fixed_dictionaries({"op": st.just(REFRESH), "show": st.sampled_from([1, 2])})
 BATCHES = st.lists(st.one_of(TAKES, TAKES, CHANGES, CHANGES, REFRESHES), max_size=12)
@@ -229,10 +296,12 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.lockstep = None
 
-    @initialize(first=SHOWS, second=SHOWS)
-    def begin(self, first, second):
+    @initialize(first=SHOWS, second=SHOWS, numbered=st.sets(st.integers(1, 3)),
+                row=st.integers(1, 6), blocked=st.sets(st.integers(1, 20), max_size=3))
+    def begin(self, first, second, numbered, row, blocked):
         for number, show in enumerate((first, second), 1):
             show.number, show.tiers = number, dict(enumerate(show.tiers, 1))
+        lay_out(first, numbered, row, blocked)
         self.lockstep = Lockstep(self.client, Partition([first, second]))
 
     @rule(drafts=BATCHES, pause=st.sampled_from(PAUSES))
@@ -260,10 +329,12 @@ def busy_show(random, number):
     tiers = {tier: Tier(random.choice([0, 100, 4999]), random.choice([0, 3, 20, 60]),
                         steps=random.choice(steps))
              for tier in range(1, random.randint(2, 4))}
-    return Show(number, tiers, max_per_user=random.choice([0, 0, 1, 6]),
+    show = Show(number, tiers, max_per_user=random.choice([0, 0, 1, 6]),
                 max_per_booking=random.choice([4, 12]), hold_ms=random.choice([2000, 10_000]),
                 hold_ms_max=random.choice([10_000, 15_000]),
                 payment_required=random.random() < 0.2)
+    numbered = random.sample([1, 2, 3], random.randint(0, 3))
+    return lay_out(show, numbered, random.choice([1, 5, 12, 60]), (3, 4, 17))
 
 
 def busy_draft(random):
@@ -271,12 +342,14 @@ def busy_draft(random):
     if random.random() < 0.55:
         tiers = random.sample([1, 2, 3], random.choice([1, 1, 1, 2]))
         return {"op": random.choice([BOOK, HOLD, HOLD]), "show": random.choice([1, 1, 2]),
-                "user": random.choice(USERS), "late": late,
+                "user": random.choice(USERS), "late": late, "fits": random.random() < 0.9,
+                "named": [random.randint(0, 120) for _ in range(random.choice([0, 0, 1, 3]))],
                 "lines": [(tier, random.randint(1, 4)) for tier in tiers]}
     return {"op": random.choice([CONFIRM, CANCEL, CANCEL, EXTEND, PAY, PAY, SETTLE, SETTLE]),
             "result": random.choice([SUCCEEDED, DECLINED, GIVEN_UP]),
             "made": random.random() < 0.8, "pick": random.randint(0, 14),
             "user": random.choice(["owner"] * 8 + ["", "mallory"]), "late": late,
+            "seats": random.choice([0, 0, 1, 2]),
             "tier": random.choice([0, 0, 1, 2]), "quantity": random.choice([0, 1, 1, 2])}
 
 

@@ -1,9 +1,11 @@
 """The real decision script in a private Redis, driven as an allocator drives it."""
 
 from .process import REPOSITORY
-from .words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, Keys, id_show, pack, unpack
+from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, Keys, id_show, pack,
+                    pack_seats, unpack, unpack_seats)
 
-PARTS = ("model", "state", "operations", "payments", "decide")  # in the order in which they are joined
+# In the order in which they are joined.
+PARTS = ("model", "state", "seats", "operations", "payments", "decide")
 
 
 def script_source():
@@ -30,6 +32,7 @@ class Decider:
         for show in partition.shows.values():
             self.load_rules(show)
             self.load_counters(show)
+            self.load_seats(show)
 
     def key(self, name):
         return self.keys.of_generation(self.generation, name)
@@ -51,6 +54,12 @@ class Decider:
             self.redis.hset(self.key(f"show:{show.number}"), mapping={
                 f"{number}:{name}": getattr(tier, name)
                 for name in ("available", "held", "pending", "confirmed", "blocked")})
+            self.redis.hset(self.key(f"show:{show.number}"), f"{number}:seats",
+                            int(tier.has_seats))
+
+    def load_seats(self, show):
+        if show.seats:
+            self.redis.set(self.key(f"seats:{show.number}"), show.seat_bytes())
 
     def run(self, commands, now, known=(), epoch=None, version=None, generation=None):
         """One call of the script; what it returns, unpacked. Does not count versions."""
@@ -91,6 +100,7 @@ class Decider:
                       in self.redis.hgetall(self.key(f"users:{show}")).items()},
             "bookings": {raw: booking_from(raw, unpack(packed)) for raw, packed
                          in self.redis.hgetall(self.key(f"bookings:{show}")).items()},
+            "seats": self.redis.get(self.key(f"seats:{show}")),
             "holds": {raw: int(score) for raw, score
                       in self.redis.zrange(self.key("holds"), 0, -1, withscores=True)
                       if id_show(raw) == show},
@@ -103,21 +113,23 @@ def decoded(mapping):
 
 def booking_from(raw, fields):
     """A booking as lua/state.lua keeps it."""
-    state, user, expires, extended, created, _seats, payment, *flat = fields
+    state, user, expires, extended, created, seats, payment, *flat = fields
     return {"id": raw, "user": user.decode(), "state": state, "created": created,
             "expires": expires, "extended": bool(extended), "payment": payment,
+            "seats": unpack_seats(seats),
             "lines": [tuple(flat[i:i + 3]) for i in range(0, len(flat), 3)]}
 
 
 def wire(command):
     """A command as the allocator hands it to the script."""
     head = [command.id, command.op, command.show, command.user, command.deadline]
+    named = [pack_seats(command.seats)] if command.seats else []
     if command.op in (BOOK, HOLD):
-        return head + [number for line in command.lines for number in line]
+        return head + [number for line in command.lines for number in line] + named
     if command.op in (CONFIRM, EXTEND, PAY):
         return head + [command.booking]
     if command.op == CANCEL:
-        return head + [command.booking, command.tier, command.quantity]
+        return head + [command.booking, command.tier, command.quantity] + named
     if command.op == SETTLE:
         return head + [command.booking, command.payment, command.result]
     return head

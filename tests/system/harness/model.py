@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from .words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXPIRED, EXTEND,
                     FAILED, GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INVALID, LEGAL_MOVES,
                     LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, PAY, PAYMENT_REQUIRED, PENDING,
-                    REFRESH, SALE_CLOSED, SALE_NOT_OPEN, SETTLE, SOLD_OUT, SUCCEEDED, TIMED_OUT)
+                    REFRESH, SALE_CLOSED, SALE_NOT_OPEN, SEAT_TAKEN, SETTLE, SOLD_OUT, SUCCEEDED,
+                    TIMED_OUT)
 
 PLACES_IN = {HELD: "held", PENDING: "pending", CONFIRMED: "confirmed"}
+SEAT_IN = {HELD: 1, PENDING: 2, CONFIRMED: 3}  # base/seats.h; 0 available, 4 blocked
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Tier:
     pending: int = 0
     confirmed: int = 0
     steps: tuple = ()  # ("s", per mille of the capacity taken, price) or ("t", time, price)
+    has_seats: bool = False
 
     def __post_init__(self):
         self.available = self.capacity - self.blocked
@@ -48,6 +51,7 @@ class Booking:
     lines: dict   # tier → [quantity, price], in the order in which they were asked
     extended: bool = False
     payment: bytes = b""  # while a word of it may still change the booking
+    seats: list = field(default_factory=list)  # positions, ascending
 
     @property
     def places(self):
@@ -56,6 +60,13 @@ class Booking:
     @property
     def amount(self):
         return sum(quantity * price for quantity, price in self.lines.values())
+
+
+@dataclass
+class Seat:
+    tier: int
+    status: int = 0
+    booking: bytes = b""
 
 
 @dataclass
@@ -71,6 +82,43 @@ class Show:
     hold_ms_max: int = 90000
     payment_required: bool = False
     bookings: dict = field(default_factory=dict)  # id → Booking, the dead ones too
+    seats: dict = field(default_factory=dict)     # position → Seat; between blocks there is none
+
+    def seat_bytes(self):
+        """As base/seats.h lays them out; a separator behind the last one."""
+        last = max(self.seats)
+        return bytes((self.seats[at].tier - 1) * 8 + self.seats[at].status if at in self.seats
+                     else 255 for at in range(1, last + 2))
+
+    def free_runs(self, tier):
+        """Lists of neighbouring available seats of a tier, as long as they can be, in order."""
+        runs, last = [], None
+        for position, seat in sorted(self.seats.items()):
+            if seat.tier == tier and seat.status == 0:
+                if last != position - 1:
+                    runs.append([])
+                runs[-1].append(position)
+                last = position
+        return runs
+
+    def best(self, tier, n):
+        """By the design's words: no single seat is left over if that can be avoided; else together;
+        else in as few blocks, and as close, as can be. The first of equals."""
+        runs = self.free_runs(tier)
+        for run in runs:
+            if len(run) == n or len(run) >= n + 2:
+                return run[:n]
+        for run in runs:
+            if len(run) >= n:
+                return run[:n]
+        free = [position for run in runs for position in run]
+        choices = [free[at:at + n] for at in range(len(free) - n + 1)]
+        return min(choices, key=lambda c: (len({self.block_of(p) for p in c}), c[-1] - c[0], c[0]))
+
+    def block_of(self, position):
+        while position - 1 in self.seats:
+            position -= 1
+        return position
 
     def live(self):
         return [b for b in self.bookings.values() if b.state in LIVE]
@@ -92,6 +140,7 @@ class Command:
     quantity: int = 0
     payment: bytes = b""                       # SETTLE
     result: int = SUCCEEDED
+    seats: list = field(default_factory=list)  # BOOK, HOLD, CANCEL: these
 
 
 @dataclass
@@ -139,6 +188,13 @@ class Partition:
                     assert counted == getattr(tier, name), (show.number, number, name)
                 total = tier.available + tier.held + tier.pending + tier.confirmed + tier.blocked
                 assert total == tier.capacity and tier.available >= 0
+                if tier.has_seats:
+                    mine = [s.status for s in show.seats.values() if s.tier == number]
+                    assert [mine.count(status) for status in range(5)] == [
+                        tier.available, tier.held, tier.pending, tier.confirmed, tier.blocked]
+            for booking in show.live():
+                assert booking.seats == [p for p, s in sorted(show.seats.items())
+                                         if s.booking == booking.id]
 
     def _show_of(self, booking):
         return self.shows[int.from_bytes(booking[:4], "big")]
@@ -156,12 +212,46 @@ class Partition:
             show.tiers[tier].available -= quantity
             self._count(show, tier, booking.state, quantity)
         show.bookings[booking.id] = booking
+        self._seat(show, booking, self._choose(show, command), SEAT_IN[booking.state])
         first = show.tiers[command.lines[0][0]]
         return Decision(GRANTED, available=first.available, booking=shown(booking))
+
+    @staticmethod
+    def _choose(show, command):
+        if command.seats:
+            return command.seats
+        return sorted(position for tier, quantity in command.lines if show.tiers[tier].has_seats
+                      for position in show.best(tier, quantity))
+
+    @staticmethod
+    def _seat(show, booking, positions, status):
+        booking.seats = list(positions)
+        for position in positions:
+            assert show.seats[position].status == 0
+            show.seats[position].status, show.seats[position].booking = status, booking.id
+
+    @staticmethod
+    def _unseat(show, booking, positions):
+        for position in positions:
+            assert show.seats[position].booking == booking.id
+            show.seats[position].status, show.seats[position].booking = 0, b""
+
+    @staticmethod
+    def _refuse_named(show, command):
+        """Named seats that do not fit what is asked."""
+        if any(position not in show.seats for position in command.seats):
+            return Decision(NOT_FOUND)
+        wanted = [(tier, quantity) for tier, quantity in command.lines if show.tiers[tier].has_seats]
+        tiers = [show.seats[position].tier for position in command.seats]
+        if sorted(wanted) != sorted((tier, tiers.count(tier)) for tier in set(tiers)):
+            return Decision(INVALID)
+        return None
 
     def _refuse_take(self, show, command, now):
         if any(tier not in show.tiers for tier, _ in command.lines):
             return Decision(NOT_FOUND)
+        if command.seats and self._refuse_named(show, command):
+            return self._refuse_named(show, command)
         if show.state == "draft" or show.opens > now:
             return Decision(SALE_NOT_OPEN)
         if show.state != "open" or 0 < show.closes <= now:
@@ -170,11 +260,16 @@ class Partition:
         if places > show.max_per_booking:
             return Decision(LIMIT_EXCEEDED, show.max_per_booking)
         for tier, quantity in command.lines:
+            if command.seats and show.tiers[tier].has_seats:
+                continue
             left = show.tiers[tier].available
             if left == 0:
                 return Decision(SOLD_OUT)
             if left < quantity:
                 return Decision(NOT_ENOUGH, left)
+        taken = [position for position in command.seats if show.seats[position].status]
+        if taken:
+            return Decision(SEAT_TAKEN, taken)
         if show.max_per_user and show.places_of_user(command.user) + places > show.max_per_user:
             if show.max_per_user == 1:
                 return Decision(ALREADY_BOOKED)
@@ -233,11 +328,14 @@ class Partition:
     @staticmethod
     def _has_room(show, booking):
         return all(show.tiers[tier].available >= quantity
-                   for tier, (quantity, _) in booking.lines.items()) and (
+                   for tier, (quantity, _) in booking.lines.items()) and all(
+            show.seats[position].status == 0 for position in booking.seats) and (
             not show.max_per_user
             or show.places_of_user(booking.user) + booking.places <= show.max_per_user)
 
     def _cancel(self, show, booking, command):
+        if command.seats:
+            return self._cancel_seats(show, booking, command.seats)
         if command.tier == 0 and command.quantity == 0:
             self._move(show, booking, CANCELLED)
             return Decision(GRANTED, booking=shown(booking))
@@ -253,10 +351,28 @@ class Partition:
         if quantity == booking.places:
             self._move(show, booking, CANCELLED)
             return Decision(GRANTED, booking=shown(booking))
+        mine = [p for p in booking.seats if show.seats[p].tier == tier]
+        self._give(show, booking, tier, quantity, mine[-quantity:] if mine else [])
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _cancel_seats(self, show, booking, seats):
+        tiers = {show.seats[position].tier for position in seats if position in booking.seats}
+        if not set(seats) <= set(booking.seats) or (len(tiers) > 1 and seats != booking.seats):
+            return Decision(INVALID)
+        if len(seats) == booking.places:
+            self._move(show, booking, CANCELLED)
+            return Decision(GRANTED, booking=shown(booking))
+        if len(tiers) > 1:
+            return Decision(INVALID)
+        self._give(show, booking, tiers.pop(), len(seats), seats)
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _give(self, show, booking, tier, quantity, seats):
         booking.lines[tier][0] -= quantity
         self._count(show, tier, booking.state, -quantity)
         show.tiers[tier].available += quantity
-        return Decision(GRANTED, booking=shown(booking))
+        self._unseat(show, booking, seats)
+        booking.seats = [p for p in booking.seats if p not in seats]
 
     def _extend(self, show, booking, _command):
         if booking.state != HELD:
@@ -280,6 +396,13 @@ class Partition:
                 show.tiers[tier].available += quantity
         if booking.state == CONFIRMED:
             booking.payment = b""
+        if to in SEAT_IN:
+            for position in booking.seats:
+                seat = show.seats[position]
+                assert seat.booking == (booking.id if booking.state in SEAT_IN else b"")
+                seat.status, seat.booking = SEAT_IN[to], booking.id
+        else:
+            self._unseat(show, booking, booking.seats)
         booking.state = to
 
     @staticmethod
@@ -291,6 +414,7 @@ class Partition:
 def shown(booking):
     """A booking as it is now, apart from what becomes of it later."""
     return {"id": booking.id, "user": booking.user, "state": booking.state,
-            "created": booking.created, "expires": booking.expires, "extended": booking.extended, "payment": booking.payment,
+            "created": booking.created, "expires": booking.expires, "extended": booking.extended,
+            "payment": booking.payment, "seats": list(booking.seats),
             "lines": [(tier, quantity, price)
                       for tier, (quantity, price) in booking.lines.items()]}

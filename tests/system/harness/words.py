@@ -73,6 +73,15 @@ def unpack(data):
     return msgpack.unpackb(data, raw=True, strict_map_key=False)
 
 
+def pack_seats(positions):
+    """Positions as base/seats.h packs them."""
+    return b"".join(position.to_bytes(4, "big") for position in positions)
+
+
+def unpack_seats(packed):
+    return [int.from_bytes(packed[at:at + 4], "big") for at in range(0, len(packed), 4)]
+
+
 class Keys:
     """Names in Redis, as base/keys.h lists them."""
 
@@ -110,10 +119,12 @@ class Reply:
 
     def __init__(self, data):
         (self.code, self.at_ms, self.op, self.fingerprint, self.show, booking, self.available,
-         self.detail) = unpack(data)
+         self.detail, *conflicts) = unpack(data)
+        self.conflicts = unpack_seats(conflicts[0]) if conflicts else []
         self.booking = None
         if booking is not None:
-            raw, user, state, created, expires, amount, lines = booking
+            raw, user, state, created, expires, amount, lines, *seats = booking
             self.booking = {"id": raw, "user": user.decode(), "state": state, "created": created,
                             "expires": expires, "amount": amount,
-                            "lines": [tuple(line) for line in lines]}
+                            "lines": [tuple(line) for line in lines],
+                            "seats": unpack_seats(seats[0]) if seats else []}
