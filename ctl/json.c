@@ -167,16 +167,18 @@ static bool read_tiers(const json_t *value, struct tier_spec *tiers, size_t *cou
         const json_t *price = json_object_get(object, "price");
         const json_t *capacity = json_object_get(object, "capacity");
         const json_t *steps = json_object_get(object, "price_steps");
-        if (json_object_size(object) != (steps != NULL ? 4u : 3u) || !json_is_string(code) ||
-            !json_is_integer(price) || !json_is_integer(capacity) ||
+        tier->has_seats = capacity == NULL;
+        size_t known_keys = 2u + (capacity != NULL ? 1u : 0u) + (steps != NULL ? 1u : 0u);
+        if (json_object_size(object) != known_keys || !json_is_string(code) ||
+            !json_is_integer(price) || !(tier->has_seats || json_is_integer(capacity)) ||
             json_string_length(code) > TIER_BYTES_MAX)
             return fault(why,
-                         "a tier is {\"code\": text, \"price\": n, \"capacity\": n}, and perhaps "
-                         "\"price_steps\"%s",
+                         "a tier is {\"code\": text, \"price\": n, \"capacity\": n}, without the"
+                         " capacity if its seats are numbered, and perhaps \"price_steps\"%s",
                          "");
         snprintf(tier->code, sizeof(tier->code), "%s", json_string_value(code));
         tier->price = json_integer_value(price);
-        tier->capacity = json_integer_value(capacity);
+        tier->capacity = tier->has_seats ? 0 : json_integer_value(capacity);
         if (!read_steps(steps, tier, why))
             return false;
     }
@@ -318,6 +320,71 @@ static bool read_schedule(const json_t *object, struct schedule *schedule, char 
             return false;
     }
     return true;
+}
+
+/* A member of an entry as text; what is no text is written out. */
+#define MEMBER_BYTES 32
+static bool read_member(const json_t *value, char digits[MEMBER_BYTES], struct span *text)
+{
+    if (json_is_string(value))
+        *text = (struct span){json_string_value(value), json_string_length(value)};
+    else if (json_is_boolean(value))
+        *text = json_is_true(value) ? SPAN("true") : SPAN("false");
+    else if (json_is_integer(value))
+        *text =
+            (struct span){digits, (size_t)snprintf(digits, MEMBER_BYTES, "%" JSON_INTEGER_FORMAT,
+                                                   json_integer_value(value))};
+    else if (json_is_real(value))
+        *text = (struct span){
+            digits, (size_t)snprintf(digits, MEMBER_BYTES, "%.9g", json_real_value(value))};
+    else
+        return json_is_null(value);
+    return true;
+}
+
+static bool read_entry(const json_t *object, struct seat_map *map, const struct show_spec *show,
+                       char why[SHOW_WHY_BYTES])
+{
+    struct span field[SEAT_FIELDS] = {{NULL, 0}};
+    char digits[SEAT_FIELDS][MEMBER_BYTES];
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object))
+        return fault(why, "it is not an object%s", "");
+    json_object_foreach((json_t *)object, key, value)
+    {
+        size_t at = 0;
+        while (at < SEAT_FIELDS && strcmp(key, seat_field_names[at]) != 0)
+            at++;
+        if (at == SEAT_FIELDS)
+            return fault(why, "there is no key '%.60s'", key);
+        if (!read_member(value, digits[at], &field[at]))
+            return fault(why, "'%s' has the wrong type", key);
+    }
+    return seat_map_add(map, show, field, why);
+}
+
+bool json_read_seat_map(struct seat_map *map, const struct show_spec *show, const char *path,
+                        char why[SHOW_WHY_BYTES])
+{
+    json_error_t error;
+    json_t *tree = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    const json_t *list = json_is_object(tree) ? json_object_get(tree, "seats") : tree;
+    char clause[SHOW_WHY_BYTES];
+    bool right = json_is_array(list) && (list == tree || json_object_size(tree) == 1);
+    if (tree == NULL && error.line > 0)
+        snprintf(why, SHOW_WHY_BYTES, "%.60s:%d: %.100s", path, error.line, error.text);
+    else if (tree == NULL)
+        snprintf(why, SHOW_WHY_BYTES, "%s", error.text);
+    else if (!right)
+        snprintf(why, SHOW_WHY_BYTES, "%.60s: it is no array of seats, nor {\"seats\": […]}", path);
+    for (size_t i = 0; right && i < json_array_size(list); i++) {
+        right = read_entry(json_array_get(list, i), map, show, clause);
+        if (!right)
+            snprintf(why, SHOW_WHY_BYTES, "%.60s: entry %zu: %.100s", path, i + 1, clause);
+    }
+    json_decref(tree);
+    return right;
 }
 
 /* What is not known is null. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "schedule.h"
+#include "seat_map.h"
 #include "show_spec.h"
 #include "status.h"
 
@@ -21,8 +22,9 @@ struct show_list {
 
 /*
  * A file that holds one show or an array of them: keys as show_fields names them, `"draft": true`,
- * and `"tiers": [{"code", "price", "capacity"}, …]`. Anything else is an error: false, and one
- * clause in why. Every show has been checked (show_spec_check).
+ * and `"tiers": [{"code", "price", "capacity"}, …]`, without "capacity" where the seats are
+ * numbered. Anything else is an error: false, and one clause in why. Every show has been checked
+ * (show_spec_check).
  */
 bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES]);
 
@@ -34,6 +36,10 @@ bool json_read_shows(const char *path, struct show_list *list, char why[SHOW_WHY
  */
 bool json_read_series(const char *path, struct show_list *list, char why[SHOW_WHY_BYTES]);
 void json_free_shows(struct show_list *list);
+
+/* A seat map: an array of entries (seat_map.h), or an object with the one member "seats". */
+bool json_read_seat_map(struct seat_map *map, const struct show_spec *show, const char *path,
+                        char why[SHOW_WHY_BYTES]);
 
 /* One JSON object and a newline. */
 void json_write_status(FILE *out, const struct status *status);

@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "json.h"
+#include "seat_maps.h"
 #include "show_store.h"
 
 static int create_run(struct context *context, const struct command *command, int argc,
@@ -72,7 +73,11 @@ static int create_run(struct context *context, const struct command *command, in
         arguments_wrong(command, "--file is missing");
     if (!json_read_series(arguments.file, &list, why))
         arguments_wrong(command, "%s", why);
+    struct seat_map *maps = seat_maps_read(list.specs, list.count, arguments.file, why);
+    if (maps == NULL)
+        arguments_wrong(command, "%s", why);
     int code = create_all(context, &list, arguments.if_absent);
+    seat_maps_free(maps, list.count);
     json_free_shows(&list);
     return code;
 }

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "json.h"
 #include "refresh.h"
+#include "seat_maps.h"
 #include "show_store.h"
 
 static int create_run(struct context *context, const struct command *command, int argc,
@@ -31,7 +32,8 @@ struct create_arguments {
 #define CREATE_FLAGS 4
 static const struct flag create_own_flags[CREATE_FLAGS] = {
     {"--tier", FLAG_LIST, offsetof(struct create_arguments, tiers), 0, 0, "TIER",
-     "CODE:PRICE:CAPACITY, the price in minor units; again for each"},
+     "CODE:PRICE:CAPACITY, the price in minor units; again for each; no capacity if the map has"
+     " its seats"},
     {"--price-step", FLAG_LIST, offsetof(struct create_arguments, steps), 0, 0, "STEP",
      "CODE:N%:PRICE or CODE:TIME:PRICE: the price from N percent sold on, or from a time on; again "
      "for each, the last that holds counts"},
@@ -109,6 +111,19 @@ static int create_all(struct context *context, const struct show_spec *specs, si
     return code;
 }
 
+/* `file`: what named the maps, or NULL. */
+static int create_with_maps(struct context *context, const struct command *command,
+                            struct show_spec *specs, size_t count, const char *file, bool if_absent)
+{
+    char why[SHOW_WHY_BYTES];
+    struct seat_map *maps = seat_maps_read(specs, count, file, why);
+    if (maps == NULL)
+        arguments_wrong(command, "%s", why);
+    int code = create_all(context, specs, count, if_absent);
+    seat_maps_free(maps, count);
+    return code;
+}
+
 static int create_from_file(struct context *context, const struct command *command,
                             const struct create_arguments *arguments)
 {
@@ -116,7 +131,8 @@ static int create_from_file(struct context *context, const struct command *comma
     char why[SHOW_WHY_BYTES];
     if (!json_read_shows(arguments->file, &list, why))
         arguments_wrong(command, "%s", why);
-    int code = create_all(context, list.specs, list.count, arguments->if_absent);
+    int code = create_with_maps(context, command, list.specs, list.count, arguments->file,
+                                arguments->if_absent);
     json_free_shows(&list);
     return code;
 }
@@ -140,7 +156,7 @@ static int create_run(struct context *context, const struct command *command, in
             arguments_wrong(command, "%s", why);
     if (!show_spec_check(&arguments.spec, why))
         arguments_wrong(command, "%s", why);
-    return create_all(context, &arguments.spec, 1, arguments.if_absent);
+    return create_with_maps(context, command, &arguments.spec, 1, NULL, arguments.if_absent);
 }
 
 /* List. */

@@ -40,6 +40,7 @@ const struct flag show_fields[SHOW_FIELDS] = {
     TEXT("--currency", currency, "CODE", "ISO 4217 [USD]"),
     TEXT("--series", series, "SLUG", "the schedule that it is one date of [none]"),
     TEXT("--payment", payment, "WORD", "required: a booking must be paid; or optional [optional]"),
+    TEXT("--map", map_path, "FILE", "its numbered seats, CSV or JSON (see SEAT MAPS)"),
     {"--draft", FLAG_SWITCH, offsetof(struct show_spec, draft), 0, 0, "", "do not open sales yet"},
 };
 
@@ -76,14 +77,18 @@ bool show_spec_add_tier(struct show_spec *spec, const char *text, char why[SHOW_
     }
     struct tier_spec *tier = &spec->tier[spec->tiers];
     const char *first = strchr(text, ':'), *second = first ? strchr(first + 1, ':') : NULL;
-    uint64_t price, capacity;
-    if (second == NULL || (size_t)(first - text) > TIER_BYTES_MAX ||
-        !text_u64((struct span){first + 1, (size_t)(second - first - 1)}, PRICE_MAX, &price) ||
-        !text_u64(span_of(second + 1), CAPACITY_MAX, &capacity)) {
+    const char *price_end = second != NULL ? second : text + strlen(text);
+    uint64_t price, capacity = 0;
+    if (first == NULL || (size_t)(first - text) > TIER_BYTES_MAX ||
+        !text_u64((struct span){first + 1, (size_t)(price_end - first - 1)}, PRICE_MAX, &price) ||
+        (second != NULL && !text_u64(span_of(second + 1), CAPACITY_MAX, &capacity))) {
         snprintf(why, SHOW_WHY_BYTES,
-                 "a tier is CODE:PRICE:CAPACITY, the price in minor units, not '%.60s'", text);
+                 "a tier is CODE:PRICE:CAPACITY, or CODE:PRICE if it has numbered seats, the price"
+                 " in minor units, not '%.60s'",
+                 text);
         return false;
     }
+    tier->has_seats = second == NULL;
     snprintf(tier->code, sizeof(tier->code), "%.*s", (int)(first - text), text);
     tier->price = (int64_t)price;
     tier->capacity = (int64_t)capacity;

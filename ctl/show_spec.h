@@ -18,11 +18,15 @@ struct price_step_spec {
 
 struct tier_spec {
     char code[TIER_BYTES_MAX + 1];
-    int64_t price; /* minor units */
+    int64_t price;  /* minor units */
+    bool has_seats; /* numbered: the map says how many, and how many of them are blocked */
     int64_t capacity;
+    int64_t blocked;
     size_t steps;
     struct price_step_spec step[PRICE_STEPS_MAX];
 };
+
+struct seat_map;
 
 /* Texts are borrowed from argv or from the file's tree; NULL where not given. */
 struct show_spec {
@@ -41,15 +45,17 @@ struct show_spec {
     const char *opens_at;
     const char *closes_at;
     const char *currency;
-    const char *series;  /* of which it is one date; NULL: of none */
-    const char *payment; /* "optional" or "required" */
+    const char *series;         /* of which it is one date; NULL: of none */
+    const char *payment;        /* "optional" or "required" */
+    const char *map_path;       /* of its numbered seats */
+    const struct seat_map *map; /* borrowed; NULL: it has none */
     bool draft;
     size_t tiers;
     struct tier_spec tier[TIERS_MAX];
 };
 
 /* The fields besides the tiers: flags of the command line, and keys of a file (show_field_key). */
-#define SHOW_FIELDS 18
+#define SHOW_FIELDS 19
 extern const struct flag show_fields[SHOW_FIELDS];
 #define SHOW_FIELD_BYTES 32
 void show_field_key(const struct flag *field, char key[SHOW_FIELD_BYTES]); /* "max_per_user" */
@@ -57,7 +63,8 @@ void show_field_key(const struct flag *field, char key[SHOW_FIELD_BYTES]); /* "m
 void show_spec_init(struct show_spec *spec); /* the defaults */
 
 #define SHOW_WHY_BYTES 200
-/* Append the tier "CODE:PRICE:CAPACITY". False, and one clause in why, if it is not one. */
+/* Append the tier "CODE:PRICE:CAPACITY", or "CODE:PRICE" for one of numbered seats. False, and one
+ * clause in why, if it is not one. */
 bool show_spec_add_tier(struct show_spec *spec, const char *text, char why[SHOW_WHY_BYTES]);
 /* Append "CODE:N%:PRICE" or "CODE:TIME:PRICE" to the steps of a tier that is there already. */
 bool show_spec_add_step(struct show_spec *spec, const char *text, char why[SHOW_WHY_BYTES]);

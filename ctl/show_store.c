@@ -4,7 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "seat_map.h"
+
 #define NUMBER_BYTES 24
+#define PART_SEATS 10000 /* in one statement */
+#define PART_BYTES_MAX (16 << 20)
 
 static const char partition_sql[] =
     "INSERT INTO partitions (partition) VALUES ($1) ON CONFLICT DO NOTHING RETURNING partition";
@@ -16,8 +21,15 @@ static const char show_sql[] =
     " VALUES (coalesce($1, (SELECT coalesce(max(show), 0) + 1 FROM shows)), $2, $3, $4, $5, $6, $7,"
     " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING show";
 static const char tier_sql[] =
-    "INSERT INTO tiers (show, tier, code, price, capacity, available) VALUES ($1, $2, $3, $4, $5,"
-    " $5)";
+    "INSERT INTO tiers (show, tier, code, price, kind, capacity, blocked, available)"
+    " VALUES ($1, $2, $3, $4, $5, $6::integer, $7::integer, $6::integer - $7::integer)";
+/* A line a seat: no field has a control character in it. */
+static const char seats_sql[] =
+    "INSERT INTO seats (show, position, tier, status, accessible, x, y, id, section, row, number)"
+    " SELECT $1, f[1]::integer, f[2]::integer, f[3]::smallint, f[4]::boolean, nullif(f[5], "
+    "'')::real,"
+    " nullif(f[6], '')::real, f[7], f[8], f[9], f[10]"
+    " FROM unnest(string_to_array($2, E'\\n')) AS line, string_to_array(line, E'\\t') AS f";
 static const char step_sql[] =
     "INSERT INTO price_steps (show, tier, step, sold_permille, from_at, price)"
     " VALUES ($1, $2, $3, $4, $5, $6)";
@@ -123,20 +135,57 @@ static enum err insert_tiers(struct postgres *postgres, const struct show_spec *
 {
     for (size_t i = 0; i < spec->tiers; i++) {
         const struct tier_spec *tier = &spec->tier[i];
-        char texts[4][NUMBER_BYTES];
+        char texts[5][NUMBER_BYTES];
         const struct postgres_parameter row[] = {
             number_of(number, false, texts[0]),
             number_of((int64_t)i + 1, false, texts[1]),
             text_of(tier->code),
             number_of(tier->price, false, texts[2]),
+            text_of(tier->has_seats ? "seats" : "counter"),
             number_of(tier->capacity, false, texts[3]),
+            number_of(tier->blocked, false, texts[4]),
         };
         struct postgres_result *result;
-        TRY(postgres_query(postgres, tier_sql, 5, row, false, &result));
+        TRY(postgres_query(postgres, tier_sql, 7, row, false, &result));
         postgres_result_free(result);
         TRY(insert_steps(postgres, tier, number, (int64_t)i + 1));
     }
     return ERR_NONE;
+}
+
+static void put_seat(struct buf *b, const struct seat_spec *seat)
+{
+    if (b->len > 0)
+        buf_putc(b, '\n');
+    buf_putf(b, "%u\t%u\t%d\t%s\t", seat->position, seat->tier,
+             seat->blocked ? SEAT_BLOCKED : SEAT_AVAILABLE, seat->accessible ? "t" : "f");
+    if (seat->has_place)
+        buf_putf(b, "%.9g\t%.9g", seat->x, seat->y);
+    else
+        buf_putc(b, '\t');
+    buf_putf(b, "\t%s\t%s\t%s\t%s", seat->id, seat->section, seat->row, seat->number);
+}
+
+static enum err insert_seats(struct postgres *postgres, const struct seat_map *map, uint32_t show)
+{
+    char number[NUMBER_BYTES];
+    struct buf lines;
+    enum err err = ERR_NONE;
+
+    buf_init(&lines, PART_BYTES_MAX);
+    for (size_t at = 0; !err && at < map->count;) {
+        buf_reset(&lines);
+        for (size_t n = 0; n < PART_SEATS && at < map->count; n++)
+            put_seat(&lines, &map->seat[at++]);
+        const struct postgres_parameter row[] = {number_of(show, false, number),
+                                                 {lines.bytes, lines.len, false}};
+        struct postgres_result *result = NULL;
+        err =
+            lines.failed ? ERR_MEMORY : postgres_query(postgres, seats_sql, 2, row, false, &result);
+        postgres_result_free(result);
+    }
+    buf_free(&lines);
+    return err;
 }
 
 static enum err create_one(struct postgres *postgres, const struct show_spec *spec, bool if_absent,
@@ -150,7 +199,8 @@ static enum err create_one(struct postgres *postgres, const struct show_spec *sp
     bool existed;
     TRY(partition_add(postgres, spec->partition, &existed));
     TRY(insert_show(postgres, spec, &made->number));
-    return insert_tiers(postgres, spec, made->number);
+    TRY(insert_tiers(postgres, spec, made->number));
+    return spec->map != NULL ? insert_seats(postgres, spec->map, made->number) : ERR_NONE;
 }
 
 static enum err begin(struct postgres *postgres)

@@ -16,7 +16,7 @@
 #define GROUP 256
 #define SCAN_COUNT "1000"
 #define SQL_BYTES_MAX 1600
-#define ORIGIN_BYTES_MAX 4096
+
 #define UUID_TEXT_BYTES 37
 #define STRAYS_TOLD_MAX 20
 
@@ -193,7 +193,7 @@ static bool read_lines(struct span text, struct live_booking *b)
 /* A hold was extended if it was first answered with another end. */
 static bool read_extended(struct span origin_hex, struct live_booking *b)
 {
-    char bytes[ORIGIN_BYTES_MAX];
+    char bytes[BOOKING_BYTES_MAX];
     struct tree tree;
     struct booking origin;
     if (origin_hex.len == 0)
