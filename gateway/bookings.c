@@ -5,6 +5,7 @@
 
 #include "gateway/commands.h"
 #include "gateway/handlers.h"
+#include "gateway/named.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 
@@ -20,6 +21,7 @@ struct asked {
     int64_t deadline_ms;
     size_t lines;
     struct asked_line line[LINES_MAX];
+    bool is_named; /* "seats" instead of lines */
 };
 
 static void read_line(struct json *json, struct json_object in, struct asked *asked)
@@ -29,6 +31,10 @@ static void read_line(struct json *json, struct json_object in, struct asked *as
     line->quantity = 1;
     json_text(json, in, "tier", true, &line->tier);
     json_whole(json, in, "quantity", false, 1, QUANTITY_MAX, &line->quantity);
+    /* The best that are available: what a quantity of numbered seats is anyway. */
+    if (json_whole(json, in, "best", false, 1, QUANTITY_MAX, &line->quantity) &&
+        json_has(in, "quantity"))
+        json_fail(json, "Either \"best\" or \"quantity\", not both");
     for (struct asked_line *other = asked->line; other < line; other++)
         if (!json->failed && span_equal(other->tier, line->tier))
             json_fail(json, "\"items\" must name each tier once");
@@ -39,11 +45,18 @@ static void read_lines(struct json *json, struct asked *asked)
     struct json_object root = json_root(json), item;
     size_t count;
 
+    asked->is_named = json_has(root, "seats");
+    if (asked->is_named) {
+        if (json_has(root, "items") || json_has(root, "tier") || json_has(root, "quantity") ||
+            json_has(root, "best"))
+            json_fail(json, "\"seats\" stands alone: each seat has its tier");
+        return;
+    }
     if (!json_has(root, "items")) {
         read_line(json, root, asked);
         return;
     }
-    if (json_has(root, "tier") || json_has(root, "quantity"))
+    if (json_has(root, "tier") || json_has(root, "quantity") || json_has(root, "best"))
         json_fail(json, "Either \"items\" or \"tier\" and \"quantity\", not both");
     if (!json_list(json, root, "items", LINES_MAX, &count))
         return;
@@ -87,14 +100,17 @@ static void sort_lines(struct request *request)
     }
 }
 
-static void send_booking(struct task *task, const struct asked *asked)
+static void send_booking(struct task *task, struct json *json, const struct asked *asked)
 {
+    char seats[NAMED_BYTES_MAX];
     struct request request = {
         .op = asked->hold ? OP_HOLD : OP_BOOK, .user = asked->user, .lines = asked->lines};
 
     for (size_t i = 0; i < asked->lines; i++)
         if (!bookings_line(task, asked->line[i].tier, asked->line[i].quantity, &request.line[i]))
             return;
+    if (asked->is_named && !named_read(task, json, seats, &request))
+        return;
     sort_lines(&request);
     command_send(task, &(struct command){.request = &request,
                                          .deadline_ms = asked->deadline_ms,
@@ -111,7 +127,7 @@ void post_bookings(struct task *task)
         return;
     read_booking(&json, &asked);
     if (command_is_right(task, &json))
-        send_booking(task, &asked);
+        send_booking(task, &json, &asked);
     json_free(&json);
 }
 
@@ -124,20 +140,26 @@ bool bookings_find(struct task *task, struct span text, struct id *id)
     return shows_give_number(task, id_show(*id));
 }
 
-/* "quantity" and "tier": some of the places; neither: all of them. */
-static bool read_cancel(struct task *task, struct json *json, struct line *line)
+/* "seats": these; "quantity" and "tier": some of the places; neither: all of them. */
+static bool read_cancel(struct task *task, struct json *json, char seats[NAMED_BYTES_MAX],
+                        struct request *request)
 {
+    struct line *line = &request->line[0];
     struct json_object root = json_root(json);
     struct span tier;
     int64_t quantity = 0;
     bool has_tier = json_text(json, root, "tier", false, &tier);
 
     *line = (struct line){0, 0};
+    if (json_has(root, "seats") && (json_has(root, "quantity") || json_has(root, "tier")))
+        json_fail(json, "\"seats\" stands alone: each seat has its tier");
     json_whole(json, root, "quantity", false, 1, QUANTITY_MAX, &quantity);
     if (has_tier && quantity == 0)
         json_fail(json, "\"quantity\" is missing: how many places of this tier are given back");
     if (!command_is_right(task, json))
         return false;
+    if (json_has(root, "seats"))
+        return named_seats(task, json, seats, &request->seats);
     if (has_tier)
         return bookings_line(task, tier, quantity, line);
     line->quantity = (uint32_t)quantity;
@@ -166,12 +188,12 @@ void bookings_change(struct task *task, struct json *json, enum operation op, st
 {
     struct request request = {.op = op, .booking = booking};
     int64_t deadline_ms = command_read_deadline(json, json_root(json));
-    char scope[64], id[ID_TEXT_BYTES];
+    char scope[64], id[ID_TEXT_BYTES], seats[NAMED_BYTES_MAX];
 
     command_read_user(json, json_root(json), "user", false, &request.user);
     if (op == OP_CANCEL && !json->failed) {
         request.lines = 1;
-        if (!read_cancel(task, json, &request.line[0]))
+        if (!read_cancel(task, json, seats, &request))
             return;
     }
     if (op == OP_PAY)

@@ -18,6 +18,7 @@
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
 
+#define CONFLICTS_BYTES_MAX (64 << 10)
 #define LOOK_FIRST_MS 300 /* messages are quicker than this, unless one was lost */
 
 static void read_preferences(struct task *task)
@@ -319,10 +320,24 @@ static void tell_refusal(struct task *task, struct span alternatives)
                        detail[0] != '\0' ? detail : NULL, 0, alternatives);
 }
 
+/* The seats that somebody else has. */
+static void tell_conflicts(struct task *task, struct span seats)
+{
+    struct buf more;
+
+    buf_init(&more, CONFLICTS_BYTES_MAX);
+    buf_puts(&more, ",\"conflicts\":");
+    render_seats(&more, task->show, seats);
+    tell_refusal(task, more.failed ? (struct span){"", 0} : buf_span(&more));
+    buf_free(&more);
+}
+
 static void refuse(struct task *task, const struct answer *answer)
 {
     task->refusal = (struct refusal){answer->code, answer->detail};
-    if (alternatives_may_be(task, answer))
+    if (answer->conflicts.len > 0)
+        tell_conflicts(task, answer->conflicts);
+    else if (alternatives_may_be(task, answer))
         alternatives_find(task, tell_refusal);
     else
         tell_refusal(task, (struct span){"", 0});

@@ -1,4 +1,5 @@
 # The gateway's own rules. Included by the Makefile.
 
-# The document travels inside the program.
+# A script and the document travel inside the program.
+$(BUILD)/gateway/seats.o: $(BUILD)/gen/lua/seatmap.lua.inc
 $(BUILD)/gateway/openapi.o: $(BUILD)/gen/docs/openapi.json.inc

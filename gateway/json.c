@@ -181,8 +181,8 @@ bool json_flag(struct json *json, struct json_object in, const char *name, bool 
     return true;
 }
 
-bool json_list(struct json *json, struct json_object in, const char *name, size_t max,
-               size_t *count)
+static bool read_list(struct json *json, struct json_object in, const char *name, size_t max,
+                      const char *of, size_t *count)
 {
     const json_t *value = member(json, in, name, false);
 
@@ -190,7 +190,7 @@ bool json_list(struct json *json, struct json_object in, const char *name, size_
         return false;
     *count = json_array_size(value);
     if (!json_is_array(value) || *count == 0 || *count > max) {
-        json_fail(json, "\"%s\" must be an array of 1 to %zu objects", name, max);
+        json_fail(json, "\"%s\" must be an array of 1 to %zu %s", name, max, of);
         return false;
     }
     return true;
@@ -208,6 +208,33 @@ bool json_object_in(struct json *json, struct json_object in, const char *name, 
         return false;
     }
     object->object = value;
+    return true;
+}
+
+bool json_list(struct json *json, struct json_object in, const char *name, size_t max,
+               size_t *count)
+{
+    return read_list(json, in, name, max, "objects", count);
+}
+
+bool json_texts(struct json *json, struct json_object in, const char *name, size_t max,
+                size_t *count)
+{
+    return read_list(json, in, name, max, "strings", count);
+}
+
+bool json_text_at(struct json *json, struct json_object in, const char *name, size_t index,
+                  struct span *text)
+{
+    const json_t *value = json_array_get(json_object_get(in.object, name), index);
+
+    if (json->failed)
+        return false;
+    if (!json_is_string(value)) {
+        json_fail(json, "\"%s\" must hold strings", name);
+        return false;
+    }
+    *text = (struct span){json_string_value(value), json_string_length(value)};
     return true;
 }
 

@@ -51,6 +51,11 @@ bool json_list_at(struct json *json, struct json_object in, const char *name, si
 /* An object within the object. */
 bool json_object_in(struct json *json, struct json_object in, const char *name, bool required,
                     struct json_object *object);
+/* An array of strings, from 1 to max of them. */
+bool json_texts(struct json *json, struct json_object in, const char *name, size_t max,
+                size_t *count);
+bool json_text_at(struct json *json, struct json_object in, const char *name, size_t index,
+                  struct span *text);
 bool json_has(struct json_object in, const char *name); /* and it is not null */
 
 /* Say that something is wrong (422), unless something was before. */

@@ -14,8 +14,11 @@
     "b.id, b.user_id, b.status, b.created_ms, b.expires_ms, b.amount, b.tier, b.quantity, "        \
     "b.price, (SELECT string_agg(concat_ws(':', i.tier, i.quantity, i.price), ',' "                \
     "ORDER BY i.tier) FROM booking_items i WHERE i.booking = b.id AND i.quantity > 0 "             \
-    "AND b.tier = 0)"
-#define BOOKING_COLUMN_COUNT 10
+    "AND b.tier = 0), "                                                                            \
+    "(SELECT string_agg(t.id, E'\\n' ORDER BY t.position) FROM booking_seats l, "                  \
+    "unnest(l.seats) AS u (position) JOIN seats t ON t.position = u.position "                     \
+    "WHERE l.booking = b.id AND t.show = b.show)"
+#define BOOKING_COLUMN_COUNT 11
 enum err booking_from_row(struct booking *booking, const struct postgres_rows *rows, size_t row,
                           size_t first_column);
 

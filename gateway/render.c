@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/seats.h"
+#include "gateway/seatmap.h"
 
 void render_text(struct buf *b, struct span text)
 {
@@ -114,6 +116,49 @@ static void put_lines(struct buf *b, const struct show *show, const struct booki
     buf_putc(b, ']');
 }
 
+/* Ids a line each, as Postgres gives them. */
+static void put_ids(struct buf *b, struct span ids)
+{
+    while (ids.len > 0) {
+        const char *end = memchr(ids.bytes, '\n', ids.len);
+        size_t n = end != NULL ? (size_t)(end - ids.bytes) : ids.len;
+        render_text(b, (struct span){ids.bytes, n});
+        n += end != NULL;
+        ids = (struct span){ids.bytes + n, ids.len - n};
+        if (ids.len > 0)
+            buf_putc(b, ',');
+    }
+}
+
+void render_seats(struct buf *b, const struct show *show, struct span seats)
+{
+    buf_putc(b, '[');
+    for (size_t i = 0; i < seats_count(seats); i++) {
+        uint32_t position = seats_at(seats, i);
+        const struct seat *seat =
+            show->seatmap != NULL ? seatmap_at(show->seatmap, position) : NULL;
+        if (i > 0)
+            buf_putc(b, ',');
+        if (seat != NULL)
+            render_text(b, span_of(seatmap_text(show->seatmap, seat, SEAT_TEXT_ID)));
+        else
+            buf_putf(b, "\"%u\"", position); /* it still has a name that tells it from others */
+    }
+    buf_putc(b, ']');
+}
+
+static void put_seats(struct buf *b, const struct show *show, const struct booking *booking)
+{
+    if (booking->seat_ids.len > 0) {
+        buf_puts(b, ",\"seats\":[");
+        put_ids(b, booking->seat_ids);
+        buf_putc(b, ']');
+    } else if (booking->seats.len > 0) {
+        buf_puts(b, ",\"seats\":");
+        render_seats(b, show, booking->seats);
+    }
+}
+
 void render_booking_members(struct buf *b, const struct show *show, const struct booking *booking)
 {
     char id[ID_TEXT_BYTES];
@@ -128,6 +173,7 @@ void render_booking_members(struct buf *b, const struct show *show, const struct
     buf_puts(b, ",\"user\":");
     render_text(b, booking->user);
     put_lines(b, show, booking);
+    put_seats(b, show, booking);
     buf_puts(b, ",\"quantity\":");
     buf_put_u64(b, booking_quantity(booking));
     buf_puts(b, ",\"amount\":");
@@ -156,8 +202,9 @@ static void put_show_tiers(struct buf *b, const struct show *show, int64_t now_m
         const struct tier *t = &show->tier[i];
         buf_puts(b, i > 0 ? ",{\"tier\":" : "{\"tier\":");
         render_text(b, span_of(t->code));
-        buf_putf(b, ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u}",
-                 (long long)tier_price_now(t, now_ms), show->currency, t->capacity);
+        buf_putf(b, ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u%s}",
+                 (long long)tier_price_now(t, now_ms), show->currency, t->capacity,
+                 t->has_seats ? ",\"seats\":true" : "");
     }
     buf_putc(b, ']');
 }

@@ -19,6 +19,8 @@ void render_whole_units(struct buf *b, int64_t minor, const char *currency);
 /* The members of a booking without the braces, so that more can be put beside them. */
 void render_booking_members(struct buf *b, const struct show *show, const struct booking *booking);
 void render_booking(struct buf *b, const struct show *show, const struct booking *booking);
+/* Packed seats as an array of their ids. */
+void render_seats(struct buf *b, const struct show *show, struct span seats);
 /* With the prices of this moment. */
 void render_show(struct buf *b, const struct show *show, int64_t now_ms);
 void render_availability(struct buf *b, const struct show *show, const struct availability *a,

@@ -17,6 +17,7 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/bookings/:id", get_booking, BODY_NONE},
     {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE},
     {METHOD_GET, "/v1/shows", get_shows, BODY_NONE},
+    {METHOD_GET, "/v1/shows/:show/seats", get_seats, BODY_NONE},
     {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE},
     {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE},
 

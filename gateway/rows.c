@@ -78,6 +78,8 @@ enum err booking_from_row(struct booking *booking, const struct postgres_rows *r
     booking->created_ms = rows_i64(rows, row, at + 3);
     booking->expires_ms = rows_i64(rows, row, at + 4);
     booking->amount = rows_i64(rows, row, at + 5);
+    booking->seats = (struct span){NULL, 0};
+    booking->seat_ids = rows_text(rows, row, at + 10);
     booking->lines = 1;
     booking->line[0] = (struct booking_line){.tier = (uint32_t)rows_i64(rows, row, at + 6),
                                              .quantity = (uint32_t)rows_i64(rows, row, at + 7),

@@ -12,6 +12,14 @@ void show_free(struct show *show)
     memset(show, 0, sizeof *show);
 }
 
+bool show_has_seats(const struct show *show)
+{
+    for (size_t i = 0; i < show->tiers; i++)
+        if (show->tier[i].has_seats)
+            return true;
+    return false;
+}
+
 const struct tier *show_tier(const struct show *show, uint32_t number)
 {
     for (size_t i = 0; i < show->tiers; i++)
@@ -89,9 +97,9 @@ static struct span cut(struct span *rest, char separator)
 static enum err read_tier(struct tier *t, struct span line)
 {
     struct price_steps steps;
-    uint64_t n[7];
+    uint64_t n[8];
 
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < 8; i++)
         if (!text_u64(cut(&line, ':'), INT64_MAX, &n[i]))
             return ERR_INPUT;
     if (!price_steps_read(cut(&line, ':'), &steps) || line.len == 0 || line.len > TIER_BYTES_MAX)
@@ -103,7 +111,8 @@ static enum err read_tier(struct tier *t, struct span line)
                        .available = (uint32_t)n[3],
                        .held = (uint32_t)n[4],
                        .booked = (uint32_t)n[5],
-                       .blocked = (uint32_t)n[6]};
+                       .blocked = (uint32_t)n[6],
+                       .has_seats = n[7] == 1};
     memcpy(t->code, line.bytes, line.len);
     return ERR_NONE;
 }

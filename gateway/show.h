@@ -19,7 +19,10 @@ struct tier {
     int64_t price; /* minor units, before its steps */
     struct price_steps steps;
     uint32_t capacity, available, held, booked, blocked;
+    bool has_seats; /* numbered */
 };
+
+struct seatmap;
 
 struct show {
     uint32_t number;
@@ -36,11 +39,13 @@ struct show {
     bool payment_required;
     uint64_t version; /* of the partition, when the tiers were read */
     size_t tiers;
-    struct tier *tier; /* owned; by number */
+    struct tier *tier;             /* owned; by number */
+    const struct seatmap *seatmap; /* borrowed; NULL: it has no numbered seats, or nobody looked */
 };
 
 void show_free(struct show *show);
-const struct tier *show_tier(const struct show *show, uint32_t number);        /* or NULL */
+bool show_has_seats(const struct show *show);                           /* any of its tiers */
+const struct tier *show_tier(const struct show *show, uint32_t number); /* or NULL */
 const struct tier *show_tier_named(const struct show *show, struct span code); /* or NULL */
 /* What a place costs at this moment, by these counts. */
 int64_t tier_price(const struct tier *tier, const struct tier_count *count, int64_t now_ms);
@@ -51,7 +56,8 @@ void show_availability(const struct show *show, struct availability *a);
 void show_set_counts(struct show *show, const struct availability *a);
 
 /* Tiers as one text, as SHOW_COLUMNS makes it: lines of
- * number:price:capacity:available:held:booked:blocked:steps:code. ERR_INPUT if it is not that. */
+ * number:price:capacity:available:held:booked:blocked:seats:steps:code, `seats` 1 or 0. ERR_INPUT
+ * if it is not that. */
 enum err show_set_tiers(struct show *show, struct span text);
 
 #endif

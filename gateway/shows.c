@@ -14,6 +14,8 @@
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
 #include "gateway/reply.h"
+#include "gateway/seatmap.h"
+#include "gateway/seatmaps.h"
 
 #define BUCKETS 1024
 #define FRESH_MS 2000   /* older than this is not used without asking again */
@@ -21,6 +23,7 @@
 #define REFRESH_MAX 256 /* shows in one question */
 #define LOOKUPS_MAX 512 /* names being asked for */
 #define COUNTED_BYTES_MAX 16384
+#define MAPPED_SEATS_MAX (4 * SEATS_MAX) /* in all maps together */
 
 /* A name that is being asked for, and who waits for it. */
 struct lookup {
@@ -81,6 +84,7 @@ static void forget(struct cached_show *c)
     list_remove(&c->by_slug);
     list_remove(&c->by_use);
     c->shows->count--;
+    seatmaps_forget(c);
     show_free(&c->show);
     buf_free(&c->counted);
     free(c);
@@ -203,6 +207,36 @@ static bool make_room(struct shows *s)
     return false;
 }
 
+/* A map's size is known by the capacity of its tiers. */
+static size_t seats_in(const struct show *show)
+{
+    size_t seats = 0;
+
+    for (size_t i = 0; i < show->tiers; i++)
+        seats += show->tier[i].has_seats ? show->tier[i].capacity : 0;
+    return seats;
+}
+
+bool shows_have_room_for_map(struct cached_show *c)
+{
+    struct shows *s = c->shows;
+    size_t seats = seats_in(&c->show);
+
+    for (struct list *n = s->by_use.next; n != &s->by_use; n = n->next) {
+        const struct cached_show *other = LIST_OWNER(n, struct cached_show, by_use);
+        seats += other->seatmap != NULL ? other->seatmap->count : 0;
+    }
+    for (struct list *n = s->by_use.next; seats > MAPPED_SEATS_MAX && n != &s->by_use;
+         n = n->next) {
+        struct cached_show *other = LIST_OWNER(n, struct cached_show, by_use);
+        if (other->seatmap == NULL || other->pins > 0)
+            continue;
+        seats -= other->seatmap->count;
+        seatmaps_forget(other);
+    }
+    return seats <= MAPPED_SEATS_MAX;
+}
+
 static struct cached_show *add(struct shows *s)
 {
     struct cached_show *c = make_room(s) ? calloc(1, sizeof *c) : NULL;
@@ -213,6 +247,7 @@ static struct cached_show *add(struct shows *s)
     list_init(&c->by_number);
     list_init(&c->by_slug);
     list_init(&c->waiting);
+    list_init(&c->waiting_for_map);
     buf_init(&c->counted, COUNTED_BYTES_MAX);
     list_init(&c->by_use);
     list_append(&s->by_use, &c->by_use);
@@ -240,6 +275,7 @@ static bool take_row(struct shows *s, const struct postgres_rows *rows, size_t r
     }
     show_free(&c->show);
     c->show = fresh;
+    c->show.seatmap = c->seatmap;
     c->loaded_us = clock_mono_us();
     c->is_stale = false;
     list_remove(&c->by_number);
@@ -330,6 +366,11 @@ static bool give(struct task *task, struct cached_show *c, struct span name)
         c->used_us = now_us;
         list_remove(&c->by_use);
         list_append(&s->by_use, &c->by_use);
+        if (show_has_seats(&c->show) && c->seatmap == NULL) {
+            if (task->show_is_unavailable || !seatmaps_wait(task, c))
+                reply_overloaded(task, "The seat map cannot be read now", 1);
+            return false;
+        }
         shows_pin(c);
         task->cached = c;
         task->show = &c->show;

@@ -25,6 +25,11 @@ struct cached_show {
     int64_t loaded_us, used_us;
     bool is_stale; /* the last attempt to read it anew failed: better than nothing */
 
+    /* seatmaps.h */
+    struct seatmap *seatmap; /* owned; NULL until somebody needs it */
+    struct list waiting_for_map;
+    bool is_loading_map;
+
     /* counts.h: the answer to GET …/availability, ready-made. */
     struct list waiting; /* tasks, for the question that is under way */
     bool is_asking;
@@ -47,6 +52,9 @@ void shows_begin(struct shows *shows); /* the links are open: keep what is in us
 bool shows_give(struct task *task, struct span name);
 bool shows_give_number(struct task *task, uint32_t number);
 
+/* Seat maps are bounded in number of seats: those of shows that nobody uses make room. */
+bool shows_have_room_for_map(struct cached_show *cached);
+
 void shows_pin(struct cached_show *cached);
 void shows_unpin(struct cached_show *cached);
 
@@ -58,7 +66,8 @@ void shows_unpin(struct cached_show *cached);
     "(extract(epoch FROM s.sales_close_at) * 1000)::bigint, "                                      \
     "s.max_per_user, s.max_per_booking, s.hold_ms, s.hold_ms_max, p.version, "                     \
     "(SELECT string_agg(concat_ws(':', t.tier, t.price, t.capacity, t.available, t.held, "         \
-    "t.pending + t.confirmed, t.blocked, " PRICE_STEPS_SQL ", t.code), E'\\n' ORDER BY t.tier) "   \
+    "t.pending + t.confirmed, t.blocked, (t.kind = 'seats')::integer, " PRICE_STEPS_SQL            \
+    ", t.code), E'\\n' ORDER BY t.tier) "                                                          \
     "FROM tiers t WHERE t.show = s.show), "                                                        \
     "s.series, (extract(epoch FROM s.ends_at) * 1000)::bigint, "                                   \
     "s.payment"

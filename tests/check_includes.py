@@ -42,6 +42,7 @@ LIBRARIES = {
 
 # What the build makes, and for whom.
 GENERATED = {
+    "lua/seatmap.lua.inc": ["gateway/seats.c"],
     "lua/*.lua.inc": ["allocator/*.c", "tests/*"],
     "migrations.inc": ["ctl/migrate.c"],
     "docs/openapi.json.inc": ["gateway/openapi.c"],

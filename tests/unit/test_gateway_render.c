@@ -186,12 +186,14 @@ TEST(tiers_are_read_from_text)
     struct show s = {0};
 
     assert_int_equal(
-        show_set_tiers(&s, SPAN("1:10000:100:97:1:2:0:s30=12000,t1903960700000=15000:VIP\n"
-                                "2:0:5:5:0:0:0::Standing: no, here")),
+        show_set_tiers(&s, SPAN("1:10000:100:97:1:2:0:0:s30=12000,t1903960700000=15000:VIP\n"
+                                "2:0:5:5:0:0:0:1::Standing: no, here")),
         ERR_NONE);
     assert_int_equal(s.tiers, 2);
     assert_int_equal(show_tier(&s, 1)->available, 97);
     assert_string_equal(show_tier(&s, 2)->code, "Standing: no, here");
+    assert_true(show_tier(&s, 2)->has_seats && show_has_seats(&s));
+    assert_false(show_tier(&s, 1)->has_seats);
     assert_int_equal(tier_price_now(show_tier(&s, 1), NOW_MS - 1), 12000);
     assert_int_equal(tier_price_now(show_tier(&s, 1), NOW_MS), 15000);
     assert_int_equal(tier_price_now(show_tier(&s, 2), NOW_MS), 0);
@@ -208,12 +210,12 @@ TEST(what_are_no_tiers_is_refused)
     static const char *const wrong[] = {
         "1",
         "1:2:3:4:5:6:7",
-        "1:2:3:4:5:6:7:VIP",
-        "1:2:3:4:5:6:7::",
-        "1:2:3:4:5:6:7:s1001=5:VIP",
-        "x:2:3:4:5:6:7::VIP",
-        "1:-2:3:4:5:6:7::VIP",
-        "1:2:3:4:5:6:7::012345678901234567890123456789012",
+        "1:2:3:4:5:6:7:0:VIP",
+        "1:2:3:4:5:6:7:0::",
+        "1:2:3:4:5:6:7:0:s1001=5:VIP",
+        "x:2:3:4:5:6:7:0::VIP",
+        "1:-2:3:4:5:6:7:0::VIP",
+        "1:2:3:4:5:6:7:0::012345678901234567890123456789012",
     };
     struct show s = {0};
 

@@ -1,0 +1,146 @@
+#include "gateway/seatmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bounds.h"
+#include "base/seats.h"
+#include "base/text.h"
+
+static size_t count_lines(struct span text)
+{
+    size_t count = text.len > 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.bytes[i] == '\n';
+    return count;
+}
+
+/* A field of the line at *at, ended by a NUL instead of what was behind it. */
+static char *cut(char **at, char end)
+{
+    char *field = *at, *stop = strchr(field, end);
+
+    if (stop == NULL)
+        return NULL;
+    *stop = '\0';
+    *at = stop + 1;
+    return field;
+}
+
+static bool read_number(char **at, uint64_t max, uint64_t *n)
+{
+    const char *field = cut(at, '\t');
+
+    return field != NULL && text_u64(span_of(field), max, n);
+}
+
+/* A line: its numbers, then its texts, which stay where they are. */
+static bool read_seat(const struct seatmap *map, char **at, struct seat *seat)
+{
+    uint64_t position, tier, accessible;
+
+    if (!read_number(at, POSITIONS_MAX, &position) || !read_number(at, TIERS_MAX, &tier) ||
+        !read_number(at, 1, &accessible))
+        return false;
+    *seat = (struct seat){.position = (uint32_t)position,
+                          .at = (uint32_t)(*at - map->text),
+                          .tier = (uint8_t)tier,
+                          .accessible = accessible == 1};
+    for (int i = 0; i < SEAT_TEXTS; i++)
+        if (cut(at, i + 1 < SEAT_TEXTS ? '\t' : '\n') == NULL)
+            return false;
+    return true;
+}
+
+static size_t slot_of(const struct seatmap *map, struct span id)
+{
+    uint64_t hash = 14695981039346656037U;
+
+    for (size_t i = 0; i < id.len; i++)
+        hash = (hash ^ (unsigned char)id.bytes[i]) * 1099511628211U;
+    size_t slot = hash % map->slots;
+    while (map->index[slot] != 0 &&
+           !span_is(id, seatmap_text(map, &map->seat[map->index[slot] - 1], SEAT_TEXT_ID)))
+        slot = (slot + 1) % map->slots;
+    return slot;
+}
+
+static bool read_lines(struct seatmap *map, size_t count)
+{
+    char *at = map->text;
+
+    for (; map->count < count; map->count++) {
+        struct seat *seat = &map->seat[map->count];
+        if (!read_seat(map, &at, seat) || (map->count > 0 && seat->position <= seat[-1].position))
+            return false;
+        map->index[slot_of(map, span_of(seatmap_text(map, seat, SEAT_TEXT_ID)))] =
+            (uint32_t)map->count + 1;
+    }
+    return true;
+}
+
+struct seatmap *seatmap_new(struct span text)
+{
+    struct seatmap *map = calloc(1, sizeof *map);
+    size_t count = count_lines(text);
+
+    if (map == NULL || count > SEATS_MAX) {
+        free(map);
+        return NULL;
+    }
+    map->slots = 2 * count + 1;
+    map->seat = calloc(count + 1, sizeof *map->seat);
+    map->index = calloc(map->slots, sizeof *map->index);
+    map->text = malloc(text.len + 2);
+    if (map->seat == NULL || map->index == NULL || map->text == NULL) {
+        seatmap_free(map);
+        return NULL;
+    }
+    memcpy(map->text, text.len > 0 ? text.bytes : "", text.len);
+    memcpy(map->text + text.len, "\n", 2); /* every line has an end */
+    if (read_lines(map, count))
+        return map;
+    seatmap_free(map);
+    return NULL;
+}
+
+void seatmap_free(struct seatmap *map)
+{
+    if (map == NULL)
+        return;
+    free(map->seat);
+    free(map->text);
+    free(map->index);
+    free(map);
+}
+
+const struct seat *seatmap_named(const struct seatmap *map, struct span id)
+{
+    uint32_t found = map->index[slot_of(map, id)];
+
+    return found > 0 ? &map->seat[found - 1] : NULL;
+}
+
+const struct seat *seatmap_at(const struct seatmap *map, uint32_t position)
+{
+    size_t low = 0, high = map->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (map->seat[middle].position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < map->count && map->seat[low].position == position ? &map->seat[low] : NULL;
+}
+
+const char *seatmap_text(const struct seatmap *map, const struct seat *seat, enum seat_text text)
+{
+    const char *at = map->text + seat->at;
+
+    for (int i = 0; i < (int)text; i++)
+        at += strlen(at) + 1;
+    return at;
+}

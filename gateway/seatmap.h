@@ -1,0 +1,51 @@
+/* The map of a show's numbered seats, as it stands in Postgres: it never changes. Pure. */
+#ifndef USHER_GATEWAY_SEATMAP_H
+#define USHER_GATEWAY_SEATMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* The texts of a seat, in the order in which they stand. Absent coordinates are empty. */
+enum seat_text {
+    SEAT_TEXT_X,
+    SEAT_TEXT_Y,
+    SEAT_TEXT_ID,
+    SEAT_TEXT_SECTION,
+    SEAT_TEXT_ROW,
+    SEAT_TEXT_NUMBER,
+    SEAT_TEXTS
+};
+
+struct seat {
+    uint32_t position;
+    uint32_t at; /* of its texts */
+    uint8_t tier;
+    bool accessible;
+};
+
+struct seatmap {
+    size_t count;
+    struct seat *seat; /* owned; by position */
+    char *text;        /* owned; each text ends in a NUL */
+    uint32_t *index;   /* owned; seats by id: seat + 1, open addressing, at most half full */
+    size_t slots;
+};
+
+/* The columns of a line, tabs between them, and the lines of a map. */
+#define SEATMAP_SQL                                                                                \
+    "SELECT string_agg(concat_ws(E'\\t', s.position, s.tier, s.accessible::integer,"               \
+    " coalesce(s.x::text, ''), coalesce(s.y::text, ''), s.id, s.section, s.row, s.number), E'\\n'" \
+    " ORDER BY s.position) FROM seats s WHERE s.show = $1::integer"
+
+/* NULL: without memory, or `text` is not such lines. An empty text is an empty map. */
+struct seatmap *seatmap_new(struct span text);
+void seatmap_free(struct seatmap *map); /* NULL is fine */
+
+const struct seat *seatmap_named(const struct seatmap *map, struct span id); /* or NULL */
+const struct seat *seatmap_at(const struct seatmap *map, uint32_t position); /* or NULL */
+const char *seatmap_text(const struct seatmap *map, const struct seat *seat, enum seat_text text);
+
+#endif
