@@ -7,7 +7,7 @@
 -- A booking is kept as the packed array
 --   {state, user, expires, extended, created, seats, payment, tier, quantity, price, …}
 --
--- `seats` are positions as base/seats.h packs them, `payment` is an id: both '' where there are none.
+-- `seats` are positions as base/seats.h packs them, `payment` is an id: '' where there are none.
 local STATE_OF, USER, EXPIRES, EXTENDED, CREATED, SEATS, PAYMENT, LINES = 1, 2, 3, 4, 5, 6, 7, 8
 
 local prefix                 -- usher:{p}:<generation>:
