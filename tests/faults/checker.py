@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from harness import judge
-from harness.words import (BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HELD, HOLD, STATES, TIMED_OUT,
-                           id_bytes, id_text)
+from harness.words import (BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HELD, HOLD, PAY, SETTLE, STATES,
+                           TIMED_OUT, id_bytes, id_text)
 
 from history import DOOR, is_decision
 from ledger import DEADLINE_SECONDS, SKEW_SECONDS, Replay, read_decisions, same_decision
@@ -147,6 +147,8 @@ def lawful_states(e, body):
         return {"CANCELLED"}
     if "CONFIRMED" in states:
         return {"CONFIRMED"}
+    if "PENDING" in states:
+        return {"FAILED"}
     return {"HELD", "EXPIRED"}
 
 
@@ -296,9 +298,14 @@ def changes_were_asked_for(e):
     for wish in e.commands():
         if wish.kind == "change":
             room[wish.booking, OPS[wish.op]] += unknown_requests(wish)
+    for wish in e.history.wishes.values():
+        if wish.kind == "pay":
+            room[wish.booking, PAY] += 1
     for raw, row in e.changes.items():
         wish = e.wish_of.get(raw)
         booking = id_text(judge.raw_id(row["booking"]))
+        if row["op"] == SETTLE:  # nobody's but the provider's, whose books are judged in run.py
+            continue
         if wish is None:
             room[booking, row["op"]] -= 1
             if room[booking, row["op"]] < 0:
@@ -502,12 +509,12 @@ def redis_witness_is_silent(e):
 
 # Waiting for rest.
 
-def wait_for_rest(connection, redis, seconds=20):
+def wait_for_rest(connection, redis, seconds=40):
     """Until partitions stand still, holds have run out and the streams are empty, within a bound.
 
     Gives what still moves then; the invariants say what is wrong with it."""
     end = time.monotonic() + seconds
-    before = None
+    before, owed = None, 0
     while time.monotonic() < end:
         state = judge.rows_of(connection, "SELECT partition, version, cursor FROM partitions"
                               " ORDER BY 1")
@@ -517,8 +524,9 @@ def wait_for_rest(connection, redis, seconds=20):
             waiting = sum(redis.xlen(judge.Keys(p["partition"]).requests) for p in state)
         except Exception:  # not back yet
             waiting = -1
-        if state == before and held == 0 and waiting == 0:
+        owed = judge.rows_of(connection, "SELECT count(*) AS n FROM outbox")[0]["n"]
+        if state == before and held == 0 and waiting == 0 and owed == 0:
             return None
         before = state
         time.sleep(0.3)
-    return f"held: {held}, in the streams: {waiting}"
+    return f"held: {held}, in the streams: {waiting}, in the outbox: {owed}"

@@ -80,6 +80,16 @@ async def hold_and_confirm(visit):
         await visit.settle(visit.change("CONFIRM", booking))
 
 
+@operation(10)
+async def hold_and_pay(visit):
+    """What it comes to is judged by the journal and by the provider's own books."""
+    booking = await visit.settle(visit.take("HOLD"))
+    if booking:
+        await visit.settle(visit.pay(booking))
+        if visit.odds.random() < 0.3:
+            await visit.settle(visit.change("CANCEL", booking))
+
+
 @operation(5)
 async def hold_and_cancel(visit):
     await cancelled(visit, visit.take("HOLD"))
@@ -222,6 +232,12 @@ class Visit:
         wish.request = {}
         if give:
             wish.request = {"quantity": give[1], **({"tier": give[0]} if give[0] else {})}
+        return wish
+
+    def pay(self, booking):
+        wish = self.crowd.history.wish("pay", self.show, op="PAY", booking=booking["id"],
+                                       key=self._key(True), row=self.row)
+        wish.path, wish.request = f"/v1/bookings/{booking['id']}/payments", {}
         return wish
 
     def reuse(self, wish):

@@ -76,6 +76,23 @@ def gateway_killed(venue, odds):
     venue.kill(odds.choice(venue.gateways), odds.uniform(0.0, 0.8))
 
 
+@fault(weight=2)
+def courier_killed(venue, odds):
+    venue.kill(odds.choice(venue.couriers), odds.uniform(0.0, 1.0))
+
+
+@fault()
+def couriers_all_killed(venue, odds):
+    for courier in venue.couriers:
+        venue.kill(courier, odds.uniform(0.0, 2.0))
+
+
+@fault(lasting=(0.5, 3.0))
+def provider_away(venue, _odds):
+    venue.provider.is_away = True
+    return lambda: setattr(venue.provider, "is_away", False)
+
+
 @fault()
 def gateway_asked_to_stop(venue, odds):
     gateway = odds.choice(venue.gateways)

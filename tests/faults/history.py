@@ -30,7 +30,7 @@ class Wish:
     """One command of one client, sent once or again and again."""
 
     number: int
-    kind: str                # take, change, read; reuse: something else under a take's key
+    kind: str                # take, change, pay, read; reuse: something else under a take's key
     show: int
     key: str = None
     user: str = None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harness.words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXPIRED,
                            EXTEND, GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INTERNAL,
-                           LEGAL_MOVES, LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, SOLD_OUT, STATES,
-                           TIMED_OUT, Reply, id_bytes, id_text, unpack)
+                           LEGAL_MOVES, LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, PAY, SETTLE, SOLD_OUT,
+                           STATES, TIMED_OUT, Reply, id_bytes, id_text, unpack)
 
 DEADLINE_SECONDS = 30  # of a request over HTTP, counted from its arrival
 SKEW_SECONDS = 8       # clocks that jumped, and what a gateway needs until a request has its time
@@ -85,7 +85,12 @@ class Replay:
         if (booking["state"], state) not in LEGAL_MOVES:
             self.found.append(f"{id_text(raw)} went from {STATES[booking['state']]} to "
                               f"{STATES[state]}")
-        booking["state"] = state
+        was, booking["state"] = booking["state"], state
+        if was not in LIVE:  # honoured: it has its places again
+            for tier, places in booking["lines"].items():
+                self.give(booking, tier, -places)
+                if self.left[booking["show"], tier] < 0:
+                    self.found.append(f"{id_text(raw)} came back to places that were not free")
         if state not in LIVE:
             for tier, places in booking["lines"].items():
                 self.give(booking, tier, places)
@@ -103,7 +108,7 @@ class Replay:
             self.found.append(f"{decision} could not be decided")
         elif reply.code == GRANTED and reply.op in (BOOK, HOLD):
             self.grant(decision)
-        elif reply.code == GRANTED and reply.op in (CONFIRM, CANCEL, EXTEND):
+        elif reply.code == GRANTED and reply.op in (CONFIRM, CANCEL, EXTEND, PAY, SETTLE):
             self.change(decision)
         elif reply.code != GRANTED:
             self.refuse(decision)
@@ -153,7 +158,7 @@ class Replay:
         if booking is None:
             self.found.append(f"{decision} changed a booking that nobody made")
             return
-        if booking["state"] not in LIVE:
+        if booking["state"] not in LIVE and decision.reply.op != SETTLE:
             self.found.append(f"{decision} changed a booking that was "
                               f"{STATES[booking['state']]} already")
         lines = {tier: places for tier, places, _ in said["lines"]}

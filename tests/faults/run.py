@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from venue import Venue  # first: it makes the harness importable
+from harness.words import id_bytes
 import checker
 import faults
 import schedule
@@ -187,6 +188,7 @@ def verdict(venue, history, witness):
                                 {n for n, row in faults.ROWS.items() if row.loses_stream}
                                 | {faults.BEGAN_EMPTY})
     violations = checker.judge_all(evidence)
+    violations += [(8, "provider's books", what) for what in judge_money(venue, evidence)]
     result = venue.ctl("verify")
     if result.code != 0:
         violations.append(("-", "usherctl verify", repr(result)))
@@ -195,6 +197,24 @@ def verdict(venue, history, witness):
           f"judged in {time.monotonic() - began:.1f} s")
     connection.close()
     return violations
+
+
+def judge_money(venue, evidence):
+    """The provider's own ledger: one charge a booking, and money kept only for one that lives."""
+    seen = {}
+    for intent in venue.provider.intents.values():
+        booking = intent["metadata"]["booking"]
+        if booking in seen:
+            yield f"{booking} was charged twice: {seen[booking]} and {intent}"
+        seen[booking] = intent
+    print(f"faults: the provider was asked to charge {len(seen)} bookings, and made "
+          f"{len(venue.provider.taken())} charges and {len(venue.provider.refunds)} refunds")
+    for booking, intent in seen.items():
+        row = evidence.bookings[id_bytes(booking)]
+        kept = row["amount"] if row["status"] == "CONFIRMED" else 0
+        if venue.provider.net(booking) != kept:
+            yield f"{booking} is {row['status']} for {row['amount']}, and the provider has " \
+                  f"{venue.provider.net(booking)}: {intent}"
 
 
 # The account.

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from harness.postgres_server import BINARIES, Postgres, quote, unprivileged  # noqa: E402
 from harness.process import Process, build_folder, wait_until  # noqa: E402
-from harness.programs import Allocator, Gateway, run_program  # noqa: E402
+from harness.programs import Allocator, Courier, Gateway, run_program  # noqa: E402
+from harness.provider import SECRET, Provider  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.redis_server import Redis  # noqa: E402
 from harness.words import Keys  # noqa: E402
@@ -30,8 +31,10 @@ from history import now  # noqa: E402
 UNREADABLE = "Bad file format reading the append only file"
 DATABASE = "usher"
 PARTITIONS = (1, 2)
-ALLOCATORS, GATEWAYS = 3, 2
+ALLOCATORS, GATEWAYS, COURIERS = 3, 2, 2
 HEARTBEAT_MS_MAX = 600
+# What becomes of a charge: mostly it is made.
+CHARGES = ["succeed"] * 14 + ["decline"] * 3 + ["die", "refuse", "busy"]
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 DISK_NAME = "usher-faults"  # as /proc/mounts has it
 REDIS_DISK, POSTGRES_DISK = "384m", "768m"
@@ -118,7 +121,9 @@ class Venue:
         self.missing = {}        # what cannot be done here → why
         self.links = {}          # "allocator-redis" … → Proxy
         self.traps = {}          # the same → Traps
-        self.allocators, self.gateways, self.clocks = [], [], {}
+        self.allocators, self.gateways, self.couriers, self.clocks = [], [], [], {}
+        charges = random.Random(f"usher charges {seed}")
+        self.provider = Provider(lambda fields: charges.choice(CHARGES))
         self.redis = self.postgres = None
         self.rest_until = {}     # process → not to be started before
         self.died_at = {}        # process → when it was found dead
@@ -138,6 +143,8 @@ class Venue:
         self._link("allocator-postgres", self.postgres.port)
         self._link("gateway-redis", self.redis.port)
         self._link("gateway-postgres", self.postgres.port)
+        self._link("courier-redis", self.redis.port)
+        self._link("courier-postgres", self.postgres.port)
         for slug, partition, rules, tiers in SHOWS:
             self._create_show(slug, partition, rules, tiers)
         if not FAKETIME.exists():
@@ -151,7 +158,11 @@ class Venue:
         for number in range(1, GATEWAYS + 1):
             self.gateways.append(self._daemon(Gateway, f"gateway-{number}", "gateway", {
                 "drain_ms": 1500}))
-        for process in self.allocators + self.gateways:
+        for number in range(1, COURIERS + 1):
+            self.couriers.append(self._daemon(Courier, f"courier-{number}", "courier", {
+                "provider": "http", "provider_url": self.provider.url, "provider_secret": SECRET,
+                "stuck_ms": 5000, "check_ms": 8000, "again_ms_max": 500, "recovery_ms": 500}))
+        for process in self.allocators + self.gateways + self.couriers:
             process.start()
         for gateway in self.gateways:
             gateway.wait_ready(30)
@@ -182,7 +193,7 @@ class Venue:
         self.postgres.start()
         self.postgres.run("postgres", f"CREATE DATABASE {quote(DATABASE)}")
         self._must(self.ctl("migrate"))
-        for role in ("allocator", "gateway"):
+        for role in ("allocator", "gateway", "courier"):
             self.postgres.run(DATABASE, f"CREATE ROLE test_{role} LOGIN IN ROLE usher_{role}")
         for partition in PARTITIONS[1:]:
             self._must(self.ctl("partition", "add", partition))
@@ -254,7 +265,8 @@ class Venue:
 
     @property
     def daemons(self):
-        return [self.redis.process, self.postgres.process] + self.allocators + self.gateways
+        return [self.redis.process, self.postgres.process] + self.allocators + self.gateways \
+            + self.couriers
 
     def owner(self, partition):
         """The living allocator that says it serves a partition; any living one if none says so."""
@@ -304,7 +316,7 @@ class Venue:
                 process.start()
 
     def _note_exit(self, process):
-        ours = process in self.allocators + self.gateways
+        ours = process in self.allocators + self.gateways + self.couriers
         if ours and process not in self.expected and process.exit_code() != 0:
             self.problems.append(f"{process.name} ended by itself with {process.exit_code()}: "
                                  f"{process.tail(3)}")
@@ -354,6 +366,7 @@ class Venue:
             traps.disarm()
         for process in self.clocks:
             self.set_clock(process, 0)
+        self.provider.is_away = False
 
     def wait_healthy(self, seconds=40):
         def ready():
@@ -372,7 +385,8 @@ class Venue:
             client.close()
 
     def close(self):
-        for process in self.gateways + self.allocators:
+        self.provider.close()
+        for process in self.gateways + self.couriers + self.allocators:
             if process.alive():
                 try:
                     code = process.stop()
