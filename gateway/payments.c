@@ -26,7 +26,13 @@
 static const struct statement payment_by_id = {
     "payment_by_id", "SELECT p.booking, b.status, " PAYMENT_COLUMNS
                      " FROM payments p JOIN bookings b ON b.id = p.booking WHERE p.id = $1::uuid"};
-enum column { COLUMN_BOOKING, COLUMN_BOOKING_STATUS, COLUMN_PAYMENT, COLUMN_PAYMENT_STATUS };
+enum column {
+    COLUMN_BOOKING,
+    COLUMN_BOOKING_STATUS,
+    COLUMN_PAYMENT,
+    COLUMN_PAYMENT_STATUS,
+    COLUMN_PAYMENT_REASON = COLUMN_PAYMENT + 4 /* of PAYMENT_COLUMNS */
+};
 
 static void on_settled(struct task *task, const struct answer *answer, bool repeated);
 static void on_wait_over(struct task *task);
@@ -140,11 +146,13 @@ static bool await_settlement(struct task *task, struct id booking)
     return true;
 }
 
-void payments_grant(struct task *task, const struct answer *answer)
+void payments_await(struct task *task, const struct answer *answer,
+                    void (*tell)(struct task *task, const struct paid *paid))
 {
     bool is_first = task->checks_fingerprint && !task->is_replayed;
 
     task->payment = task->id;
+    task->paid = tell;
     if (answer->booking.state != STATE_PENDING || !is_first ||
         !await_settlement(task, answer->booking.id))
         ask_payment(task);
@@ -163,40 +171,48 @@ static void on_wait_over(struct task *task)
     ask_payment(task);
 }
 
-static enum err put_payment(struct task *task, const struct postgres_rows *rows, struct id booking)
+static void tell_payment(struct task *task, const struct paid *paid)
 {
     struct buf *body = reply_open(task);
 
-    command_put_location(task, "/v1/bookings/", booking);
+    command_put_location(task, "/v1/bookings/", paid->booking);
     buf_putc(body, '{');
-    TRY(payments_render(body, rows, 0, COLUMN_PAYMENT));
+    if (payments_render(body, paid->rows, 0, COLUMN_PAYMENT)) {
+        reads_fail(task, ERR_INPUT);
+        return;
+    }
     buf_puts(body, ",\"booking\":");
-    put_id(body, booking);
+    put_id(body, paid->booking);
     buf_puts(body, ",\"booking_status\":");
-    render_text(body, rows_text(rows, 0, COLUMN_BOOKING_STATUS));
+    render_text(body, paid->booking_status);
     buf_putc(body, '}');
-    return ERR_NONE;
+    reply_send(task, 200, REPLY_JSON);
+}
+
+void payments_grant(struct task *task, const struct answer *answer)
+{
+    payments_await(task, answer, tell_payment);
 }
 
 static void on_payment(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
-    struct id booking;
+    struct paid paid = {.rows = rows};
 
     if (!task_resume(task))
         return;
     if (!err && (rows_count(rows) == 0 ||
-                 id_from_uuid(rows_text(rows, 0, COLUMN_BOOKING), &booking) != ERR_NONE))
+                 id_from_uuid(rows_text(rows, 0, COLUMN_BOOKING), &paid.booking) != ERR_NONE))
         err = ERR_INPUT;
-    if (!err && span_is(rows_text(rows, 0, COLUMN_PAYMENT_STATUS), "PENDING") &&
-        await_settlement(task, booking))
-        return;
-    if (!err)
-        err = put_payment(task, rows, booking);
-    if (err)
+    if (err) {
         reads_fail(task, err);
-    else
-        reply_send(task, 200, REPLY_JSON);
+        return;
+    }
+    paid.booking_status = rows_text(rows, 0, COLUMN_BOOKING_STATUS);
+    paid.status = rows_text(rows, 0, COLUMN_PAYMENT_STATUS);
+    paid.reason = rows_text(rows, 0, COLUMN_PAYMENT_REASON);
+    if (!span_is(paid.status, "PENDING") || !await_settlement(task, paid.booking))
+        task->paid(task, &paid);
 }
 
 void post_payments(struct task *task)

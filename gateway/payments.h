@@ -17,8 +17,20 @@
 enum err payments_render(struct buf *b, const struct postgres_rows *rows, size_t row,
                          size_t first_column);
 
-/* A task_grant: once PAY is decided, the payment itself: as soon as it is settled, or as it is when
+/* How a payment stands: borrowed from its row. */
+struct paid {
+    struct id booking;
+    struct span booking_status;
+    struct span status;
+    struct span reason;               /* why it failed, or empty */
+    const struct postgres_rows *rows; /* for this file's own use */
+};
+
+/* Once PAY is decided: `tell` is called with the payment as soon as it is settled, or as it is when
  * the client's wait is over. */
+void payments_await(struct task *task, const struct answer *answer,
+                    void (*tell)(struct task *task, const struct paid *paid));
+/* A task_grant: the same, told as the native route does. */
 void payments_grant(struct task *task, const struct answer *answer);
 
 #endif

@@ -28,6 +28,7 @@
 
 struct cached_show;
 struct gateway;
+struct paid;
 struct show;
 
 /* What is to be done with a task that awaits a decision. Each ends the task, or parks it. */
@@ -85,6 +86,7 @@ struct task {
     uint64_t committed;  /* the partition's version at which Postgres did not have it */
     const struct awaited *awaited;
     task_grant *grant;
+    void (*paid)(struct task *task, const struct paid *paid); /* payments.h */
     task_words *words;
     size_t lines;                /* what it asks for, where it is a command that takes places */
     struct line line[LINES_MAX]; /* … and may be told what else there is (alternatives.h) */
