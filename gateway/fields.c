@@ -355,6 +355,19 @@ bool media_is_json(struct span content_type)
            span_is_nocase((struct span){media.bytes + media.len - 5, 5}, "+json");
 }
 
+bool media_prefers_stream(struct span accept)
+{
+    struct span element, media;
+
+    while (next_element(&accept, ',', &element)) {
+        if (media_is_json(element))
+            return false;
+        if (next_element(&element, ';', &media) && span_is_nocase(media, "text/event-stream"))
+            return true;
+    }
+    return false;
+}
+
 bool origin_is_allowed(struct span list, struct span origin)
 {
     size_t at = 0;

@@ -50,6 +50,9 @@ bool etag_matches(struct span if_none_match, struct span etag);
 /* True for application/json and anything +json, with whatever parameters. */
 bool media_is_json(struct span content_type);
 
+/* Whether an Accept field names text/event-stream, and no JSON before it. */
+bool media_prefers_stream(struct span accept);
+
 /* Whether the origin stands in the list (separated by commas or spaces; "*" allows all). */
 bool origin_is_allowed(struct span list, struct span origin);
 

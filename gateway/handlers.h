@@ -37,6 +37,16 @@ void seed_hold(struct task *task);
 void seed_confirm(struct task *task);
 void seed_cancel(struct task *task);
 
+/* seed_events.c */
+void seed_get_events(struct task *task);
+void seed_get_event(struct task *task);
+void seed_get_seats(struct task *task);
+
+/* seed_holds.c */
+void seed_post_holds(struct task *task);
+void seed_post_bookings(struct task *task);
+void seed_post_payments(struct task *task);
+
 /* health.c */
 void get_livez(struct task *task);
 void get_readyz(struct task *task);

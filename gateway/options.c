@@ -51,6 +51,8 @@ static const struct option_row rows[] = {
     TEXT(cors_origins, "cors_origins", "", "origins that browsers may ask from, or *"),
     TEXT(book_show, "book_show", "hall", "slug of the show behind POST /book {\"userId\"}"),
     TEXT(tickets_show, "tickets_show", "festival", "slug of the show behind GET /tickets"),
+    TEXT(seats_show, "seats_show", "theatre",
+         "slug of the show that is first of GET /events; POST /holds {\"seat_id\": 1} means it"),
     {"payment_webhook_secret", OPTION_SECRET,
      offsetof(struct gateway_options, payment_webhook_secret), "", 0, 0,
      "secret of the payment provider's webhooks; two while it changes, with a comma"},
@@ -114,6 +116,9 @@ static const char *check(const void *target, const char **key)
         return "is not a show's slug";
     *key = "tickets_show";
     if (!text_is_slug(span_of(o->tickets_show)))
+        return "is not a show's slug";
+    *key = "seats_show";
+    if (!text_is_slug(span_of(o->seats_show)))
         return "is not a show's slug";
     *key = "name";
     return check_name(o->name);

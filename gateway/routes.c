@@ -29,6 +29,12 @@ static const struct route routes[] = {
     {METHOD_POST, "/booking/hold", seed_hold, BODY_REQUIRED},
     {METHOD_POST, "/booking/confirm", seed_confirm, BODY_REQUIRED},
     {METHOD_POST, "/booking/cancel", seed_cancel, BODY_REQUIRED},
+    {METHOD_GET, "/events", seed_get_events, BODY_NONE},
+    {METHOD_GET, "/events/:show", seed_get_event, BODY_NONE},
+    {METHOD_GET, "/seats", seed_get_seats, BODY_NONE},
+    {METHOD_POST, "/holds", seed_post_holds, BODY_REQUIRED},
+    {METHOD_POST, "/bookings", seed_post_bookings, BODY_REQUIRED},
+    {METHOD_POST, "/payments", seed_post_payments, BODY_REQUIRED},
 
     {METHOD_POST, "/webhooks/payments", post_payment_webhook, BODY_REQUIRED},
 

@@ -3,6 +3,8 @@
  * nothing of keys, shows or minor units: which show is meant is configuration, prices are whole
  * units, and what they look for stands under the names that they look for.
  */
+#include "gateway/seeds.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -29,15 +31,14 @@ static const struct statement seed_booking = {
     " ORDER BY s.slug = $2 DESC, b.status IN ('HELD', 'PENDING', 'CONFIRMED') DESC,"
     " b.created_ms DESC, b.id DESC LIMIT 1"};
 
-/* What a client that has never heard of a code can show to people. */
-static const char *words_later(enum code code)
+const char *seed_words(enum code code)
 {
     return code == CODE_TIMED_OUT || code == CODE_INTERNAL ? code_error(CODE_OVERLOADED) : NULL;
 }
 
 static const char *words_tickets(enum code code)
 {
-    return code == CODE_SOLD_OUT ? code_error(CODE_NOT_ENOUGH) : words_later(code);
+    return code == CODE_SOLD_OUT ? code_error(CODE_NOT_ENOUGH) : seed_words(code);
 }
 
 static void grant_seat(struct task *task, const struct answer *answer)
@@ -121,7 +122,7 @@ static void book_seat(struct task *task, struct json *json)
         return;
     }
     send_line(task, OP_BOOK, user, (struct line){task->show->tier[0].number, 1},
-              &(struct command){.scope = SPAN("/book"), .grant = grant_seat, .words = words_later});
+              &(struct command){.scope = SPAN("/book"), .grant = grant_seat, .words = seed_words});
 }
 
 /* {"tier","quantity"}: tickets, for whoever asks. */
@@ -189,7 +190,7 @@ static void hold(struct task *task, struct json *json)
         return;
     send_line(task, OP_HOLD, user, line,
               &(struct command){
-                  .scope = SPAN("/booking/hold"), .grant = grant_booking, .words = words_later});
+                  .scope = SPAN("/booking/hold"), .grant = grant_booking, .words = seed_words});
 }
 
 void seed_hold(struct task *task)

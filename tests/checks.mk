@@ -4,8 +4,8 @@
 
 # Pure modules outside base/ that have a test in tests/unit/, and the libraries they take.
 UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.c) \
-                $(addprefix gateway/,fields.c json.c problem.c render.c router.c seatmap.c show.c \
-                             signature.c)
+                $(addprefix gateway/,fields.c json.c problem.c render.c router.c seatmap.c seed_seat.c \
+                             show.c signature.c)
 UNIT_LIBS    := -lcmocka -lmsgpackc -linih -lcrypto -lhttp_parser -ljansson
 
 UNIT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))

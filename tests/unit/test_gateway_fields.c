@@ -263,6 +263,18 @@ TEST(json_has_several_names)
     assert_false(media_is_json(SPAN("application/jsonp")));
 }
 
+TEST(who_asks_for_a_stream_says_so_before_json)
+{
+    assert_true(media_prefers_stream(SPAN("text/event-stream")));
+    assert_true(media_prefers_stream(SPAN("Text/Event-Stream;q=0.9, */*")));
+    assert_true(media_prefers_stream(SPAN("text/event-stream, application/json")));
+    assert_false(media_prefers_stream(SPAN("application/json, text/event-stream")));
+    assert_false(media_prefers_stream(SPAN("application/json, text/plain, */*")));
+    assert_false(media_prefers_stream(SPAN("*/*")));
+    assert_false(media_prefers_stream(SPAN("text/event-streams")));
+    assert_false(media_prefers_stream((struct span){NULL, 0}));
+}
+
 TEST(origins_are_compared_whole)
 {
     assert_true(
@@ -275,17 +287,19 @@ TEST(origins_are_compared_whole)
 
 int main(void)
 {
-    return RUN(
-        cmocka_unit_test(preferences_are_found_among_others),
-        cmocka_unit_test(the_first_wait_counts),
-        cmocka_unit_test(malformed_preferences_are_ignored),
-        cmocka_unit_test(what_was_preferred_is_told),
-        cmocka_unit_test(a_key_is_the_same_with_and_without_quotes),
-        cmocka_unit_test(what_is_no_key_is_refused), cmocka_unit_test(trace_parents_are_checked),
-        cmocka_unit_test(a_begun_trace_is_valid_whatever_is_drawn),
-        cmocka_unit_test(percent_signs_are_decoded),
-        cmocka_unit_test(malformed_percents_are_refused),
-        cmocka_unit_test(query_parameters_are_found_by_name), cmocka_unit_test(times_are_read),
-        cmocka_unit_test(what_is_no_time_is_refused), cmocka_unit_test(entity_tags_are_compared),
-        cmocka_unit_test(json_has_several_names), cmocka_unit_test(origins_are_compared_whole));
+    return RUN(cmocka_unit_test(preferences_are_found_among_others),
+               cmocka_unit_test(the_first_wait_counts),
+               cmocka_unit_test(malformed_preferences_are_ignored),
+               cmocka_unit_test(what_was_preferred_is_told),
+               cmocka_unit_test(a_key_is_the_same_with_and_without_quotes),
+               cmocka_unit_test(what_is_no_key_is_refused),
+               cmocka_unit_test(trace_parents_are_checked),
+               cmocka_unit_test(a_begun_trace_is_valid_whatever_is_drawn),
+               cmocka_unit_test(percent_signs_are_decoded),
+               cmocka_unit_test(malformed_percents_are_refused),
+               cmocka_unit_test(query_parameters_are_found_by_name),
+               cmocka_unit_test(times_are_read), cmocka_unit_test(what_is_no_time_is_refused),
+               cmocka_unit_test(entity_tags_are_compared), cmocka_unit_test(json_has_several_names),
+               cmocka_unit_test(who_asks_for_a_stream_says_so_before_json),
+               cmocka_unit_test(origins_are_compared_whole));
 }
