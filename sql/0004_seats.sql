@@ -42,6 +42,29 @@ LANGUAGE sql IMMUTABLE AS $$
           ELSE 0 END)::smallint
 $$;
 
+-- The same question for a booking of several tiers: in each tier of seats, as many as its line says.
+CREATE FUNCTION seats_fit_lines(p_booking uuid, p_show integer, p_status booking_status,
+                                p_seats integer[])
+RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+  SELECT NOT EXISTS (
+    SELECT FROM (
+      SELECT i.tier, i.quantity FROM booking_items i
+      JOIN tiers t ON t.show = p_show AND t.tier = i.tier AND t.kind = 'seats'
+      WHERE i.booking = p_booking AND i.quantity > 0) AS wanted (tier, quantity)
+    FULL JOIN (
+      SELECT s.tier, count(*) FROM unnest(p_seats) AS p (position)
+      JOIN seats s ON s.show = p_show AND s.position = p.position
+      WHERE CASE WHEN seat_status_of(p_status) > 0
+        THEN s.status = seat_status_of(p_status) AND s.booking = p_booking
+        ELSE s.booking IS DISTINCT FROM p_booking END
+      GROUP BY s.tier) AS has (tier, quantity) USING (tier)
+    WHERE wanted.quantity IS DISTINCT FROM has.quantity)
+  AND cardinality(p_seats) = (
+    SELECT sum(i.quantity) FROM booking_items i
+    JOIN tiers t ON t.show = p_show AND t.tier = i.tier AND t.kind = 'seats'
+    WHERE i.booking = p_booking)
+$$;
+
 -- The seats' part of a batch, right behind commit_batch.
 --
 --   s_*  seats that moved: from what the rows must say before the batch, to what they say after it
@@ -59,7 +82,9 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
 DECLARE
   affected bigint;
-  touched uuid[];
+  touched uuid[] := ARRAY(SELECT DISTINCT t.booking FROM (
+    SELECT unnest(s_from_booking) UNION ALL SELECT unnest(s_to_booking)
+    UNION ALL SELECT unnest(h_booking)) AS t (booking) WHERE t.booking IS NOT NULL);
   fits boolean;
 BEGIN
   IF NOT EXISTS (SELECT FROM partitions p WHERE p.partition = p_partition AND p.epoch = p_epoch
@@ -68,52 +93,41 @@ BEGIN
       USING ERRCODE = 'US001';
   END IF;
 
-  UPDATE seats s SET status = m.to_status, booking = m.to_booking
-  FROM unnest(s_show, s_position, s_from, s_from_booking, s_to, s_to_booking)
-       AS m (show, position, from_status, from_booking, to_status, to_booking)
-  WHERE s.show = m.show AND s.position = m.position AND s.status = m.from_status
-    AND s.booking IS NOT DISTINCT FROM m.from_booking;
-  GET DIAGNOSTICS affected = ROW_COUNT;
-  fits := batch_expects('seats as the script has them', affected, cardinality(s_show));
-
   INSERT INTO booking_seats AS b (booking, seats)
   SELECT h.booking, array_agg(h.position ORDER BY h.position)
   FROM unnest(h_booking, h_position) AS h (booking, position) GROUP BY h.booking
   ON CONFLICT (booking) DO UPDATE SET seats = excluded.seats WHERE b.seats @> excluded.seats;
+  GET DIAGNOSTICS affected = ROW_COUNT;
+  fits := batch_expects('lists of seats that are new or shorter', affected,
+                        (SELECT count(DISTINCT h) FROM unnest(h_booking) h));
 
-  SELECT array_agg(DISTINCT t.booking) INTO touched FROM (
-    SELECT unnest(s_from_booking) UNION ALL SELECT unnest(s_to_booking)
-    UNION ALL SELECT unnest(h_booking)) AS t (booking)
-  WHERE t.booking IS NOT NULL;
-  -- What it is to have in each tier of seats, and what it has: the seats of its list.
+  -- No seat goes to a booking whose list does not have it.
+  UPDATE seats s SET status = m.to_status, booking = m.to_booking
+  FROM unnest(s_show, s_position, s_from, s_from_booking, s_to, s_to_booking)
+       AS m (show, position, from_status, from_booking, to_status, to_booking)
+  WHERE s.show = m.show AND s.position = m.position AND s.status = m.from_status
+    AND s.booking IS NOT DISTINCT FROM m.from_booking
+    AND (m.to_booking IS NULL OR (SELECT m.position = ANY (l.seats) FROM booking_seats l
+                                  WHERE l.booking = m.to_booking));
+  GET DIAGNOSTICS affected = ROW_COUNT;
+  fits := batch_expects('seats as the script has them', affected, cardinality(s_show));
+
+  -- One tier: its list is as long as it has places, and each seat of the list is its own and in the
+  -- status of its state, or is not its own if it is dead.
   SELECT count(*) INTO affected
   FROM unnest(touched) AS t (booking)
   JOIN bookings b ON b.id = t.booking
-  LEFT JOIN booking_seats l ON l.booking = b.id
-  WHERE (SELECT coalesce(array_agg((i.tier, i.quantity)::text ORDER BY i.tier), '{}')
-         FROM (SELECT b.tier, b.quantity WHERE b.tier > 0 UNION ALL
-               SELECT i.tier, i.quantity FROM booking_items i
-               WHERE i.booking = b.id AND b.tier = 0) AS i (tier, quantity)
-         JOIN tiers t ON t.show = b.show AND t.tier = i.tier AND t.kind = 'seats'
-         WHERE i.quantity > 0)
-        IS DISTINCT FROM
-        (SELECT coalesce(array_agg((h.tier, h.quantity)::text ORDER BY h.tier), '{}')
-         FROM (SELECT s.tier, count(*)::integer FROM unnest(l.seats) AS p (position)
-               JOIN seats s ON s.show = b.show AND s.position = p.position
-               WHERE s.booking IS NOT DISTINCT FROM
-                     CASE WHEN seat_status_of(b.status) > 0 THEN b.id ELSE s.booking END
-                 AND (s.status = seat_status_of(b.status)
-                      OR (seat_status_of(b.status) = 0 AND s.booking IS DISTINCT FROM b.id))
-               GROUP BY s.tier) AS h (tier, quantity));
-  fits := batch_expects('bookings whose seats are not their places', affected, 0);
-  -- And none beyond its list.
-  SELECT count(*) INTO affected
-  FROM unnest(s_to_booking, s_position) AS m (booking, position)
-  WHERE m.booking IS NOT NULL AND NOT EXISTS (
-    SELECT FROM booking_seats l WHERE l.booking = m.booking AND m.position = ANY (l.seats));
-  fits := batch_expects('seats that are not in their booking''s list', affected, 0);
+  JOIN booking_seats l ON l.booking = b.id
+  WHERE CASE WHEN b.tier > 0 THEN cardinality(l.seats) = b.quantity AND b.quantity = (
+      SELECT count(*) FROM unnest(l.seats) AS p (position)
+      JOIN seats s ON s.show = b.show AND s.position = p.position
+      WHERE s.tier = b.tier AND CASE WHEN seat_status_of(b.status) > 0
+        THEN s.status = seat_status_of(b.status) AND s.booking = b.id
+        ELSE s.booking IS DISTINCT FROM b.id END)
+    ELSE seats_fit_lines(b.id, b.show, b.status, l.seats) END;
+  fits := batch_expects('bookings whose seats are their places', affected, cardinality(touched));
 END $$;
 
-REVOKE ALL ON FUNCTION seat_status_of, commit_seats FROM PUBLIC;
+REVOKE ALL ON FUNCTION seat_status_of, seats_fit_lines, commit_seats FROM PUBLIC;
 GRANT SELECT ON seats, booking_seats TO usher_allocator, usher_gateway;
 GRANT EXECUTE ON FUNCTION commit_seats TO usher_allocator;
