@@ -40,6 +40,40 @@ static const struct check checks[] = {
      " FROM counted c WHERE NOT EXISTS"
      "  (SELECT FROM tiers t WHERE t.show = c.show AND t.tier = c.tier)"},
 
+    {"a tier's counters are its numbered seats",
+     "SELECT format('show %s tier %s: its seats are %s available, %s held, %s pending, %s booked,"
+     " %s blocked; its counters say %s, %s, %s, %s, %s', t.show, t.tier, s.available, s.held,"
+     " s.pending, s.booked, s.blocked, t.available, t.held, t.pending, t.confirmed, t.blocked)"
+     " FROM tiers t, LATERAL (SELECT count(*) FILTER (WHERE status = 0) AS available,"
+     "  count(*) FILTER (WHERE status = 1) AS held, count(*) FILTER (WHERE status = 2) AS pending,"
+     "  count(*) FILTER (WHERE status = 3) AS booked, count(*) FILTER (WHERE status = 4) AS blocked"
+     "  FROM seats s WHERE s.show = t.show AND s.tier = t.tier) s"
+     " WHERE (t.kind = 'seats' AND (s.available, s.held, s.pending, s.booked, s.blocked)"
+     "  <> (t.available, t.held, t.pending, t.confirmed, t.blocked))"
+     " OR (t.kind <> 'seats' AND EXISTS (SELECT FROM seats s WHERE s.show = t.show"
+     "  AND s.tier = t.tier))"},
+
+    {"a seat is its booking's, and the booking's state is the seat's",
+     "SELECT format('show %s seat %s: status %s, booking %s', s.show, s.id, s.status, s.booking)"
+     " FROM seats s LEFT JOIN bookings b ON b.id = s.booking"
+     " LEFT JOIN booking_seats l ON l.booking = b.id"
+     " WHERE s.booking IS NOT NULL AND (b.id IS NULL OR b.show <> s.show"
+     " OR seat_status_of(b.status) <> s.status OR NOT coalesce(s.position = ANY (l.seats), "
+     "false))"},
+
+    {"a live booking has the seats of its list, and no more places than those",
+     "SELECT format('booking %s: %s places in tiers of seats, %s seats in its list, %s of them its"
+     " own', p.id, p.places, coalesce(cardinality(l.seats), 0), (SELECT count(*) FROM seats s"
+     "  WHERE s.show = p.show AND s.booking = p.id AND s.position = ANY (l.seats)))"
+     " FROM (SELECT b.id, b.show, sum(coalesce(i.quantity, b.quantity)) AS places FROM bookings b"
+     "  LEFT JOIN booking_items i ON i.booking = b.id AND b.tier = 0"
+     "  JOIN tiers t ON t.show = b.show AND t.tier = coalesce(i.tier, b.tier) AND t.kind = 'seats'"
+     "  WHERE b.status IN " LIVE " GROUP BY b.id, b.show) p"
+     " LEFT JOIN booking_seats l ON l.booking = p.id"
+     " WHERE p.places <> coalesce(cardinality(l.seats), 0) OR p.places <> (SELECT count(*)"
+     "  FROM unnest(l.seats) AS u (position) JOIN seats s ON s.show = p.show"
+     "  AND s.position = u.position WHERE s.booking = p.id)"},
+
     {"nobody has more than the show allows",
      "SELECT format('show %s: user %s has %s live places, the show allows %s', b.show, b.user_id,"
      " sum(b.quantity), s.max_per_user)"

@@ -34,6 +34,8 @@ enum err verify_partition(struct postgres *postgres, struct redis *redis, uint32
 
 /* One show that Redis has loaded (verify_show.c): rules, counters, availability. */
 enum err verify_show(struct comparison *c, uint32_t show);
+/* Its numbered seats (verify_seats.c). */
+enum err verify_seats(struct comparison *c, uint32_t show);
 /* Its bookings, users and holds (verify_bookings.c). */
 enum err verify_bookings(struct comparison *c, uint32_t show);
 /* After all shows: is there a hold that is none? */

@@ -27,7 +27,9 @@ static const char fields_sql[] =
                           "),"
                           " ('available', t.available::text), ('held', t.held::text),"
                           " ('pending', t.pending::text), ('confirmed', t.confirmed::text),"
-                          " ('blocked', t.blocked::text)) f (name, value)"
+                          " ('seats', (t.kind = 'seats')::integer::text), ('blocked', "
+                          "t.blocked::text)) "
+                          "f (name, value)"
                           " WHERE s.show = $1 AND s.partition = $2";
 
 static const char tiers_sql[] =
@@ -61,6 +63,8 @@ enum err verify_show(struct comparison *c, uint32_t show)
     TRY(postgres_query(c->postgres, tiers_sql, 1, parameters, false, &rows));
     err = check_availability(c, show, rows);
     postgres_result_free(rows);
+    if (!err)
+        err = verify_seats(c, show);
     return err ? err : verify_bookings(c, show);
 }
 

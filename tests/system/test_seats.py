@@ -4,6 +4,10 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
+import pytest
+
+from harness import judge
 from harness.process import wait_until
 
 TIERS = {"Stalls": 4500, "Circle": 7000}
@@ -304,3 +308,66 @@ def test_a_map_of_a_hundred_thousand_seats(world):
     told["rebuild to the next booking"] = time.monotonic() - begun
     world.judge()
     print("\n" + "\n".join(f"{what}: {seconds * 1000:.1f} ms" for what, seconds in told.items()))
+
+
+def test_verify_sees_a_seat_that_is_wrong(world):
+    world.start_redis()
+    seats_show(world)
+    world.start()
+    client = world.client()
+    booking = client.book("hall", "ann", seats=["A-1"]).json["id"]
+    world.judge()
+    redis, keys = world.redis_client(), world.keys()
+    key = keys.of_generation(redis.hget(keys.state, "generation").decode(), "seats:1")
+    redis.setrange(key, 1, b"\x03")
+    result = world.ctl("verify")
+    assert result.code == 1 and "seat at position 2 is 3 in Redis, 0 in Postgres" in result.out
+    redis.setrange(key, 1, b"\x00")
+    world.judge()
+    for statement, words in (
+            ("UPDATE seats SET status = 3, booking = '{0}' WHERE position = 2", "seat A-2"),
+            ("UPDATE seats SET status = 0, booking = NULL WHERE position = 1", "places in tiers"),
+            ("UPDATE seats SET status = 1, booking = '{0}' WHERE position = 1", "seat A-1")):
+        row = world.rows("SELECT id FROM bookings")[0]
+        before = world.rows("SELECT position, status, booking FROM seats WHERE position < 3")
+        world.rows(statement.format(row["id"]) + " RETURNING 1")
+        result = world.ctl("verify", "--postgres-only")
+        assert result.code == 1 and words in result.out, (statement, result)
+        assert judge.judge_database(world.connection), statement
+        for seat in before:
+            world.rows("UPDATE seats SET status = %s, booking = %s WHERE position = %s RETURNING 1",
+                       seat["status"], seat["booking"], seat["position"])
+    world.judge()
+    assert client.cancel(booking).status == 200
+
+
+COMMIT_SEATS = """SELECT commit_seats(1, p.epoch, p.version, p.now_ms, %s::integer[], %s::integer[],
+  %s::smallint[], %s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %s::integer[])
+  FROM partitions p"""
+
+
+def test_the_database_refuses_seats_that_do_not_fit(world):
+    """The last guard: whatever a script says, a seat moves from what it is to what its booking is."""
+    world.start_redis()
+    seats_show(world)
+    world.start()
+    client = world.client()
+    client.book("hall", "ann", seats=["A-1"])
+    client.book("hall", "bob", seats=["A-3"])
+    mine, other = (row["id"] for row in world.rows("SELECT id FROM bookings ORDER BY user_id"))
+    for moves in (
+            ([1], [2], [0], [None], [3], [mine], [], []),            # more seats than places
+            ([1], [1], [0], [None], [3], [other], [], []),           # it is not available
+            ([1], [1], [3], [other], [0], [None], [], []),           # it is not this booking's
+            ([1], [1], [3], [mine], [0], [None], [], []),            # the booking lives
+            ([1], [1], [3], [mine], [1], [mine], [], []),            # its state is another
+            ([1, 1], [1, 2], [3, 0], [mine, None], [0, 3], [None, mine], [], []),  # not in its list
+            ([1, 1], [1, 2], [3, 0], [mine, None], [0, 3], [None, mine], [mine], [2]),
+            ([1], [99], [0], [None], [3], [mine], [], []),           # there is no such seat
+            ([], [], [], [], [], [], [mine], [3])):                  # a list of another's seats
+        with pytest.raises(psycopg2.errors.CheckViolation):
+            world.rows(COMMIT_SEATS, *moves)
+    with pytest.raises(psycopg2.Error) as error:
+        world.rows(COMMIT_SEATS.replace("p.version", "p.version - 1"), *([[]] * 8))
+    assert error.value.pgcode == "US001"
+    world.judge()

@@ -98,6 +98,31 @@ STATEMENTS = (
     ("a booking came back without a payment", """
         SELECT b.id FROM bookings b JOIN booking_changes c ON c.booking = b.id AND c.op = 8
         WHERE NOT EXISTS (SELECT FROM payments p WHERE p.booking = b.id)"""),
+    ("a tier's counters are not its numbered seats", """
+        SELECT t.show, t.tier, t.available, t.held, t.pending, t.confirmed, t.blocked, s.found
+        FROM tiers t, LATERAL (
+          SELECT array_agg(n.found ORDER BY n.status) AS found FROM (
+            SELECT status, (SELECT count(*) FROM seats s WHERE s.show = t.show AND s.tier = t.tier
+                            AND s.status = u.status) AS found
+            FROM generate_series(0, 4) AS u (status)) n) s
+        WHERE t.kind = 'seats'
+          AND s.found <> ARRAY[t.available, t.held, t.pending, t.confirmed, t.blocked]::bigint[]"""),
+    ("a seat is not its booking's", """
+        SELECT s.show, s.id, s.status, s.booking, b.status AS booking_status
+        FROM seats s LEFT JOIN bookings b ON b.id = s.booking
+        LEFT JOIN booking_seats l ON l.booking = s.booking
+        WHERE s.status IN (1, 2, 3) AND (
+          b.status::text IS DISTINCT FROM (ARRAY['HELD', 'PENDING', 'CONFIRMED'])[s.status]
+          OR b.show <> s.show OR NOT coalesce(s.position = ANY (l.seats), false))"""),
+    ("a live booking has other seats than places", """
+        SELECT p.*, s.seats FROM (
+          SELECT b.id, t.tier, coalesce(i.quantity, b.quantity) AS places
+          FROM bookings b LEFT JOIN booking_items i ON b.tier = 0 AND i.booking = b.id
+          JOIN tiers t ON t.show = b.show AND t.tier = coalesce(i.tier, b.tier)
+          WHERE t.kind = 'seats' AND b.status IN ('HELD', 'PENDING', 'CONFIRMED')) p,
+        LATERAL (SELECT count(*) AS seats FROM seats s
+                 WHERE s.booking = p.id AND s.tier = p.tier) s
+        WHERE p.places <> s.seats"""),
     ("the journal has a gap", """
         SELECT b.partition, b.version FROM batches b JOIN partitions p USING (partition)
         WHERE b.version < p.version AND NOT EXISTS (
@@ -257,6 +282,8 @@ def judge_partition(connection, redis, partition):
                 if b["show"] == show["show"] and NUMBERS[b["status"]] in LIVE]
         tiers = rows_of(connection, "SELECT * FROM tiers WHERE show = %s ORDER BY tier",
                         show["show"])
+        show["seat_bytes"] = seat_bytes(rows_of(
+            connection, "SELECT position, tier, status FROM seats WHERE show = %s", show["show"]))
         if show["show"] in loaded:
             found += judge_show(redis, keys, state["generation"], show, tiers, mine)
         elif any(b["status"] == "HELD" for b in mine):
@@ -284,6 +311,8 @@ def judge_show(redis, keys, generation, show, tiers, live):
         for name in ("price", "available", "held", "pending", "confirmed"):
             field = f"{tier['tier']}:{name}"
             differs(field, str(tier[name]).encode(), fields.get(field.encode()))
+    differs("seats", show["seat_bytes"], redis.get(keys.of_generation(generation,
+                                                                      f"seats:{number}")))
     users = {}
     for booking in live:
         user = booking["user_id"].encode()
@@ -298,6 +327,14 @@ def judge_show(redis, keys, generation, show, tiers, live):
             {raw: int(score) for raw, score in seen
              if int.from_bytes(raw[:4], "big") == number})
     return found
+
+
+def seat_bytes(seats):
+    """A show's seats as base/seats.h lays them out, or None."""
+    if not seats:
+        return None
+    found = {seat["position"]: (seat["tier"] - 1) * 8 + seat["status"] for seat in seats}
+    return bytes(found.get(at, 255) for at in range(1, max(found) + 2))
 
 
 def packed(booking):
