@@ -58,6 +58,9 @@ daemons_furnish() {
     ctl migrate
     postgres_grant
     ctl show create --file "$top/ops/demo.json" --if-absent
+    ctl show create --slug theatre --number 6 --name "The Theatre: one hundred numbered seats" \
+        --category concert --starts-at 2035-06-08T19:30:00Z --map "$top/ops/demo-theatre.json" \
+        --tier Stalls:4500 --tier Circle:3000 --if-absent
     ctl series create --file "$top/ops/demo-hotel.json" --if-absent
     ctl series create --file "$top/ops/demo-cinema.json" --if-absent
 }

@@ -181,6 +181,16 @@ def test_the_first_curl_that_it_prints_books(shared):
     assert json.loads(answer.stdout)["status"] == "CONFIRMED"
 
 
+def test_the_demo_has_a_hundred_numbered_seats(shared):
+    code, events = shared.ask("/events")
+    assert code == 200 and events[0]["slug"] == "theatre"
+    code, seats = shared.ask(f"/seats?event_id={events[0]['id']}")
+    assert code == 200 and len(seats) == 100
+    for seat in (seats[99]["id"], 1):
+        code, held = shared.ask("/holds", {"seat_id": seat, "user_email": "ann@example.com"})
+        assert code == 201 and held["hold_id"], held
+
+
 def test_the_roles_can_do_what_they_need_and_no_more(shared):
     run = shared
     assert run.query("SELECT rolname, rolsuper FROM pg_roles "
