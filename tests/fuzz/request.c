@@ -2,6 +2,7 @@
 #include "base/request.h"
 
 #include "base/codec.h"
+#include "base/seats.h"
 #include "base/text.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -19,6 +20,8 @@ static void check_bounds(const struct request *r)
         for (size_t j = 0; j < i; j++)
             CHECK(r->line[i].tier != r->line[j].tier);
     }
+    CHECK(seats_are_right(r->seats));
+    CHECK(r->seats.len == 0 || r->op == OP_BOOK || r->op == OP_HOLD || r->op == OP_CANCEL);
 }
 
 /* The fingerprint is of what is asked, not of who waits for it, or when. */

@@ -126,6 +126,8 @@ REQUESTS = {
     'same-tier-twice': [request(1, b'a', [[1, 2], [1, 1]])],
     'no-user': [request(1, b'', [[1, 2]])],
     'show-0': [request(1, b'a', [[1, 1]], show=0)],
+    'seats': [request(1, b'ann', [[1, 2], b'\0\0\0\1\0\0\0\2']),
+              request(4, b'ann', [REQUEST_ID, 0, 0, b'\0\0\0\2'])],
     'none': [],
     'full': [request(1, b'u%d' % i, [[i % 32 + 1, 1]]) for i in range(16)],
 }
@@ -136,6 +138,8 @@ ANSWERS = {
     'sold-out': [1, 1777777777777, 1, b'12345678', 7, None, 0, 0],
     'limit': [5, 1, 2, b'12345678', 7, None, None, 4],
     'hold': [0, 1, 2, b'\xff' * 8, 7, BOOKING[:2] + [1, 1, 2] + BOOKING[5:], 3, 0],
+    'seats': [0, 1, 1, b'12345678', 7, BOOKING + [b'\0\0\0\1\0\0\0\2'], 98, 0],
+    'seat-taken': [3, 1, 1, b'12345678', 7, None, None, 0, b'\0\0\0\1'],
     'cancelled': [0, 1, 4, b'12345678', 7, BOOKING[:2] + [4] + BOOKING[3:6] + [[[1, 0, 5]]], None, 0],
 }
 

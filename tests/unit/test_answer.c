@@ -54,6 +54,8 @@ static void assert_same(const struct answer *a, const struct answer *b)
         assert_int_equal(a->booking.line[i].quantity, b->booking.line[i].quantity);
         assert_true(a->booking.line[i].price == b->booking.line[i].price);
     }
+    assert_span(a->booking.seats, b->booking.seats);
+    assert_span(a->conflicts, b->conflicts);
     assert_int_equal(a->has_available, b->has_available);
     assert_true(a->available == b->available);
     assert_true(a->detail == b->detail);
@@ -240,6 +242,30 @@ TEST(what_stands_at_its_bound_is_taken)
           for (int i = 0; i < LINES_MAX; i++) a.booking.line[i] = a.booking.line[0]);
 }
 
+TEST(seats_come_back)
+{
+    struct answer a = granted(), b = refused(), back;
+    struct buf bytes;
+
+    a.booking.seats = ((struct span){"\0\0\0\1\0\0\0\2", 8});
+    bytes = packed(&a);
+    assert_int_equal(answer_read(buf_span(&bytes), &back), ERR_NONE);
+    assert_same(&a, &back);
+    buf_free(&bytes);
+    b.code = CODE_SEAT_TAKEN;
+    b.conflicts = ((struct span){"\0\0\0\7", 4});
+    bytes = packed(&b);
+    assert_int_equal(answer_read(buf_span(&bytes), &back), ERR_NONE);
+    assert_same(&b, &back);
+    buf_free(&bytes);
+}
+
+TEST(seats_that_are_none_are_refused)
+{
+    REFUSED(a.booking.seats = ((struct span){"\0\0\0\2\0\0\0\2", 8}));
+    REFUSED(a.conflicts = ((struct span){"\0\0\0", 3}));
+}
+
 TEST(an_id_of_another_length_is_refused)
 {
     struct tree t;
@@ -316,6 +342,7 @@ int main(void)
                cmocka_unit_test(every_field_of_a_booking_has_its_kind),
                cmocka_unit_test(what_cannot_be_is_refused),
                cmocka_unit_test(what_stands_at_its_bound_is_taken),
+               cmocka_unit_test(seats_come_back), cmocka_unit_test(seats_that_are_none_are_refused),
                cmocka_unit_test(an_id_of_another_length_is_refused),
                cmocka_unit_test(more_lines_than_there_may_be_are_refused),
                cmocka_unit_test(the_quantity_is_of_all_lines),

@@ -63,6 +63,7 @@ static void assert_same(const struct request *a, const struct request *b)
     assert_int_equal(a->lines, b->lines);
     assert_memory_equal(a->line, b->line, sizeof(a->line));
     assert_true(id_equal(a->booking, b->booking));
+    assert_span(a->seats, b->seats);
     assert_span(a->method, b->method);
     assert_true(id_equal(a->payment, b->payment));
     assert_int_equal(a->result, b->result);
@@ -413,6 +414,32 @@ TEST(a_part_to_cancel_may_be_all_of_it)
     REFUSED(OP_CANCEL, r.line[0].quantity = QUANTITY_MAX + 1);
 }
 
+static const char positions[] = "\0\0\0\1\0\0\0\2\0\3\0\1";
+#define SEATS(n) ((struct span){positions, 4 * (n)})
+
+TEST(seats_may_be_named)
+{
+    TAKEN(OP_BOOK, r.seats = SEATS(3));
+    TAKEN(OP_HOLD, r.seats = SEATS(1));
+    TAKEN(OP_CANCEL, r.seats = SEATS(2); r.line[0] = ((struct line){0, 0}));
+    REFUSED(OP_CANCEL, r.seats = SEATS(2)); /* beside a part that is told by number */
+    REFUSED(OP_BOOK, r.lines = 0; r.seats = SEATS(1));
+    REFUSED(OP_BOOK, r.seats = ((struct span){positions, 5}));
+    REFUSED(OP_BOOK, r.seats = ((struct span){"\1\0\0\0", 4})); /* beyond every map */
+    REFUSED(OP_BOOK, r.seats = ((struct span){"\0\0\0\2\0\0\0\1", 8}));
+}
+
+TEST(seats_are_part_of_what_is_asked)
+{
+    struct request one = sample(OP_BOOK), other = sample(OP_BOOK);
+
+    one.seats = SEATS(1);
+    other.seats = SEATS(2);
+    request_set_fingerprint(&one);
+    request_set_fingerprint(&other);
+    assert_memory_not_equal(one.fingerprint, other.fingerprint, FINGERPRINT_BYTES);
+}
+
 /* The same bytes under another operation have the wrong arguments. */
 TEST(arguments_belong_to_their_operation)
 {
@@ -498,25 +525,26 @@ TEST(the_largest_request_has_a_fingerprint)
 
 int main(void)
 {
-    return RUN(cmocka_unit_test(every_operation_survives_the_stream),
-               cmocka_unit_test(every_truncation_is_refused),
-               cmocka_unit_test(every_field_has_its_kind),
-               cmocka_unit_test(bytes_of_another_length_are_refused),
-               cmocka_unit_test(what_is_no_entry_is_refused),
-               cmocka_unit_test(an_entry_beyond_the_bound_is_refused),
-               cmocka_unit_test(more_requests_than_asked_for_are_a_bound),
-               cmocka_unit_test(one_bad_request_spoils_the_entry),
-               cmocka_unit_test(an_operation_that_is_none_is_refused),
-               cmocka_unit_test(lines_stay_within_their_bounds),
-               cmocka_unit_test(a_booking_has_at_most_lines_max_lines),
-               cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),
-               cmocka_unit_test(only_who_takes_places_must_be_named),
-               cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),
-               cmocka_unit_test(a_settlement_says_one_of_three_things),
-               cmocka_unit_test(a_part_to_cancel_may_be_all_of_it),
-               cmocka_unit_test(arguments_belong_to_their_operation),
-               cmocka_unit_test(the_fingerprint_is_of_what_is_asked_and_of_nothing_else),
-               cmocka_unit_test(whatever_is_asked_otherwise_has_another_fingerprint),
-               cmocka_unit_test(the_fingerprint_is_a_hash_known_elsewhere),
-               cmocka_unit_test(the_largest_request_has_a_fingerprint));
+    return RUN(
+        cmocka_unit_test(every_operation_survives_the_stream),
+        cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(every_field_has_its_kind),
+        cmocka_unit_test(bytes_of_another_length_are_refused),
+        cmocka_unit_test(what_is_no_entry_is_refused),
+        cmocka_unit_test(an_entry_beyond_the_bound_is_refused),
+        cmocka_unit_test(more_requests_than_asked_for_are_a_bound),
+        cmocka_unit_test(one_bad_request_spoils_the_entry),
+        cmocka_unit_test(an_operation_that_is_none_is_refused),
+        cmocka_unit_test(lines_stay_within_their_bounds),
+        cmocka_unit_test(a_booking_has_at_most_lines_max_lines),
+        cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),
+        cmocka_unit_test(only_who_takes_places_must_be_named),
+        cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),
+        cmocka_unit_test(a_settlement_says_one_of_three_things),
+        cmocka_unit_test(a_part_to_cancel_may_be_all_of_it),
+        cmocka_unit_test(arguments_belong_to_their_operation),
+        cmocka_unit_test(the_fingerprint_is_of_what_is_asked_and_of_nothing_else),
+        cmocka_unit_test(whatever_is_asked_otherwise_has_another_fingerprint),
+        cmocka_unit_test(seats_may_be_named), cmocka_unit_test(seats_are_part_of_what_is_asked),
+        cmocka_unit_test(the_fingerprint_is_a_hash_known_elsewhere),
+        cmocka_unit_test(the_largest_request_has_a_fingerprint));
 }
