@@ -38,14 +38,6 @@ struct key key_queued(uint32_t partition, struct id id)
     return key;
 }
 
-struct key key_hint(uint32_t partition, struct id id)
-{
-    struct key key = of_partition(partition, "hint:");
-
-    add_id(&key, id);
-    return key;
-}
-
 struct key key_availability(uint32_t partition, uint32_t show)
 {
     struct key key = of_partition(partition, "availability:");

@@ -43,7 +43,6 @@ struct key key_state(uint32_t partition);
 struct key key_status(uint32_t partition);
 struct key key_generations(uint32_t partition);
 struct key key_queued(uint32_t partition, struct id id);
-struct key key_hint(uint32_t partition, struct id id); /* of a keyed refusal, as first told */
 struct key key_availability(uint32_t partition, uint32_t show);
 struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
 struct key key_replies_channel(const char *gateway);

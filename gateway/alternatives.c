@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/keys.h"
+#include "base/text.h"
 #include "gateway/gateway.h"
+#include "gateway/handlers.h"
 #include "gateway/postgres_link.h"
-#include "gateway/redis_link.h"
+#include "gateway/reads.h"
 #include "gateway/render.h"
+#include "gateway/reply.h"
 #include "gateway/shows.h"
 
 #define SLOTS 256       /* shows whose series' dates are kept */
@@ -86,7 +88,7 @@ bool alternatives_may_be(const struct task *task, const struct answer *answer)
                     answer->code == CODE_SEAT_TAKEN;
 
     return takes && short_of && (task->show->tiers > 1 || task->show->series[0] != '\0') &&
-           (task->lines > 0 || id_is_keyed(task->id));
+           task->lines > 0 && !id_is_keyed(task->id);
 }
 
 /* The dates near a show. */
@@ -246,8 +248,6 @@ static struct span member_of(struct task *task)
     struct buf *b = &a->member;
 
     buf_reset(b);
-    if (task->lines == 0)
-        return (struct span){"", 0};
     put_tiers(b, task);
     if (dates != NULL)
         put_dates(b, task, dates);
@@ -256,48 +256,9 @@ static struct span member_of(struct task *task)
     return b->failed ? (struct span){"", 0} : buf_span(b);
 }
 
-/* A keyed answer's hint is the one that was told first. */
-
-static void ignore_reply(void *context, const struct redis_value *reply)
-{
-    (void)context;
-    (void)reply;
-}
-
-static void on_kept(void *context, const struct redis_value *reply)
-{
-    struct task *task = context;
-    bool is_kept = reply != NULL && redis_kind(*reply) == REDIS_STRING;
-
-    if (task_resume(task))
-        task->tell_hint(task, is_kept ? redis_text(*reply) : (struct span){"", 0});
-}
-
-static void keep_and_tell(struct task *task, struct span member)
-{
-    struct redis_link *redis = task->gateway->redis;
-    struct key key = key_hint(task->partition, task->id);
-    struct span name = {key.text, key.len};
-    char seconds[16];
-    struct span set[] = {SPAN("SET"), name, member, SPAN("NX"), SPAN("EX"), {seconds, 0}};
-    struct span get[] = {SPAN("GET"), name};
-
-    set[5].len = (size_t)snprintf(seconds, sizeof seconds, "%d", ANSWER_KEYED_SECONDS);
-    if (task->lines > 0) /* on the same connection, before the question */
-        redis_link_command(redis, &(struct redis_command){6, set, ignore_reply, NULL});
-    task_park(task);
-    if (!redis_link_command(redis, &(struct redis_command){2, get, on_kept, task}))
-        on_kept(task, NULL);
-}
-
 static void tell_found(struct task *task)
 {
-    struct span member = member_of(task);
-
-    if (id_is_keyed(task->id))
-        keep_and_tell(task, member);
-    else
-        task->tell_hint(task, member);
+    task->tell_hint(task, member_of(task));
 }
 
 void alternatives_find(struct task *task, void (*tell)(struct task *task, struct span member))
@@ -305,8 +266,62 @@ void alternatives_find(struct task *task, void (*tell)(struct task *task, struct
     struct dates *dates = dates_of(task->gateway->alternatives, task->show);
 
     task->tell_hint = tell;
-    if (task->lines > 0 && dates != NULL && dates->is_asking && !dates->is_known)
+    if (dates != NULL && dates->is_asking && !dates->is_known)
         list_append(&dates->waiting, &task->node);
     else
         tell_found(task);
+}
+
+static void tell_asked(struct task *task, struct span member)
+{
+    struct buf *body = reply_open(task);
+
+    buf_puts(&task->gateway->headers, "Cache-Control: public, max-age=1\r\n");
+    buf_putf(body, "{\"show\":\"%s\",\"show_id\":%u", task->show->slug, task->show->number);
+    if (member.len > 0)
+        buf_put(body, member.bytes, member.len);
+    else
+        buf_puts(body, ",\"alternatives\":[]");
+    buf_putc(body, '}');
+    reply_send(task, 200, REPLY_JSON);
+}
+
+static bool read_quantity(struct task *task, uint32_t *quantity)
+{
+    char bytes[8];
+    const char *text;
+    uint64_t n = 1;
+
+    if (!reads_text(task, "quantity", bytes, sizeof bytes - 1, &text))
+        return false;
+    if (text != NULL && (!text_u64(span_of(text), QUANTITY_MAX, &n) || n == 0)) {
+        reply_invalid(task, 400, "\"quantity\" must be a whole number from 1 to 1000");
+        return false;
+    }
+    *quantity = (uint32_t)n;
+    return true;
+}
+
+void get_alternatives(struct task *task)
+{
+    char bytes[TIER_BYTES_MAX + 1];
+    const char *code;
+    const struct tier *tier;
+    uint32_t quantity;
+
+    if (!shows_give(task, task->parameter[0]) ||
+        !reads_text(task, "tier", bytes, TIER_BYTES_MAX, &code) || !read_quantity(task, &quantity))
+        return;
+    if (code == NULL) {
+        reply_invalid(task, 400, "\"tier\" is missing: what there should be an alternative to");
+        return;
+    }
+    tier = show_tier_named(task->show, span_of(code));
+    if (tier == NULL) {
+        reply_not_found(task, "The show has no such tier");
+        return;
+    }
+    task->lines = 1;
+    task->line[0] = (struct line){tier->number, quantity};
+    alternatives_find(task, tell_asked);
 }

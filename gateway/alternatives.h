@@ -3,9 +3,8 @@
  * dates of its series. A hint: from counts that this gateway keeps, a second or two old; nobody
  * waits for it but the first to be refused, whose wait is one question to Postgres that all share.
  *
- * An answer under an Idempotency-Key is repeated byte for byte. So its hint is kept in Redis beside
- * it, for as long: whoever tells the answer first fixes the hint (SET NX), and everybody tells what
- * is there. A fresh id's hint is made when it is told, and not kept.
+ * An answer under an Idempotency-Key is repeated byte for byte, for ever where it can be made
+ * again; a hint cannot. So keyed refusals have none; whoever wants it asks GET …/alternatives.
  */
 #ifndef USHER_GATEWAY_ALTERNATIVES_H
 #define USHER_GATEWAY_ALTERNATIVES_H
@@ -27,7 +26,7 @@ bool alternatives_may_be(const struct task *task, const struct answer *answer);
 /*
  * Calls `tell`, now or in a moment, with the member ",\"alternatives\":[…]" of the problem, or with
  * nothing if there is none. The span is good until `tell` returns. task->line says what was asked
- * for; where it says nothing (a request that was looked up), only what was kept is told.
+ * for.
  */
 void alternatives_find(struct task *task, void (*tell)(struct task *task, struct span member));
 

@@ -21,6 +21,9 @@ void get_availability(struct task *task);
 void get_booking(struct task *task);
 void get_user_bookings(struct task *task);
 
+/* alternatives.c */
+void get_alternatives(struct task *task);
+
 /* seats.c */
 void get_seats(struct task *task);
 

@@ -9,6 +9,7 @@
 /* Adding a route is adding a row; docs/openapi.json says the same. The busiest come first. */
 static const struct route routes[] = {
     {METHOD_GET, "/v1/shows/:show/availability", get_availability, BODY_NONE},
+    {METHOD_GET, "/v1/shows/:show/alternatives", get_alternatives, BODY_NONE},
     {METHOD_POST, "/v1/shows/:show/bookings", post_bookings, BODY_REQUIRED},
     {METHOD_POST, "/v1/bookings/:id/confirm", post_confirm, BODY_OPTIONAL},
     {METHOD_POST, "/v1/bookings/:id/cancel", post_cancel, BODY_OPTIONAL},

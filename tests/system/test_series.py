@@ -199,19 +199,36 @@ def test_dates_that_are_closed_or_drafts_are_not_told(nights):
     assert "alternatives" not in client.book("room-12-20350505", "bob", "Double", 1).json
 
 
-def test_a_repeated_refusal_is_the_same_bytes(nights):
+def test_a_keyed_refusal_has_no_hint_and_is_the_same_for_ever(nights):
     first, other = nights.client(0), nights.client(1)
     assert first.book("room-12-20350504", "ann", "Double", 1).status == 201
     body = {"user": "bob", "tier": "Double", "quantity": 1}
     path, key = "/v1/shows/room-12-20350504/bookings", "k"
+    assert len(offered(first.post(path, body))) == 2
     refused = first.post(path, body, key)
-    assert len(offered(refused)) == 2
+    assert refused.code == "SOLD_OUT" and "alternatives" not in refused.json
     for client in (first, other):
         again = client.post(path, body, key)
         assert again.body == refused.body and again.header("Idempotent-Replayed") == "true"
+    assert other.get(refused.json["instance"]).body == refused.body
+    # Who wants to know asks; it is of now.
+    question = "/v1/shows/room-12-20350504/alternatives?tier=Double"
+    assert [a["show"] for a in other.get(question).json["alternatives"]] == \
+        ["room-12-20350503", "room-12-20350505"]
     assert first.book("room-12-20350503", "ann", "Double", 1).status == 201
-    wait_until("other dates", lambda: len(offered(other.post(path, body))) == 1)
-    assert other.post(path, body, key).body == refused.body
-    request = refused.json["instance"]
-    assert other.get(request).body == refused.body
+    wait_until("the other night alone", lambda: [
+        a["show"] for a in other.get(question).json["alternatives"]] == ["room-12-20350505"])
+    assert other.get(question + "&quantity=2").json["alternatives"] == []
     nights.judge()
+
+
+def test_questions_for_alternatives_that_mean_nothing(nights):
+    client = nights.client()
+    path = "/v1/shows/gala/alternatives"
+    assert len(client.get(path + "?tier=VIP").json["alternatives"]) == 2
+    assert client.get("/v1/shows/alone/alternatives?tier=GA").json["alternatives"] == []
+    for query in ("", "?tier=", "?tier=VIP&quantity=0", "?tier=VIP&quantity=x",
+                  "?tier=VIP&quantity=1001", "?tier=" + 33 * "a"):
+        assert client.get(path + query).status == 400, query
+    assert client.get(path + "?tier=none").status == 404
+    assert client.get("/v1/shows/nothing/alternatives?tier=VIP").status == 404

@@ -23,7 +23,6 @@ TEST(every_name_is_the_documented_one)
     assert_key(key_state(12), "usher:{12}:state");
     assert_key(key_status(1), "usher:{1}:status");
     assert_key(key_generations(1), "usher:{1}:generations");
-    assert_key(key_hint(1, id_one()), "usher:{1}:hint:00000000000000000000000001");
     assert_key(key_queued(1, id_one()), "usher:{1}:queued:00000000000000000000000001");
     assert_key(key_availability(1, 7), "usher:{1}:availability:7");
     assert_key(key_generation(1, "3-a1b2"), "usher:{1}:3-a1b2:");
