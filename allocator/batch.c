@@ -49,7 +49,7 @@ void batch_reset(struct batch *b)
 
 void batch_forget_requests(struct batch *b)
 {
-    b->count = 0;
+    b->count = b->weight = 0;
     memset(b->index, 0, sizeof b->index);
 }
 

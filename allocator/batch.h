@@ -47,6 +47,7 @@ struct batch {
     int64_t now_ms;
     int64_t oldest_ms; /* when its first entry was appended */
     size_t count;
+    size_t weight; /* request_weight of them all, at most BATCH_REQUESTS_MAX */
     struct request request[BATCH_REQUESTS_MAX];
     struct slot slot[BATCH_REQUESTS_MAX];
     uint16_t index[BATCH_INDEX_SLOTS]; /* request + 1; 0: free */

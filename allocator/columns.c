@@ -48,6 +48,12 @@ static const enum column_name payment_columns[] = {
 #undef X
 };
 
+static const enum column_name several_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    SEVERAL_COLUMNS(X)
+#undef X
+};
+
 #define PART(function, columns)                                                                    \
     {                                                                                              \
         function, columns, sizeof(columns) / sizeof *(columns)                                     \
@@ -56,6 +62,7 @@ const struct commit_part commit_parts[COMMIT_PARTS] = {
     PART("commit_batch", batch_columns),
     PART("commit_seats", seats_columns),
     PART("commit_payments", payment_columns),
+    PART("commit_several", several_columns),
 };
 
 static void put_u32(struct buf *b, uint32_t n)

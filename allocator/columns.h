@@ -73,7 +73,14 @@
     X(R_REQUEST, UUID)                                                                             \
     X(R_PAYMENT, UUID)
 
-#define COLUMNS(X) BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X)
+/* commit_several in sql/0008_several.sql. */
+#define SEVERAL_COLUMNS(X)                                                                         \
+    X(V_REQUEST, UUID)                                                                             \
+    X(V_POSITION, INT4)                                                                            \
+    X(V_BOOKING, UUID)                                                                             \
+    X(V_ANSWER, BYTEA)
+
+#define COLUMNS(X) BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X) SEVERAL_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -89,7 +96,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 3
+#define COMMIT_PARTS 4
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

@@ -10,11 +10,17 @@
 
 #define JOURNAL_ROW_BYTES_MAX (16u << 20)
 
-/* Granted requests: those that made a booking (answer is NULL), and those that changed one. */
+/* Granted requests: those that made a booking (answer is NULL), those that made several, and those
+ * that changed one. */
 const char history_repeated_sql[] =
     "SELECT u.n, NULL AS answer, b.user_id, b.created_ms, coalesce(b.expires_ms, 0), b.amount,"
     " b.fingerprint, " HISTORY_LINES_SQL ", encode(b.origin, 'hex'), " HISTORY_SEATS_SQL
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
+    " WHERE NOT EXISTS (SELECT FROM request_bookings r WHERE r.request = u.id AND r.position = 1)"
+    " UNION ALL "
+    "SELECT u.n, encode(r.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n)"
+    " JOIN request_bookings r ON r.request = u.id AND r.position = 1"
     " UNION ALL "
     "SELECT u.n, encode(c.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN booking_changes c ON c.request = u.id";

@@ -127,7 +127,7 @@ static bool take_entry(struct intake *in, const struct redis_reply *entry, struc
     struct span body = entry_body(redis_at(entry, 1), again);
     enum err err = body.bytes == NULL ? ERR_INPUT
                                       : entry_read(body, batch->request + batch->count,
-                                                   BATCH_REQUESTS_MAX - batch->count, &count);
+                                                   BATCH_REQUESTS_MAX - batch->weight, &count);
 
     if (err == ERR_BOUND && batch->count > 0)
         return false;
@@ -145,6 +145,8 @@ static bool take_entry(struct intake *in, const struct redis_reply *entry, struc
     if (batch->oldest_ms == 0)
         batch->oldest_ms = strtoll(cursor.text, NULL, 10);
     batch->cursor = in->after = cursor;
+    for (size_t i = 0; i < count; i++)
+        batch->weight += request_weight(&batch->request[batch->count + i]);
     batch->count += count;
     return true;
 }

@@ -4,8 +4,10 @@
 #include <endian.h>
 #include <string.h>
 
+#include "allocator/outcome_parts.h"
 #include "allocator/outcome_payments.h"
 #include "allocator/outcome_seats.h"
+#include "allocator/outcome_several.h"
 #include "base/seats.h"
 
 static void pack_id(struct buf *b, struct id id)
@@ -15,6 +17,8 @@ static void pack_id(struct buf *b, struct id id)
 
 static size_t arguments_of(const struct request *r)
 {
+    if (r->op == OP_SEVERAL)
+        return 2;
     if (op_takes(r->op))
         return 2 * r->lines;
     return r->op == OP_CANCEL || r->op == OP_SETTLE ? 3 : op_changes(r->op);
@@ -28,6 +32,8 @@ static void pack_request(struct buf *b, const struct request *r)
     pack_uint(b, r->show);
     pack_str(b, r->user.bytes, r->user.len);
     pack_int(b, r->deadline_ms);
+    if (r->op == OP_SEVERAL)
+        outcome_pack_several(b, r);
     if (op_changes(r->op))
         pack_id(b, r->booking);
     if (r->op == OP_SETTLE) {
@@ -57,18 +63,18 @@ size_t outcome_pack_requests(struct buf *b, const struct batch *batch)
     return count;
 }
 
-static bool read_i64(struct value array, size_t at, int64_t *n)
+bool outcome_i64(struct value array, size_t at, int64_t *n)
 {
     size_t count;
 
     return value_is_array(array, &count) && at < count && value_int(value_at(array, at), n);
 }
 
-static bool read_u32(struct value array, size_t at, uint32_t *n)
+bool outcome_u32(struct value array, size_t at, uint32_t *n)
 {
     int64_t wide;
 
-    if (!read_i64(array, at, &wide) || wide < 0 || wide > UINT32_MAX)
+    if (!outcome_i64(array, at, &wide) || wide < 0 || wide > UINT32_MAX)
         return false;
     *n = (uint32_t)wide;
     return true;
@@ -90,16 +96,16 @@ static bool read_booking(struct value v, struct id id, struct booking *booking)
     memset(booking, 0, sizeof *booking);
     booking->id = id;
     if (!value_is_array(v, &count) || count < B_LINES + 3 || (count - B_LINES) % 3 != 0 ||
-        !read_i64(v, B_STATE, &state) || !value_str(value_at(v, B_USER), &booking->user) ||
-        !read_i64(v, B_EXPIRES, &booking->expires_ms) ||
-        !read_i64(v, B_CREATED, &booking->created_ms) ||
+        !outcome_i64(v, B_STATE, &state) || !value_str(value_at(v, B_USER), &booking->user) ||
+        !outcome_i64(v, B_EXPIRES, &booking->expires_ms) ||
+        !outcome_i64(v, B_CREATED, &booking->created_ms) ||
         !value_str(value_at(v, B_SEATS), &booking->seats) || !seats_are_right(booking->seats))
         return false;
     booking->state = (enum state)state;
     for (size_t at = B_LINES; at < count; at += 3) {
         struct booking_line line;
-        if (!read_u32(v, at, &line.tier) || !read_u32(v, at + 1, &line.quantity) ||
-            !read_i64(v, at + 2, &line.price))
+        if (!outcome_u32(v, at, &line.tier) || !outcome_u32(v, at + 1, &line.quantity) ||
+            !outcome_i64(v, at + 2, &line.price))
             return false;
         if (line.quantity > 0 && booking->lines < LINES_MAX)
             booking->line[booking->lines++] = line;
@@ -108,7 +114,7 @@ static bool read_booking(struct value v, struct id id, struct booking *booking)
     return state_name(booking->state) != NULL && booking->lines > 0;
 }
 
-static struct answer answer_to(const struct batch *batch, const struct request *r, enum code code)
+struct answer outcome_answer(const struct batch *batch, const struct request *r, enum code code)
 {
     struct answer answer = {.code = code, .at_ms = batch->now_ms, .op = r->op, .show = r->show};
 
@@ -117,7 +123,7 @@ static struct answer answer_to(const struct batch *batch, const struct request *
 }
 
 /* Pack an answer right into the batch's answers. */
-static void store_answer(struct batch *batch, size_t at, const struct answer *answer)
+void outcome_store(struct batch *batch, size_t at, const struct answer *answer)
 {
     struct slot *slot = &batch->slot[at];
 
@@ -130,16 +136,16 @@ static void store_answer(struct batch *batch, size_t at, const struct answer *an
 
 void outcome_refuse(struct batch *batch, size_t at, enum code code)
 {
-    struct answer answer = answer_to(batch, &batch->request[at], code);
+    struct answer answer = outcome_answer(batch, &batch->request[at], code);
 
-    store_answer(batch, at, &answer);
+    outcome_store(batch, at, &answer);
 }
 
-static int64_t fingerprint_number(const unsigned char bytes[FINGERPRINT_BYTES])
+int64_t outcome_fingerprint(const struct request *r)
 {
     uint64_t wire;
 
-    memcpy(&wire, bytes, sizeof wire);
+    memcpy(&wire, r->fingerprint, sizeof wire);
     return (int64_t)be64toh(wire);
 }
 
@@ -153,19 +159,20 @@ static void put_items(struct columns *c, const struct booking *booking)
     }
 }
 
-static void put_new(struct columns *c, const struct request *r, const struct booking *booking)
+void outcome_put_new(struct columns *c, uint32_t show, int64_t fingerprint,
+                     const struct booking *booking)
 {
     bool one = booking->lines == 1;
 
     columns_put_bytes(c, COLUMN_N_ID, booking->id.bytes, ID_BYTES);
-    columns_put_number(c, COLUMN_N_SHOW, r->show);
+    columns_put_number(c, COLUMN_N_SHOW, show);
     columns_put_bytes(c, COLUMN_N_USER, booking->user.bytes, booking->user.len);
     if (booking->expires_ms > 0)
         columns_put_number(c, COLUMN_N_EXPIRES, booking->expires_ms);
     else
         columns_put_null(c, COLUMN_N_EXPIRES);
     columns_put_number(c, COLUMN_N_AMOUNT, booking->amount);
-    columns_put_number(c, COLUMN_N_FINGERPRINT, fingerprint_number(r->fingerprint));
+    columns_put_number(c, COLUMN_N_FINGERPRINT, fingerprint);
     columns_put_number(c, COLUMN_N_TIER, one ? booking->line[0].tier : 0);
     columns_put_number(c, COLUMN_N_QUANTITY, booking_quantity(booking));
     columns_put_number(c, COLUMN_N_PRICE, one ? booking->line[0].price : 0);
@@ -177,11 +184,12 @@ static void put_new(struct columns *c, const struct request *r, const struct boo
 static bool read_taken(struct batch *batch, size_t at, struct value decision, size_t count)
 {
     const struct request *r = &batch->request[at];
-    struct answer answer = answer_to(batch, r, CODE_GRANTED);
+    struct answer answer = outcome_answer(batch, r, CODE_GRANTED);
     struct booking *booking = &answer.booking;
 
     if ((count != 3 + r->lines && count != 4 + r->lines) ||
-        !read_i64(decision, 1, &answer.available) || !read_i64(decision, 2, &booking->expires_ms))
+        !outcome_i64(decision, 1, &answer.available) ||
+        !outcome_i64(decision, 2, &booking->expires_ms))
         return false;
     if (count == 4 + r->lines && (!value_str(value_at(decision, count - 1), &booking->seats) ||
                                   !seats_are_right(booking->seats)))
@@ -195,12 +203,12 @@ static bool read_taken(struct batch *batch, size_t at, struct value decision, si
     for (size_t i = 0; i < r->lines; i++) {
         booking->line[i].tier = r->line[i].tier;
         booking->line[i].quantity = r->line[i].quantity;
-        if (!read_i64(decision, 3 + i, &booking->line[i].price))
+        if (!outcome_i64(decision, 3 + i, &booking->line[i].price))
             return false;
     }
     set_amount(booking);
-    put_new(&batch->columns, r, booking);
-    store_answer(batch, at, &answer);
+    outcome_put_new(&batch->columns, r->show, outcome_fingerprint(r), booking);
+    outcome_store(batch, at, &answer);
     return true;
 }
 
@@ -262,7 +270,7 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
 static bool read_changed(struct batch *batch, size_t at, struct value decision, size_t count)
 {
     const struct request *r = &batch->request[at];
-    struct answer answer = answer_to(batch, r, CODE_GRANTED);
+    struct answer answer = outcome_answer(batch, r, CODE_GRANTED);
     struct booking before;
     uint32_t round = next_round(batch, at);
 
@@ -270,29 +278,29 @@ static bool read_changed(struct batch *batch, size_t at, struct value decision, 
         !read_booking(value_at(decision, 2), r->booking, &answer.booking))
         return false;
     answer.has_booking = true;
-    store_answer(batch, at, &answer);
+    outcome_store(batch, at, &answer);
     put_change(batch, at, round, &before, &answer.booking);
     return outcome_put_payment(batch, r, value_at(decision, 1), &answer.booking);
 }
 
 static bool read_refused(struct batch *batch, size_t at, int64_t code, int64_t detail)
 {
-    struct answer answer = answer_to(batch, &batch->request[at], (enum code)code);
+    struct answer answer = outcome_answer(batch, &batch->request[at], (enum code)code);
 
     if (code <= CODE_GRANTED || code >= CODES_END || detail < 0)
         return false;
     answer.detail = (uint64_t)detail;
-    store_answer(batch, at, &answer);
+    outcome_store(batch, at, &answer);
     return true;
 }
 
 static bool read_taken_seats(struct batch *batch, size_t at, struct value conflicts)
 {
-    struct answer answer = answer_to(batch, &batch->request[at], CODE_SEAT_TAKEN);
+    struct answer answer = outcome_answer(batch, &batch->request[at], CODE_SEAT_TAKEN);
 
     if (!value_str(conflicts, &answer.conflicts) || !seats_are_right(answer.conflicts))
         return false;
-    store_answer(batch, at, &answer);
+    outcome_store(batch, at, &answer);
     return true;
 }
 
@@ -309,18 +317,20 @@ static bool read_decision(struct batch *batch, size_t at, struct value decision)
     }
     if (value_int(decision, &code))
         return read_refused(batch, at, code, 0);
-    if (!value_is_array(decision, &count) || !read_i64(decision, 0, &code))
+    if (!value_is_array(decision, &count) || !outcome_i64(decision, 0, &code))
         return false;
+    if (r->op == OP_SEVERAL)
+        return outcome_read_several(batch, at, decision);
     if (code == CODE_SEAT_TAKEN)
         return count == 2 && read_taken_seats(batch, at, value_at(decision, 1));
     if (code != CODE_GRANTED)
-        return read_i64(decision, 1, &detail) && read_refused(batch, at, code, detail);
+        return outcome_i64(decision, 1, &detail) && read_refused(batch, at, code, detail);
     if (op_takes(r->op))
         return read_taken(batch, at, decision, count);
     if (op_changes(r->op))
         return read_changed(batch, at, decision, count);
-    struct answer answer = answer_to(batch, r, CODE_GRANTED);
-    store_answer(batch, at, &answer);
+    struct answer answer = outcome_answer(batch, r, CODE_GRANTED);
+    outcome_store(batch, at, &answer);
     return true;
 }
 
@@ -362,9 +372,10 @@ static bool read_counter(struct batch *batch, struct value row)
     uint32_t show, tier, available, held, pending, confirmed, blocked;
     struct availability *a;
 
-    if (!read_u32(row, 0, &show) || !read_u32(row, 1, &tier) || !read_u32(row, 2, &available) ||
-        !read_u32(row, 3, &held) || !read_u32(row, 4, &pending) || !read_u32(row, 5, &confirmed) ||
-        !read_u32(row, 6, &blocked) || (a = availability_for(batch, show)) == NULL)
+    if (!outcome_u32(row, 0, &show) || !outcome_u32(row, 1, &tier) ||
+        !outcome_u32(row, 2, &available) || !outcome_u32(row, 3, &held) ||
+        !outcome_u32(row, 4, &pending) || !outcome_u32(row, 5, &confirmed) ||
+        !outcome_u32(row, 6, &blocked) || (a = availability_for(batch, show)) == NULL)
         return false;
     columns_put_number(c, COLUMN_T_SHOW, show);
     columns_put_number(c, COLUMN_T_TIER, tier);

@@ -14,6 +14,7 @@ static bool code_from(struct value v, enum code *code);
 static bool operation_from(struct value v, enum operation *op);
 static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRINT_BYTES]);
 static bool optional_booking_from(struct value v, struct answer *a);
+static bool more_from(struct value v, struct answer *a);
 static bool optional_available_from(struct value v, struct answer *a);
 static bool booking_is_whole(struct value v, struct booking *booking);
 static bool id_from(struct value v, struct id *id);
@@ -49,7 +50,9 @@ enum err booking_from(struct value v, struct booking *booking)
 
 void answer_pack(struct buf *b, const struct answer *a)
 {
-    pack_array(b, FIELDS + (a->conflicts.len > 0));
+    bool several = a->op == OP_SEVERAL && (a->others.len > 0 || a->refused_show != 0);
+
+    pack_array(b, several || a->conflicts.len > 0 ? FIELDS + 1 : FIELDS);
     pack_uint(b, a->code);
     pack_int(b, a->at_ms);
     pack_uint(b, a->op);
@@ -64,8 +67,28 @@ void answer_pack(struct buf *b, const struct answer *a)
     else
         pack_nil(b);
     pack_uint(b, a->detail);
-    if (a->conflicts.len > 0)
+    if (several && a->others.len > 0)
+        pack_str(b, a->others.bytes, a->others.len);
+    else if (several)
+        pack_uint(b, a->refused_show);
+    else if (a->conflicts.len > 0)
         pack_str(b, a->conflicts.bytes, a->conflicts.len);
+}
+
+enum err bookings_read(struct span bytes, struct booking *bookings, size_t max, size_t *count)
+{
+    struct tree tree;
+    struct value root;
+    enum err err = ERR_NONE;
+
+    TRY(tree_read(&tree, bytes.bytes, bytes.len));
+    root = tree_root(&tree);
+    if (!value_is_array(root, count) || *count > max)
+        err = ERR_INPUT;
+    for (size_t i = 0; !err && i < *count; i++)
+        err = booking_from(value_at(root, i), &bookings[i]);
+    tree_free(&tree);
+    return err;
 }
 
 enum err answer_read(struct span bytes, struct answer *a)
@@ -99,7 +122,21 @@ static bool answer_from(struct value v, struct answer *a)
            fingerprint_from(value_at(v, 3), a->fingerprint) &&
            value_u32(value_at(v, 4), &a->show) && optional_booking_from(value_at(v, 5), a) &&
            optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail) &&
-           (count == FIELDS || seats_from(value_at(v, FIELDS), &a->conflicts));
+           (count == FIELDS || more_from(value_at(v, FIELDS), a));
+}
+
+/* A str must be whole bookings, so that whoever reads them later need not fear. */
+static bool more_from(struct value v, struct answer *a)
+{
+    static struct booking bookings[PARTS_MAX];
+    size_t count;
+
+    if (a->op != OP_SEVERAL)
+        return seats_from(v, &a->conflicts);
+    if (!a->has_booking)
+        return value_u32(v, &a->refused_show) && a->refused_show != 0;
+    return value_str(v, &a->others) &&
+           bookings_read(a->others, bookings, PARTS_MAX, &count) == ERR_NONE && count > 0;
 }
 
 static bool code_from(struct value v, enum code *code)

@@ -13,6 +13,10 @@
  *   detail     for refusals: ILLEGAL_STATE the booking's state, LIMIT_EXCEEDED the limit,
  *              NOT_ENOUGH what is left; else 0
  *
+ * Behind an answer to SEVERAL stands one more element: if granted, a str of the packed array of the
+ * bookings beside the first, [booking, …]; if refused for one show's sake, that show's number; else
+ * nothing.
+ *
  * Gateways listen on the channel of their name for messages
  *
  *   [partition uint, [[id str16, repeated uint, answer str], …]]
@@ -64,10 +68,14 @@ struct answer {
     int64_t available;
     uint64_t detail;
     struct span conflicts; /* SEAT_TAKEN: packed seats */
+    struct span others;    /* SEVERAL, granted: bookings_read */
+    uint32_t refused_show; /* SEVERAL, refused; 0: it was for none's sake */
 };
 
 void booking_pack(struct buf *b, const struct booking *booking);
 enum err booking_from(struct value v, struct booking *booking); /* spans borrow from the tree */
+/* Bookings packed one after the other behind an array's head. Spans borrow from `bytes`. */
+enum err bookings_read(struct span bytes, struct booking *bookings, size_t max, size_t *count);
 void answer_pack(struct buf *b, const struct answer *a);
 /* Spans borrow from `bytes`, which outlive the answer. ERR_INPUT if it is not one. */
 enum err answer_read(struct span bytes, struct answer *a);

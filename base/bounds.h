@@ -11,6 +11,7 @@
 #define SLUG_BYTES_MAX 64       /* a show's slug */
 #define TIER_BYTES_MAX 32       /* a tier's code */
 #define LINES_MAX 10            /* tiers in one booking */
+#define PARTS_MAX 31            /* tiers of shows in one request for several shows */
 #define TIERS_MAX 32            /* tiers in one show */
 #define QUANTITY_MAX 1000       /* places in one line of a booking */
 #define BOOKING_SEATS_MAX 1000  /* numbered seats in one booking */

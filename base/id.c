@@ -60,6 +60,22 @@ struct id id_keyed(uint32_t show, struct span caller, struct span route, struct 
     return id;
 }
 
+struct id id_part(struct id of, uint32_t show)
+{
+    unsigned char number[4], digest[DIGEST_BYTES];
+    struct span parts[2] = {{(char *)of.bytes, ID_BYTES}, {(char *)number, 4}};
+    struct id id = of;
+
+    put_u32(number, show);
+    memcpy(id.bytes, number, sizeof number);
+    if (id_is_keyed(of)) {
+        digest_sha256(parts, 2, digest);
+        memcpy(id.bytes + 4, digest, ID_BYTES - 4);
+        id.bytes[4] |= KEYED_BIT;
+    }
+    return id;
+}
+
 uint32_t id_show(struct id id)
 {
     return get_u32(id.bytes);

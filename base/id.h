@@ -37,6 +37,13 @@ struct id {
 struct id id_fresh(uint32_t show, int64_t now_ms, int64_t deadline_ms, uint64_t random);
 struct id id_keyed(uint32_t show, struct span caller, struct span route, struct span key);
 
+/*
+ * The id of the booking of another show that the request `of` makes beside its own: a fresh one
+ * with the show in its first bytes, a keyed one hashed from both, since the same key for that show
+ * alone has the other bytes.
+ */
+struct id id_part(struct id of, uint32_t show);
+
 uint32_t id_show(struct id id);
 bool id_is_keyed(struct id id);
 /* Of fresh ids only, since 1970: when it was made, and its deadline by that clock, rounded up. */

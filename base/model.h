@@ -10,14 +10,15 @@
 
 /*        number, name */
 #define OPERATIONS(X)                                                                              \
-    X(1, BOOK)    /* take places at once */                                                        \
-    X(2, HOLD)    /* take places until a time */                                                   \
-    X(3, CONFIRM) /* make a hold a booking */                                                      \
-    X(4, CANCEL)  /* give places back, all or some */                                              \
-    X(5, EXTEND)  /* more time for a hold, once */                                                 \
-    X(6, REFRESH) /* the show's rules changed in Postgres: read them again, in order */            \
-    X(7, PAY)     /* a hold is to be paid: it waits for the provider's word */                     \
-    X(8, SETTLE)  /* the provider's word */
+    X(1, BOOK)     /* take places at once */                                                       \
+    X(2, HOLD)     /* take places until a time */                                                  \
+    X(3, CONFIRM)  /* make a hold a booking */                                                     \
+    X(4, CANCEL)   /* give places back, all or some */                                             \
+    X(5, EXTEND)   /* more time for a hold, once */                                                \
+    X(6, REFRESH)  /* the show's rules changed in Postgres: read them again, in order */           \
+    X(7, PAY)      /* a hold is to be paid: it waits for the provider's word */                    \
+    X(8, SETTLE)   /* the provider's word */                                                       \
+    X(11, SEVERAL) /* take places in several shows, all or nothing */
 
 enum operation {
 #define X(number, name) OP_##name = number,
@@ -60,7 +61,9 @@ enum state {
     X(16, RATE_LIMITED, 429, "Rate limited", "Too many requests")                                  \
     X(17, INVALID, 422, "Invalid", "The request is not valid")                                     \
     X(18, INTERNAL, 500, "Internal error", "This request cannot be decided; nothing was taken")    \
-    X(19, PAYMENT_REQUIRED, 409, "Payment required", "This booking must be paid first")
+    X(19, PAYMENT_REQUIRED, 409, "Payment required", "This booking must be paid first")            \
+    X(20, DIFFERENT_PARTITIONS, 409, "Different partitions",                                       \
+      "These shows cannot be booked in one request")
 
 /* What the provider said of a payment; stands in SETTLE. */
 #define RESULTS(X)                                                                                 \

@@ -12,7 +12,7 @@
 #define LINE_FIELDS 2
 /* More than [op, show, user, arguments] can take. */
 #define ASKED_BYTES_MAX                                                                            \
-    (USER_BYTES_MAX + LINES_MAX * 16 + BOOKING_SEATS_MAX * SEAT_POSITION_BYTES +                   \
+    (USER_BYTES_MAX + (LINES_MAX + PARTS_MAX) * 16 + BOOKING_SEATS_MAX * SEAT_POSITION_BYTES +     \
      METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + 64)
 
 static void arguments_pack(struct buf *b, const struct request *r);
@@ -23,6 +23,7 @@ static bool arguments_from(struct value v, struct request *r);
 static bool settlement_from(struct value v, struct request *r);
 static bool lines_from(struct value v, size_t count, struct request *r);
 static bool seats_from(struct value v, struct request *r);
+static bool several_from(struct value v, struct request *r);
 static bool part_from(struct value of, struct line *part);
 static bool bytes_from(struct value v, void *bytes, size_t n);
 static bool short_text_from(struct value v, size_t bytes_max, struct span *text);
@@ -76,6 +77,7 @@ enum err entry_read(struct span bytes, struct request *requests, size_t max, siz
 {
     struct tree tree;
     struct value root;
+    size_t weight = 0;
     enum err err = ERR_NONE;
 
     if (bytes.len > ENTRY_BYTES_MAX)
@@ -89,9 +91,38 @@ enum err entry_read(struct span bytes, struct request *requests, size_t max, siz
     for (size_t i = 0; err == ERR_NONE && i < *count; i++) {
         if (!request_from(value_at(root, i), &requests[i]))
             err = ERR_INPUT;
+        else if ((weight += request_weight(&requests[i])) > max)
+            err = ERR_BOUND;
     }
     tree_free(&tree);
     return err;
+}
+
+size_t request_weight(const struct request *r)
+{
+    return r->op == OP_SEVERAL ? r->parts : 1;
+}
+
+size_t request_parts_of_show(const struct request *r, size_t at)
+{
+    size_t n = 1;
+
+    while (at + n < r->parts && r->part[at + n].show == r->part[at].show)
+        n++;
+    return n;
+}
+
+static void several_pack(struct buf *b, const struct request *r)
+{
+    pack_array(b, 2);
+    pack_uint(b, r->take);
+    pack_array(b, r->parts);
+    for (size_t i = 0; i < r->parts; i++) {
+        pack_array(b, 3);
+        pack_uint(b, r->part[i].show);
+        pack_uint(b, r->part[i].line.tier);
+        pack_uint(b, r->part[i].line.quantity);
+    }
 }
 
 static void arguments_pack(struct buf *b, const struct request *r)
@@ -137,6 +168,9 @@ static void arguments_pack(struct buf *b, const struct request *r)
     case OP_REFRESH:
         pack_array(b, 0);
         return;
+    case OP_SEVERAL:
+        several_pack(b, r);
+        return;
     }
     assert(!"an operation");
 }
@@ -170,7 +204,7 @@ static bool operation_from(struct value v, enum operation *op)
 /* Whoever takes places must be named; who has a booking's id may act on it. */
 static bool user_from(struct value v, struct request *r)
 {
-    bool must = op_takes(r->op);
+    bool must = op_takes(r->op) || r->op == OP_SEVERAL;
 
     return value_str(v, &r->user) && (text_is_user(r->user) || (r->user.len == 0 && !must));
 }
@@ -200,6 +234,8 @@ static bool arguments_from(struct value v, struct request *r)
         return count == 5 && settlement_from(v, r);
     case OP_REFRESH:
         return count == 0;
+    case OP_SEVERAL:
+        return count == 2 && several_from(v, r);
     }
     return false;
 }
@@ -243,6 +279,44 @@ static bool lines_from(struct value v, size_t count, struct request *r)
         seen |= UINT64_C(1) << line->tier;
     }
     return true;
+}
+
+static bool row_from(struct value v, struct show_line *part)
+{
+    size_t count;
+
+    return value_is_array(v, &count) && count == 3 && value_u32(value_at(v, 0), &part->show) &&
+           part->show >= 1 && part->show <= INT32_MAX &&
+           value_u32(value_at(v, 1), &part->line.tier) && part->line.tier >= 1 &&
+           part->line.tier <= TIERS_MAX && value_u32(value_at(v, 2), &part->line.quantity) &&
+           part->line.quantity >= 1 && part->line.quantity <= QUANTITY_MAX;
+}
+
+/* Row `at` comes behind the one before it: the request's own show first, then by number. */
+static bool row_is_in_order(const struct request *r, size_t at)
+{
+    const struct show_line *part = &r->part[at], *last = &r->part[at - 1];
+
+    if (part->show == last->show)
+        return part->line.tier > last->line.tier;
+    return part->show != r->show && (last->show == r->show || part->show > last->show);
+}
+
+static bool several_from(struct value v, struct request *r)
+{
+    struct value rows = value_at(v, 1);
+
+    if (!operation_from(value_at(v, 0), &r->take) || (r->take != OP_BOOK && r->take != OP_HOLD) ||
+        !value_is_array(rows, &r->parts) || r->parts < 2 || r->parts > PARTS_MAX)
+        return false;
+    for (size_t i = 0; i < r->parts; i++)
+        if (!row_from(value_at(rows, i), &r->part[i]) ||
+            (i == 0 ? r->part[i].show != r->show : !row_is_in_order(r, i)))
+            return false;
+    for (size_t i = 0; i < r->parts; i += request_parts_of_show(r, i))
+        if (request_parts_of_show(r, i) > LINES_MAX)
+            return false;
+    return r->part[r->parts - 1].show != r->show;
 }
 
 /* What CANCEL gives back: the second and third of its arguments, both of which may be 0. */

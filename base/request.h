@@ -14,6 +14,9 @@
  *   SETTLE           arguments [booking str16, payment str16, result uint, reference str,
  *                    reason str]
  *   REFRESH          arguments []
+ *   SEVERAL          arguments [take uint (BOOK or HOLD), [[show, tier, quantity], …]]: at least
+ * two shows, at most PARTS_MAX rows; the request's own show first, the others by number; tiers
+ * ascending within a show, at most LINES_MAX of them
  *
  * seats are positions as seats.h packs them, 1..BOOKING_SEATS_MAX. Places of a tier of numbered
  * seats for which none are named are the best that are available.
@@ -44,6 +47,12 @@ struct line {
     uint32_t quantity;
 };
 
+/* One row of a request for several shows. */
+struct show_line {
+    uint32_t show;
+    struct line line;
+};
+
 struct request {
     struct id id;
     enum operation op;
@@ -61,6 +70,9 @@ struct request {
     struct id payment;           /* SETTLE: the id of the PAY request */
     enum result result;
     struct span reference, reason;
+    enum operation take; /* SEVERAL: BOOK or HOLD */
+    size_t parts;
+    struct show_line part[PARTS_MAX];
 };
 
 bool op_takes(enum operation op);   /* BOOK, HOLD: makes a booking */
@@ -72,8 +84,13 @@ void request_set_fingerprint(struct request *r);
 
 /*
  * Read an entry's bytes into at most `max` requests; their spans borrow from `bytes`. ERR_INPUT
- * unless every request is whole, well typed and within bounds.h; ERR_BOUND if there are more.
+ * unless every request is whole, well typed and within bounds.h; ERR_BOUND if there are more. One
+ * for several shows counts as many (request_weight): what a batch may touch stays bounded.
  */
 enum err entry_read(struct span bytes, struct request *requests, size_t max, size_t *count);
+
+size_t request_weight(const struct request *r);
+/* How many rows from `at` on are of the same show. */
+size_t request_parts_of_show(const struct request *r, size_t at);
 
 #endif

@@ -111,6 +111,20 @@ static const struct check checks[] = {
      " i.tier) FROM booking_items i LEFT JOIN bookings b ON b.id = i.booking"
      " WHERE b.tier IS DISTINCT FROM 0"},
 
+    {"a request for several shows made a booking of each, at once and for one person",
+     "SELECT format('request %s: its booking %s is of another person, moment or kind than its "
+     "first',"
+     " r.request, r.booking)"
+     " FROM request_bookings r JOIN bookings f ON f.id = r.request JOIN bookings b ON b.id = "
+     "r.booking"
+     " WHERE (b.user_id, b.created_ms, b.fingerprint, b.expires_ms IS NULL) <>"
+     "  (f.user_id, f.created_ms, f.fingerprint, f.expires_ms IS NULL)"
+     " UNION ALL "
+     "SELECT format('request %s for several shows: it made %s bookings of %s shows, counted to %s',"
+     " r.request, count(*), count(DISTINCT b.show), max(r.position))"
+     " FROM request_bookings r JOIN bookings b ON b.id = r.booking GROUP BY r.request"
+     " HAVING count(*) < 2 OR count(*) <> max(r.position) OR count(*) <> count(DISTINCT b.show)"},
+
     {"a hold has an end, and it is not long past",
      "SELECT format('booking %s of show %s: it is still held %s ms after its time', b.id, b.show,"
      " p.now_ms - b.expires_ms)"

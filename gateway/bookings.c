@@ -7,36 +7,34 @@
 #include "gateway/handlers.h"
 #include "gateway/named.h"
 #include "gateway/reply.h"
+#include "gateway/several.h"
 #include "gateway/shows.h"
-
-/* A line as the body has it, before its tier's number is known. */
-struct asked_line {
-    struct span tier;
-    int64_t quantity;
-};
 
 struct asked {
     struct span user;
     bool hold;
     int64_t deadline_ms;
+    bool is_several; /* an item names its show */
     size_t lines;
-    struct asked_line line[LINES_MAX];
+    struct asked_item line[PARTS_MAX];
     bool is_named; /* "seats" instead of lines */
 };
 
 static void read_line(struct json *json, struct json_object in, struct asked *asked)
 {
-    struct asked_line *line = &asked->line[asked->lines++];
+    struct asked_item *line = &asked->line[asked->lines++];
 
     line->quantity = 1;
+    line->show = (struct span){NULL, 0};
     json_text(json, in, "tier", true, &line->tier);
     json_whole(json, in, "quantity", false, 1, QUANTITY_MAX, &line->quantity);
     /* The best that are available: what a quantity of numbered seats is anyway. */
     if (json_whole(json, in, "best", false, 1, QUANTITY_MAX, &line->quantity) &&
         json_has(in, "quantity"))
         json_fail(json, "Either \"best\" or \"quantity\", not both");
-    for (struct asked_line *other = asked->line; other < line; other++)
-        if (!json->failed && span_equal(other->tier, line->tier))
+    for (struct asked_item *other = asked->line; other < line; other++)
+        if (!json->failed && span_equal(other->tier, line->tier) &&
+            span_equal(other->show, line->show))
             json_fail(json, "\"items\" must name each tier once");
 }
 
@@ -58,10 +56,15 @@ static void read_lines(struct json *json, struct asked *asked)
     }
     if (json_has(root, "tier") || json_has(root, "quantity") || json_has(root, "best"))
         json_fail(json, "Either \"items\" or \"tier\" and \"quantity\", not both");
-    if (!json_list(json, root, "items", LINES_MAX, &count))
+    if (!json_list(json, root, "items", PARTS_MAX, &count))
         return;
-    for (size_t i = 0; i < count && json_list_at(json, root, "items", i, &item); i++)
+    for (size_t i = 0; i < count && json_list_at(json, root, "items", i, &item); i++) {
         read_line(json, item, asked);
+        if (json_text(json, item, "show", false, &asked->line[i].show))
+            asked->is_several = true;
+    }
+    if (!json->failed && !asked->is_several && count > LINES_MAX)
+        json_fail(json, "\"items\" must have 1 to %d items", LINES_MAX);
 }
 
 static void read_booking(struct json *json, struct asked *asked)
@@ -103,15 +106,18 @@ static void sort_lines(struct request *request)
 static void send_booking(struct task *task, struct json *json, const struct asked *asked)
 {
     char seats[NAMED_BYTES_MAX];
-    struct request request = {
-        .op = asked->hold ? OP_HOLD : OP_BOOK, .user = asked->user, .lines = asked->lines};
+    enum operation take = asked->hold ? OP_HOLD : OP_BOOK;
+    struct request request = {.op = take, .user = asked->user, .lines = asked->lines};
 
-    for (size_t i = 0; i < asked->lines; i++)
+    if (asked->is_several && !several_ask(task, take, asked->line, asked->lines, &request))
+        return;
+    for (size_t i = 0; !asked->is_several && i < asked->lines; i++)
         if (!bookings_line(task, asked->line[i].tier, asked->line[i].quantity, &request.line[i]))
             return;
     if (asked->is_named && !named_read(task, json, seats, &request))
         return;
-    sort_lines(&request);
+    if (!asked->is_several)
+        sort_lines(&request);
     command_send(task, &(struct command){.request = &request,
                                          .deadline_ms = asked->deadline_ms,
                                          .scope = SPAN("/v1/bookings"),

@@ -15,10 +15,12 @@
 #include "gateway/redis_link.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
+#include "gateway/several.h"
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
 
 #define CONFLICTS_BYTES_MAX (64 << 10)
+#define MORE_BYTES_MAX (SLUG_BYTES_MAX + 48)
 #define LOOK_FIRST_MS 300 /* messages are quicker than this, unless one was lost */
 
 static void read_preferences(struct task *task)
@@ -285,14 +287,18 @@ void command_put_location(struct task *task, const char *path, struct id id)
 
 void command_grant(struct task *task, const struct answer *answer)
 {
-    bool is_new = op_takes(answer->op);
+    bool is_new = op_takes(answer->op) || answer->op == OP_SEVERAL;
+    struct buf *body = &task->gateway->body;
 
     if (answer->op == OP_PAY) {
         payments_grant(task, answer);
         return;
     }
     command_put_location(task, "/v1/bookings/", answer->booking.id);
-    render_booking(&task->gateway->body, task->show, &answer->booking);
+    buf_putc(body, '{');
+    render_booking_members(body, task->show, &answer->booking);
+    several_render(task, answer, body);
+    buf_putc(body, '}');
     reply_send(task, is_new ? 201 : 200, REPLY_JSON);
 }
 
@@ -332,20 +338,35 @@ static void tell_conflicts(struct task *task, struct span seats)
     buf_free(&more);
 }
 
+/* Of several, the one for whose sake all were refused. */
+static struct span which_show(const struct task *task, char text[MORE_BYTES_MAX])
+{
+    const struct show *show = shows_given(task, task->refusal.show);
+    int n = show == NULL ? 0
+                         : snprintf(text, MORE_BYTES_MAX, ",\"show\":\"%s\",\"show_id\":%u",
+                                    show->slug, show->number);
+
+    return (struct span){text, (size_t)n};
+}
+
 static void refuse(struct task *task, const struct answer *answer)
 {
-    task->refusal = (struct refusal){answer->code, answer->detail};
+    char more[MORE_BYTES_MAX];
+
+    task->refusal = (struct refusal){answer->code, answer->detail, answer->refused_show};
     if (answer->conflicts.len > 0)
         tell_conflicts(task, answer->conflicts);
     else if (alternatives_may_be(task, answer))
         alternatives_find(task, tell_refusal);
     else
-        tell_refusal(task, (struct span){"", 0});
+        tell_refusal(task, which_show(task, more));
 }
 
 void command_tell(struct task *task, const struct answer *answer, bool repeated)
 {
     task->is_replayed = repeated;
+    if (!several_give_shows(task, answer))
+        return;
     if (answer->code != CODE_GRANTED || !answer->has_booking) {
         refuse(task, answer);
         return;

@@ -26,7 +26,7 @@ struct entry {
     struct list node; /* in open, unknown or spare; in none while Redis has it */
     struct enqueue *enqueue;
     struct partition *partition;
-    size_t count;
+    size_t count, weight; /* of its requests; request_weight of them all */
     struct id id[ENTRY_REQUESTS_MAX];
     struct buf requests; /* packed, one after the other */
     int64_t deadline_ms; /* the latest of its requests */
@@ -103,7 +103,7 @@ static struct entry *entry_take(struct enqueue *e, struct partition *partition)
     }
     entry->enqueue = e;
     entry->partition = partition;
-    entry->count = 0;
+    entry->count = entry->weight = 0;
     entry->deadline_ms = 0;
     entry->is_again = false;
     e->entries++;
@@ -238,13 +238,13 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *prepare, int events)
         entry_close(LIST_OWNER(e->open.next, struct entry, node));
 }
 
-static struct entry *open_entry(struct enqueue *e, struct partition *partition)
+static struct entry *open_entry(struct enqueue *e, struct partition *partition, size_t weight)
 {
     for (struct list *n = e->open.next; n != &e->open; n = n->next) {
         struct entry *entry = LIST_OWNER(n, struct entry, node);
         if (entry->partition != partition)
             continue;
-        if (entry->count < ENTRY_REQUESTS_MAX &&
+        if (entry->weight + weight <= ENTRY_REQUESTS_MAX &&
             entry->requests.max - entry->requests.len >= REQUEST_BYTES_MAX)
             return entry;
         entry_close(entry);
@@ -259,7 +259,7 @@ enum err enqueue_add(struct enqueue *e, struct partition *partition, const struc
 
     if (!redis_link_is_ready(e->gateway->redis))
         return ERR_UNAVAILABLE;
-    entry = open_entry(e, partition);
+    entry = open_entry(e, partition, request_weight(request));
     if (entry == NULL)
         return ERR_BOUND;
     request_pack(&entry->requests, request);
@@ -270,6 +270,7 @@ enum err enqueue_add(struct enqueue *e, struct partition *partition, const struc
         return ERR_MEMORY;
     }
     entry->id[entry->count++] = request->id;
+    entry->weight += request_weight(request);
     if (request->deadline_ms > entry->deadline_ms)
         entry->deadline_ms = request->deadline_ms;
     partitions_sent(partition, 1);

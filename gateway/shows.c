@@ -402,6 +402,60 @@ bool shows_give(struct task *task, struct span name)
     return shows_give_number(task, text_u64(name, INT32_MAX, &number) ? (uint32_t)number : 0);
 }
 
+const struct show *shows_given(const struct task *task, uint32_t number)
+{
+    if (task->show != NULL && task->show->number == number)
+        return task->show;
+    for (size_t i = 0; i < task->alsos; i++)
+        if (task->also[i]->show.number == number)
+            return &task->also[i]->show;
+    return NULL;
+}
+
+static const struct show *give_also(struct task *task, struct cached_show *c, struct span name)
+{
+    struct shows *s = task->gateway->shows;
+    const struct show *given = c != NULL ? shows_given(task, c->show.number) : NULL;
+
+    if (given != NULL)
+        return given;
+    if (c != NULL && is_usable(s, c, task, exchange_began_us(task->exchange)) &&
+        task->alsos < PARTS_MAX) {
+        c->used_us = exchange_began_us(task->exchange);
+        list_remove(&c->by_use);
+        list_append(&s->by_use, &c->by_use);
+        shows_pin(c);
+        task->also[task->alsos++] = c;
+        return &c->show;
+    }
+    if (task->show_is_absent)
+        reply_not_found(task, "There is no such show");
+    else if (task->show_is_unavailable || !wait_for(task, name))
+        reply_overloaded(task, "The show cannot be looked up now", 1);
+    return NULL;
+}
+
+const struct show *shows_give_also_number(struct task *task, uint32_t number)
+{
+    char name[16];
+
+    if (number == 0 || number > INT32_MAX) {
+        reply_not_found(task, "There is no such show");
+        return NULL;
+    }
+    snprintf(name, sizeof name, "%u", number);
+    return give_also(task, find_number(task->gateway->shows, number), span_of(name));
+}
+
+const struct show *shows_give_also(struct task *task, struct span name)
+{
+    uint64_t number;
+
+    if (text_is_slug(name))
+        return give_also(task, find_slug(task->gateway->shows, name), name);
+    return shows_give_also_number(task, text_u64(name, INT32_MAX, &number) ? (uint32_t)number : 0);
+}
+
 /* Those that could not be read anew go on serving as they are. */
 static void on_refreshed(void *context, enum err err, const struct postgres_rows *rows)
 {

@@ -55,6 +55,15 @@ bool shows_give_number(struct task *task, uint32_t number);
 /* Seat maps are bounded in number of seats: those of shows that nobody uses make room. */
 bool shows_have_room_for_map(struct cached_show *cached);
 
+/*
+ * Another show for the task, which has its own already: pinned in task->also until the task ends.
+ * NULL: as false above, so the handler must be one that may be called again from the start.
+ */
+const struct show *shows_give_also(struct task *task, struct span name);
+const struct show *shows_give_also_number(struct task *task, uint32_t number);
+/* One that the task has; NULL: it has it not. */
+const struct show *shows_given(const struct task *task, uint32_t number);
+
 void shows_pin(struct cached_show *cached);
 void shows_unpin(struct cached_show *cached);
 

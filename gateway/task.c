@@ -53,6 +53,8 @@ void task_give(struct task *task)
     list_remove(&task->node);
     if (task->cached != NULL)
         shows_unpin(task->cached);
+    for (size_t i = 0; i < task->alsos; i++)
+        shows_unpin(task->also[i]);
     pool->taken--;
     if (pool->spares == SPARES_MAX) {
         free(task);

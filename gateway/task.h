@@ -46,6 +46,7 @@ typedef const char *task_words(enum code code);
 struct refusal {
     enum code code;
     uint64_t detail;
+    uint32_t show; /* of a request for several: the one that refused it; or 0 */
 };
 
 enum wait_phase {
@@ -62,10 +63,12 @@ struct task {
     struct span parameter[ROUTE_PARAMETERS_MAX];
     struct list node; /* in whatever list it waits in */
     bool is_parked;
-    bool show_is_absent;                /* it waited for a show, and there is none */
-    bool show_is_unavailable;           /* … and nobody could say */
-    struct cached_show *cached;         /* pinned; or NULL */
-    const struct show *show;            /* cached's */
+    bool show_is_absent;                 /* it waited for a show, and there is none */
+    bool show_is_unavailable;            /* … and nobody could say */
+    struct cached_show *cached;          /* pinned; or NULL */
+    const struct show *show;             /* cached's */
+    struct cached_show *also[PARTS_MAX]; /* pinned: other shows of a request for several */
+    size_t alsos;
     void (*counted)(struct task *task); /* counts.h */
 
     /* Of commands and of whoever awaits one. */

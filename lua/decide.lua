@@ -1,5 +1,5 @@
 -- decide: one batch of requests, in order. This follows model.lua, state.lua, seats.lua,
--- operations.lua and payments.lua.
+-- operations.lua, payments.lua and several.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
@@ -7,7 +7,7 @@
 --     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
 --                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND, PAY booking; CANCEL
 --                booking, tier, quantity; SETTLE booking, payment, result; BOOK, HOLD and CANCEL
---                seats behind that, if any are named
+--                seats behind that, if any are named; SEVERAL as in several.lua
 --     known      msgpack [{booking id → booking}, {show → true}], what an earlier run NEEDed:
 --                bookings that are not live (as in state.lua; [0, ''] if there is none), shows
 --                that this partition does not have
@@ -100,7 +100,14 @@ local function gather_batch(due, requests, answered, known, missing)
   end
   for i, request in ipairs(requests) do
     local number, op = request[SHOW], request[OPERATION]
-    if not answered[i] then
+    if not answered[i] and op == OP.SEVERAL then
+      for _, part in ipairs(request[FIRST + 1]) do
+        if not missing[part[2]] and not show_of(part[2]) then
+          unloaded[part[2]] = true
+        end
+        add_to_list(users, part[2], request[OWNER])
+      end
+    elseif not answered[i] then
       if not missing[number] and not show_of(number) then
         unloaded[number] = true
       elseif op == OP.BOOK or op == OP.HOLD then
@@ -138,6 +145,8 @@ local function decide_all(requests, answered, now, known)
   for i, request in ipairs(requests) do
     if answered[i] then
       decisions[i] = answered[i]
+    elseif request[OPERATION] == OP.SEVERAL then
+      decisions[i] = decide_several(request, now)
     else
       local decision, id = decide_request(show_of(request[SHOW]), request, now, known)
       decisions[i] = decision

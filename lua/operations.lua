@@ -9,6 +9,7 @@
 --   {0, before, after}                     CONFIRM, CANCEL, EXTEND, PAY, SETTLE: the booking, as in
 --                                          state.lua
 --   {0}                                    REFRESH
+--                                          SEVERAL: several.lua
 --
 -- A request is {id, op, show, user, deadline, …}; its operation's arguments follow: those of BOOK
 -- and HOLD are tier, quantity, …, and then the seats that are named, packed, if there are any.

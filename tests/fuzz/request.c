@@ -11,6 +11,9 @@ static void check_bounds(const struct request *r)
     CHECK(r->show >= 1 && r->deadline_ms >= 0 && operation_name(r->op) != NULL);
     CHECK(r->user.len == 0 || text_is_user(r->user));
     CHECK(r->reply_to.len <= GATEWAY_NAME_BYTES_MAX && r->trace.len <= TRACE_BYTES_MAX);
+    if (r->op == OP_SEVERAL)
+        CHECK(r->user.len > 0 && r->parts >= 2 && r->parts <= PARTS_MAX &&
+              r->part[0].show == r->show && (r->take == OP_BOOK || r->take == OP_HOLD));
     if (r->op != OP_BOOK && r->op != OP_HOLD)
         return;
     CHECK(r->user.len > 0 && r->lines >= 1 && r->lines <= LINES_MAX);

@@ -123,6 +123,7 @@ REQUESTS = {
     'cancel': [request(4, b'ann', [REQUEST_ID, 0, 0]), request(4, b'ann', [REQUEST_ID, 2, 3])],
     'extend': [request(5, b'ann', [REQUEST_ID])],
     'refresh': [request(6, b'', [])],
+    'several': [request(11, b'ann', [2, [[7, 1, 2], [7, 2, 1], [5, 1, 1], [9, 3, 1]]])],
     'same-tier-twice': [request(1, b'a', [[1, 2], [1, 1]])],
     'no-user': [request(1, b'', [[1, 2]])],
     'show-0': [request(1, b'a', [[1, 1]], show=0)],
@@ -140,6 +141,8 @@ ANSWERS = {
     'hold': [0, 1, 2, b'\xff' * 8, 7, BOOKING[:2] + [1, 1, 2] + BOOKING[5:], 3, 0],
     'seats': [0, 1, 1, b'12345678', 7, BOOKING + [b'\0\0\0\1\0\0\0\2'], 98, 0],
     'seat-taken': [3, 1, 1, b'12345678', 7, None, None, 0, b'\0\0\0\1'],
+    'several': [0, 1, 11, b'12345678', 7, BOOKING, None, 0, pack([BOOKING])],
+    'several-refused': [1, 1, 11, b'12345678', 7, None, None, 0, 9],
     'cancelled': [0, 1, 4, b'12345678', 7, BOOKING[:2] + [4] + BOOKING[3:6] + [[[1, 0, 5]]], None, 0],
 }
 

@@ -17,8 +17,8 @@ from harness.decider import Decider, booking_from
 from harness.model import Command, Partition, Seat, Show, Tier
 from harness.redis_server import Redis
 from harness.words import (BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GRANTED, HELD, HOLD,
-                           ID_EPOCH_MS, LIVE, PAY, REFRESH, SEAT_TAKEN, SETTLE, SUCCEEDED, fresh_id,
-                           id_show, keyed_id, pack_seats, unpack_seats)
+                           ID_EPOCH_MS, LIVE, PAY, REFRESH, SEAT_TAKEN, SETTLE, SEVERAL, SUCCEEDED,
+                           fresh_id, id_show, keyed_id, pack_seats, unpack_seats)
 
 START_MS = 1_770_000_000_000
 USERS = ["ann", "bob", "cé", "d" * 128]
@@ -53,6 +53,12 @@ class Lockstep:
             lines, seats = self.named(draft)
             return Command(raw, draft["op"], draft["show"], draft["user"], deadline,
                            lines=lines, seats=seats)
+        if draft["op"] == SEVERAL:
+            first = draft["parts"][0][0]
+            several = Command(fresh_id(first, self.now, random=self.count), SEVERAL, first,
+                              draft["user"], deadline, take=draft["take"], parts=draft["parts"])
+            self.ids += [part.id for part in several.each()]
+            return several
         if draft["op"] == REFRESH:
             return Command(fresh_id(draft["show"], self.now, random=self.count), REFRESH,
                            draft["show"], "", deadline)
@@ -93,7 +99,8 @@ class Lockstep:
 
     def ask(self, commands):
         """As the allocator: what the script needs is looked up, and it is asked again."""
-        known = [number for number in {c.show for c in commands} if number not in self.model.shows]
+        asked = {c.show for c in commands} | {show for c in commands for show, _ in c.parts}
+        known = [number for number in asked if number not in self.model.shows]
         for _ in range(3):
             before = self.decider.digest()
             result = self.decider.run(commands, self.now, known)
@@ -130,6 +137,8 @@ class Lockstep:
             compare(command, decision, expected, self.now)
             if expected.code == GRANTED and command.op in (BOOK, HOLD):
                 self.made.append(command.id)
+            elif expected.code == GRANTED and command.op == SEVERAL:
+                self.made += [part.id for part in command.each()]
             elif expected.code == GRANTED and command.op == PAY:
                 self.paid[command.booking] = command.id
         self.check_moves(seats)
@@ -210,6 +219,14 @@ class Lockstep:
 
 
 def compare(command, decision, expected, now):
+    if expected.show:
+        assert decision == [expected.code, expected.detail, expected.show]
+        return
+    if expected.parts and decision[0] == GRANTED:
+        assert len(decision) == 1 + len(expected.parts)
+        for part, seen, one in zip(command.each(), decision[1:], expected.parts):
+            compare(part, seen, one, now)
+        return
     if expected.code != GRANTED:
         seen = decision if isinstance(decision, list) else [decision, 0]
         if expected.code == SEAT_TAKEN:
@@ -277,6 +294,13 @@ TAKES = st.fixed_dictionaries({
     "fits": st.sampled_from([1, 1, 1, 0]),
     "lines": st.lists(st.tuples(st.sampled_from([1, 2, 3, 32, 1]), st.integers(1, 6)),
                       min_size=1, max_size=3, unique_by=lambda line: line[0])})
+LINES = st.lists(st.tuples(st.sampled_from([1, 2, 1, 1]), st.integers(1, 3)), min_size=1,
+                 max_size=2, unique_by=lambda line: line[0])
+SEVERALS = st.fixed_dictionaries({
+    "op": st.just(SEVERAL), "take": st.sampled_from([BOOK, HOLD]),
+    "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
+    "parts": st.lists(st.tuples(st.sampled_from([1, 2, 1, 2, 9]), LINES), min_size=2, max_size=3,
+                      unique_by=lambda part: part[0])})
 CHANGES = st.fixed_dictionaries({
     "op": st.sampled_from([CONFIRM, CANCEL, EXTEND, CANCEL, PAY, SETTLE]),
     "result": st.sampled_from([SUCCEEDED, DECLINED, GIVEN_UP]),
@@ -286,7 +310,7 @@ CHANGES = st.fixed_dictionaries({
     "seats": st.sampled_from([0, 1, 2, 3]),
     "tier": st.sampled_from([0, 1, 2, 3, 0]), "quantity": st.sampled_from([0, 1, 2, 5, 0])})
 REFRESHES = st.fixed_dictionaries({"op": st.just(REFRESH), "show": st.sampled_from([1, 2])})
-BATCHES = st.lists(st.one_of(TAKES, TAKES, CHANGES, CHANGES, REFRESHES), max_size=12)
+BATCHES = st.lists(st.one_of(TAKES, TAKES, SEVERALS, CHANGES, CHANGES, REFRESHES), max_size=12)
 
 
 class Machine(RuleBasedStateMachine):
@@ -339,6 +363,11 @@ def busy_show(random, number):
 
 def busy_draft(random):
     late = random.random() < 0.03
+    if random.random() < 0.1:
+        shows = random.sample([1, 2], 2) + random.choice([[], [], [], [9]])
+        return {"op": SEVERAL, "take": random.choice([BOOK, HOLD]), "late": late,
+                "user": random.choice(USERS),
+                "parts": [(show, [(1, random.randint(1, 2))]) for show in shows]}
     if random.random() < 0.55:
         tiers = random.sample([1, 2, 3], random.choice([1, 1, 1, 2]))
         return {"op": random.choice([BOOK, HOLD, HOLD]), "show": random.choice([1, 1, 2]),

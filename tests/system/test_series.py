@@ -1,10 +1,15 @@
 """Series: the shows of one schedule, other dates in refusals, several nights in one request."""
 
 import json
+import random
+import threading
 
 import pytest
 
 from harness.process import wait_until
+from harness.stream import Stream
+from harness.words import (BOOK, DIFFERENT_PARTITIONS, GRANTED, HELD, HOLD, NOT_FOUND, SEVERAL,
+                           SOLD_OUT, TIMED_OUT, part_id)
 
 HOTEL = {
     "series": "sea-view", "name": "Sea View", "category": "hotel", "partition": 2,
@@ -232,3 +237,218 @@ def test_questions_for_alternatives_that_mean_nothing(nights):
         assert client.get(path + query).status == 400, query
     assert client.get(path + "?tier=none").status == 404
     assert client.get("/v1/shows/nothing/alternatives?tier=VIP").status == 404
+
+
+# Several nights in one request.
+
+ROOM = [f"room-12-203505{day}" for day in ("03", "04", "05")]
+
+
+def several(client, shows, user="ann", tier="Double", path=None, key=None, prefer=None, **fields):
+    items = [{"show": show, "tier": tier, "quantity": 1} for show in shows]
+    return client.post(f"/v1/shows/{path or shows[0]}/bookings",
+                       {"user": user, "items": items, **fields}, key=key, prefer=prefer)
+
+
+def left(world):
+    return [row["available"] for row in world.rows(
+        "SELECT available FROM tiers JOIN shows USING (show) WHERE series = 'sea-view' "
+        "ORDER BY show, tier")]
+
+
+def test_three_nights_are_three_bookings(nights):
+    client = nights.client()
+    answer = several(client, ROOM)
+    assert answer.status == 201, answer
+    bookings = answer.json["bookings"]
+    assert [b["show"] for b in bookings] == ROOM and bookings[0]["id"] == answer.json["id"]
+    assert {b["status"] for b in bookings} == {"CONFIRMED"} and left(nights) == [0, 0, 0]
+    assert answer.header("Location") == "/v1/bookings/" + answer.json["id"]
+    for booking in bookings:
+        assert client.booking(booking["id"]).json == booking
+    # Each night is a booking like any other.
+    assert client.post(f"/v1/bookings/{bookings[1]['id']}/cancel", {}).json["status"] == "CANCELLED"
+    assert client.booking(bookings[0]["id"]).json["status"] == "CONFIRMED"
+    assert left(nights) == [0, 1, 0]
+    request = client.get("/v1/requests/" + answer.json["id"])
+    assert request.status == 201 and request.body == answer.body
+    assert len(client.get("/v1/users/ann/bookings").json["bookings"]) == 3
+    nights.judge()
+
+
+def test_all_or_nothing(nights):
+    client = nights.client()
+    assert client.book(ROOM[1], "bob", "Double", 1).status == 201
+    before = nights.value("SELECT count(*) FROM bookings")
+    refused = several(client, ROOM)
+    assert refused.status == 409 and refused.code == "SOLD_OUT"
+    assert refused.json["show"] == ROOM[1]
+    assert nights.value("SELECT count(*) FROM bookings") == before and left(nights) == [1, 0, 1]
+    assert several(client, [ROOM[0], ROOM[2]]).status == 201
+    nights.judge()
+
+
+def test_limits_hold_per_show(world, create):
+    assert create({**HOTEL, "partition": 1, "max_per_user": 1,
+                   "tiers": [{"code": "Double", "price": 100, "capacity": 9}],
+                   "rooms": HOTEL["rooms"][:1]}).code == 0
+    client = world.start().client()
+    assert several(client, ROOM).status == 201
+    assert several(client, ROOM).code == "ALREADY_BOOKED"
+    assert several(client, ROOM, user="bob").status == 201
+    assert client.post(f"/v1/shows/{ROOM[0]}/bookings", {"user": "cleo", "items": [
+        {"show": ROOM[0], "tier": "Double", "quantity": 2},
+        {"show": ROOM[1], "tier": "Double", "quantity": 1}]}).code == "ALREADY_BOOKED"
+    world.judge()
+
+
+def test_held_nights_are_confirmed_and_expire_by_themselves(world, create):
+    assert create({**HOTEL, "partition": 1, "hold_seconds": 1, "rooms": HOTEL["rooms"][:1]}).code == 0
+    client = world.start().client()
+    held = several(client, ROOM, hold=True)
+    assert held.status == 201 and {b["status"] for b in held.json["bookings"]} == {"HELD"}
+    first, second, third = [b["id"] for b in held.json["bookings"]]
+    assert client.post(f"/v1/bookings/{second}/confirm", {}).json["status"] == "CONFIRMED"
+    wait_until("two nights to be free again", lambda: left(world) == [1, 0, 1])
+    assert client.booking(first).json["status"] == client.booking(third).json["status"] == "EXPIRED"
+    request = client.get("/v1/requests/" + first)
+    assert request.status == 201 and request.body == held.body
+    world.judge()
+
+
+def test_a_repeated_request_for_several_is_the_same_bytes(nights):
+    first, other = nights.client(0), nights.client(1)
+    answer = several(first, ROOM, key="k")
+    assert answer.status == 201
+    for client in (first, other):
+        again = several(client, ROOM, key="k")
+        assert again.body == answer.body and again.header("Idempotent-Replayed") == "true"
+    # In another order they are the same items; for one show, or in other shows, they are not.
+    again = several(other, [ROOM[0], ROOM[2], ROOM[1]], key="k")
+    assert again.status == 201 and again.body == answer.body
+    assert several(other, ROOM[:2], key="k").code == "KEY_REUSED"
+    assert other.book(ROOM[0], "ann", "Double", 1, key="k").code == "KEY_REUSED"
+    # The same key for another of the shows is another request, and its booking has another id.
+    assert other.book(ROOM[1], "ann", "Double", 1, key="k").code == "SOLD_OUT"
+    assert other.get("/v1/requests/" + answer.json["id"]).body == answer.body
+    # Redis forgets all of it; Postgres does not.
+    nights.redis_client().flushall()
+    wait_until("the answer to be told from Postgres", lambda: several(
+        other, ROOM, key="k").body == answer.body, 20)
+    assert other.get("/v1/requests/" + answer.json["id"]).body == answer.body
+    nights.judge()
+
+
+def test_several_of_one_show_are_lines(nights):
+    client = nights.client()
+    answer = client.post("/v1/shows/gala/bookings", {"user": "ann", "items": [
+        {"show": "gala", "tier": "VIP", "quantity": 1}, {"tier": "STD", "quantity": 2}]})
+    assert answer.status == 201 and "bookings" not in answer.json and answer.json["quantity"] == 3
+    both = client.post("/v1/shows/gala/bookings", {"user": "ann", "items": [
+        {"tier": "STD", "quantity": 2}, {"show": "alone", "tier": "GA"}, {"tier": "BOX"}]})
+    assert both.status == 201 and [(b["show"], b["quantity"]) for b in both.json["bookings"]] == \
+        [("gala", 3), ("alone", 1)]
+    nights.judge()
+
+
+def test_shows_of_different_partitions_are_refused(world, create):
+    assert create({**HOTEL, "partition": 1, "rooms": HOTEL["rooms"][:1]}).code == 0
+    world.show("far", {"Double": (100, 5)}, partition=2)
+    client = world.start(allocators=2).client()
+    refused = several(client, [ROOM[0], "far"])
+    assert refused.status == 409 and refused.code == "DIFFERENT_PARTITIONS"
+    assert world.value("SELECT count(*) FROM bookings") == 0
+    world.judge()
+
+
+def test_requests_for_several_that_are_wrong(nights):
+    client = nights.client()
+    assert several(client, [ROOM[1]], path=ROOM[0]).status == 422
+    assert several(client, [ROOM[0], ROOM[0]]).status in (400, 422)
+    assert several(client, [ROOM[0], "nowhere"]).status == 404
+    assert several(client, ROOM, tier="Single").status == 404
+    assert several(client, [ROOM[0]] * 32).status in (400, 422)
+    number = str(client.get(f"/v1/shows/{ROOM[0]}").json["id"])
+    assert several(client, [ROOM[0], ROOM[1], number]).status == 422
+    assert client.post(f"/v1/shows/{ROOM[0]}/bookings", {"user": "ann", "items": [
+        {"show": 7, "tier": "Double"}]}).status in (400, 422)
+    assert left(nights) == [1, 1, 1]
+    assert several(client, [ROOM[0], ROOM[1]], prefer="respond-async").status == 202
+    wait_until("both nights to be taken", lambda: left(nights) == [0, 0, 1])
+    nights.judge()
+
+
+def test_straight_to_the_stream(world):
+    for number in (1, 2, 3):
+        world.show(f"s{number}", {"A": (100, 2), "B": (50, 40)}, number=number)
+    world.show("far", {"A": (100, 5)}, number=9, partition=2)
+    world.start(gateways=0)
+    world.wait_owner()
+    stream = Stream(world.redis_client())
+
+    def ask(take, *rows, **more):
+        return stream.ask(SEVERAL, show=rows[0][0], lines=(take, rows), **more)
+
+    held = ask(HOLD, (2, 1, 2), (2, 2, 1), (1, 2, 3), (3, 1, 1))
+    assert held.code == GRANTED and held.booking["state"] == HELD
+    assert [len(b["lines"]) for b in [held.booking] + held.others] == [2, 1, 1]
+    assert held.others[0]["id"] == part_id(held.booking["id"], 1)
+    refused = ask(BOOK, (1, 1, 1), (2, 1, 1))
+    assert (refused.code, refused.refused_show) == (SOLD_OUT, 2)
+    assert ask(BOOK, (1, 1, 1), (9, 1, 1)).code == DIFFERENT_PARTITIONS
+    assert ask(BOOK, (1, 1, 1), (8, 1, 1)).code == DIFFERENT_PARTITIONS
+    assert ask(BOOK, (8, 1, 1), (1, 1, 1)).code == NOT_FOUND
+    assert ask(BOOK, (1, 1, 1), (3, 1, 1), deadline_ms=-1000).code == TIMED_OUT
+    # What is wrong is no request at all: the entry is passed over, and the queue goes on.
+    stream.append(stream.request(SEVERAL, show=1, lines=(BOOK, [(3, 1, 1), (1, 1, 1)])))
+    # So many rows in one entry are refused; in entries of their own they are more than one batch.
+    many = [stream.request(SEVERAL, show=1, user=f"u{n}", lines=(BOOK, [(1, 2, 1), (3, 2, 1)]))
+            for n in range(300)]
+    stream.append(*many)
+    for request in many[:30]:
+        stream.append(request)
+    answers = [stream.answer(raw) for raw, _ in many[:30]]
+    assert {answer.code for answer in answers} == {GRANTED}
+    world.judge()
+
+
+def ask_for_nights(world, seed, answers):
+    """One guest after another wants some nights in a row, and asks under a key until told."""
+    odds = random.Random(seed)
+    client = world.gateways[seed % len(world.gateways)].client(is_checking=False)
+    for n in range(12):
+        first, count = odds.randint(1, 8), odds.randint(2, 3)
+        shows = [f"inn-203505{day:02}" for day in range(first, first + count)]
+        for _ in range(200):
+            answer = several(client, shows, user=f"guest-{seed}-{n}", key=f"k-{seed}-{n}")
+            if answer.status in (201, 409):
+                answers.append((shows, answer))
+                break
+    client.close()
+
+
+def test_nobody_has_some_of_the_nights_while_allocators_die(world, create):
+    assert create({"series": "inn", "slots": HOTEL["slots"], "max_per_user": 1,
+                   "tiers": [{"code": "Double", "price": 100, "capacity": 3}],
+                   "days": {"from": "2035-05-01", "to": "2035-05-10"}}).code == 0
+    world.start(allocators=2, gateways=2)
+    answers = []
+    threads = [threading.Thread(target=ask_for_nights, args=(world, seed, answers))
+               for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    owner = world.wait_owner()
+    wait_until("some answers", lambda: len(answers) > 5)
+    owner.kill9()
+    world.wait_owner(other_than=owner)
+    for thread in threads:
+        thread.join(120)
+    assert len(answers) == 6 * 12
+    granted = {}
+    for shows, answer in answers:
+        if answer.status == 201:
+            assert [b["show"] for b in answer.json["bookings"]] == shows
+            granted[answer.json["user"]] = len(shows)
+    rows = world.rows("SELECT user_id, count(*) AS nights FROM bookings GROUP BY user_id")
+    assert {row["user_id"]: row["nights"] for row in rows} == granted and granted
+    world.judge()

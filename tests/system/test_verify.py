@@ -93,6 +93,14 @@ DOCTORED_POSTGRES = {
     "line of none": ("INSERT INTO booking_items SELECT id, 1, 0, 0 FROM bookings"
                      " WHERE user_id = 'user 3'",
                      r"booking .*: it has a line of tier 1, but is not of several tiers"),
+    "several of one": ("INSERT INTO request_bookings SELECT id, 1, id, 'x' FROM bookings"
+                       " WHERE user_id = 'user 3'",
+                       r"request .* for several shows: it made 1 bookings of 1 shows, counted to 1"),
+    "several people": ("INSERT INTO request_bookings SELECT f.id, 1, f.id, 'x'::bytea"
+                       " FROM bookings f WHERE f.user_id = 'user 3' UNION ALL"
+                       " SELECT f.id, 2, o.id, NULL FROM bookings f, bookings o"
+                       " WHERE f.user_id = 'user 3' AND o.user_id = 'user 4'",
+                       r"request .*: its booking .* is of another person, moment or kind"),
     "stuck hold": ("UPDATE partitions SET now_ms = now_ms + 2000000",
                    r"booking .* of show 2: it is still held \d+ ms after its time"),
     "lost change": (WITHOUT_CHECKS +

@@ -97,6 +97,66 @@ TEST(an_answer_survives_the_way)
     }
 }
 
+static struct buf packed_others(size_t count)
+{
+    struct answer a = granted();
+    struct buf b;
+
+    buf_init(&b, 65536);
+    pack_array(&b, count);
+    for (uint32_t i = 0; i < count; i++) {
+        a.booking.id = id_part(a.booking.id, 8 + i);
+        booking_pack(&b, &a.booking);
+    }
+    return b;
+}
+
+TEST(several_bookings_survive_the_way)
+{
+    static struct booking bookings[PARTS_MAX];
+    struct buf others = packed_others(2), none = packed_others(0);
+    struct answer a = granted(), back;
+    struct buf b;
+    size_t count = 0;
+
+    a.op = OP_SEVERAL;
+    a.others = buf_span(&others);
+    b = packed(&a);
+    assert_int_equal(answer_read(buf_span(&b), &back), ERR_NONE);
+    assert_same(&a, &back);
+    assert_int_equal(bookings_read(back.others, bookings, PARTS_MAX, &count), ERR_NONE);
+    assert_int_equal(count, 2);
+    assert_int_equal(id_show(bookings[1].id), 9);
+    assert_int_equal(bookings_read(back.others, bookings, 1, &count), ERR_INPUT);
+    each_prefix(buf_span(&b), is_refused);
+    buf_free(&b);
+
+    a.others = buf_span(&none); /* none beside the first: it would not be for several */
+    b = packed(&a);
+    is_refused(buf_span(&b));
+    buf_free(&b);
+    a.others = SPAN("no bookings");
+    b = packed(&a);
+    is_refused(buf_span(&b));
+    buf_free(&b);
+    buf_free(&others);
+    buf_free(&none);
+}
+
+TEST(a_refusal_of_several_names_the_show)
+{
+    struct answer a = refused(), back;
+    struct buf b;
+
+    a.op = OP_SEVERAL;
+    a.refused_show = 9;
+    b = packed(&a);
+    assert_int_equal(answer_read(buf_span(&b), &back), ERR_NONE);
+    assert_same(&a, &back);
+    assert_int_equal(back.refused_show, 9);
+    buf_free(&b);
+}
+
 TEST(every_truncation_is_refused)
 {
     struct answer answers[2] = {granted(), refused()};
@@ -337,6 +397,8 @@ TEST(changed_bytes_never_lead_beyond_the_end)
 int main(void)
 {
     return RUN(cmocka_unit_test(an_answer_survives_the_way),
+               cmocka_unit_test(several_bookings_survive_the_way),
+               cmocka_unit_test(a_refusal_of_several_names_the_show),
                cmocka_unit_test(every_truncation_is_refused),
                cmocka_unit_test(every_field_has_its_kind),
                cmocka_unit_test(every_field_of_a_booking_has_its_kind),

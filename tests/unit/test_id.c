@@ -96,6 +96,23 @@ TEST(a_keyed_id_is_a_hash_known_elsewhere)
     assert_string_equal(text, "000000fpxtv855767zk1w13c6g");
 }
 
+TEST(a_part_of_a_request_has_its_own_id)
+{
+    struct id fresh = id_fresh(7, NOW, 30000, 1);
+    struct id keyed = id_keyed(7, SPAN("ann"), SPAN("/book"), SPAN("k1"));
+    struct id part = id_part(fresh, 8);
+
+    assert_int_equal(id_show(part), 8);
+    assert_memory_equal(part.bytes + 4, fresh.bytes + 4, ID_BYTES - 4);
+    part = id_part(keyed, 8);
+    assert_int_equal(id_show(part), 8);
+    assert_true(id_is_keyed(part));
+    /* Not what the same key would name for that show alone. */
+    assert_false(id_equal(part, id_keyed(8, SPAN("ann"), SPAN("/book"), SPAN("k1"))));
+    assert_false(id_equal(part, id_part(keyed, 9)));
+    assert_true(id_equal(part, id_part(keyed, 8)));
+}
+
 TEST(text_and_back_is_the_same_id)
 {
     for (uint64_t i = 0; i < 1000; i++) {
@@ -210,6 +227,7 @@ int main(void)
                cmocka_unit_test(the_same_key_is_the_same_request),
                cmocka_unit_test(the_parts_of_a_key_do_not_run_together),
                cmocka_unit_test(a_keyed_id_is_a_hash_known_elsewhere),
+               cmocka_unit_test(a_part_of_a_request_has_its_own_id),
                cmocka_unit_test(text_and_back_is_the_same_id), cmocka_unit_test(known_texts),
                cmocka_unit_test(text_keeps_the_order), cmocka_unit_test(upper_case_is_taken),
                cmocka_unit_test(every_other_byte_is_refused),

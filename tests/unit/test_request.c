@@ -46,6 +46,14 @@ static struct request sample(enum operation op)
         break;
     case OP_REFRESH:
         break;
+    case OP_SEVERAL:
+        r.take = OP_HOLD;
+        r.parts = 4;
+        r.part[0] = (struct show_line){7, {2, 1}};
+        r.part[1] = (struct show_line){7, {3, 1}};
+        r.part[2] = (struct show_line){5, {1, QUANTITY_MAX}};
+        r.part[3] = (struct show_line){9, {1, 2}};
+        break;
     }
     return r;
 }
@@ -64,6 +72,9 @@ static void assert_same(const struct request *a, const struct request *b)
     assert_memory_equal(a->line, b->line, sizeof(a->line));
     assert_true(id_equal(a->booking, b->booking));
     assert_span(a->seats, b->seats);
+    assert_int_equal(a->take, b->take);
+    assert_int_equal(a->parts, b->parts);
+    assert_memory_equal(a->part, b->part, sizeof(a->part));
     assert_span(a->method, b->method);
     assert_true(id_equal(a->payment, b->payment));
     assert_int_equal(a->result, b->result);
@@ -330,6 +341,76 @@ TEST(a_booking_has_at_most_lines_max_lines)
     buf_free(&b);
 }
 
+static enum err read_several(const struct request *r, size_t max)
+{
+    struct buf b = entry_of(r);
+    struct request back;
+    size_t count = 0;
+    enum err err = entry_read(buf_span(&b), &back, max, &count);
+
+    if (!err)
+        assert_same(r, &back);
+    buf_free(&b);
+    return err;
+}
+
+TEST(one_for_several_shows_weighs_as_many)
+{
+    struct request r = sample(OP_SEVERAL), book = sample(OP_BOOK);
+
+    assert_int_equal(request_weight(&r), 4);
+    assert_int_equal(request_weight(&book), 1);
+    assert_int_equal(request_parts_of_show(&r, 0), 2);
+    assert_int_equal(request_parts_of_show(&r, 2), 1);
+    assert_int_equal(read_several(&r, 4), ERR_NONE);
+    assert_int_equal(read_several(&r, 3), ERR_BOUND);
+    r.take = OP_BOOK;
+    assert_int_equal(read_several(&r, 4), ERR_NONE);
+}
+
+#define SEVERAL_REFUSED(change)                                                                    \
+    do {                                                                                           \
+        struct request r = sample(OP_SEVERAL);                                                     \
+        change;                                                                                    \
+        assert_int_equal(read_several(&r, PARTS_MAX + 1), ERR_INPUT);                              \
+    } while (0)
+
+TEST(several_shows_come_in_their_order)
+{
+    SEVERAL_REFUSED(r.take = OP_CANCEL);
+    SEVERAL_REFUSED(r.parts = 1);
+    SEVERAL_REFUSED(r.parts = 2);             /* its own show alone */
+    SEVERAL_REFUSED(r.show = 5);              /* not its own first */
+    SEVERAL_REFUSED(r.part[1].line.tier = 2); /* the same tier twice */
+    SEVERAL_REFUSED(r.part[1].line.tier = 1); /* tiers ascend */
+    SEVERAL_REFUSED(r.part[2].show = 10);     /* shows ascend */
+    SEVERAL_REFUSED(r.part[3].show = 7);      /* its own, again */
+    SEVERAL_REFUSED(r.part[3].show = 5);      /* the same tier of another twice */
+    SEVERAL_REFUSED(r.part[2].show = 0);
+    SEVERAL_REFUSED(r.part[3].show = UINT32_MAX);
+    SEVERAL_REFUSED(r.part[0].line.tier = 0);
+    SEVERAL_REFUSED(r.part[3].line.tier = TIERS_MAX + 1);
+    SEVERAL_REFUSED(r.part[0].line.quantity = 0);
+    SEVERAL_REFUSED(r.part[0].line.quantity = QUANTITY_MAX + 1);
+    SEVERAL_REFUSED(r.user.len = 0);
+}
+
+TEST(several_shows_have_their_bounds)
+{
+    struct request r = sample(OP_SEVERAL);
+
+    r.parts = PARTS_MAX;
+    for (uint32_t i = 0; i < PARTS_MAX; i++)
+        r.part[i] = (struct show_line){7 + i, {1, 1}};
+    assert_int_equal(read_several(&r, PARTS_MAX), ERR_NONE);
+    for (uint32_t i = 0; i < LINES_MAX; i++)
+        r.part[i] = (struct show_line){7, {i + 1, 1}};
+    assert_int_equal(read_several(&r, PARTS_MAX), ERR_NONE);
+    r.part[LINES_MAX] = (struct show_line){7, {LINES_MAX + 1, 1}};
+    assert_int_equal(read_several(&r, PARTS_MAX), ERR_INPUT);
+    request_set_fingerprint(&r); /* the largest request has one */
+}
+
 TEST(texts_stay_within_their_bounds)
 {
     char text[USER_BYTES_MAX + 1];
@@ -536,6 +617,9 @@ int main(void)
         cmocka_unit_test(an_operation_that_is_none_is_refused),
         cmocka_unit_test(lines_stay_within_their_bounds),
         cmocka_unit_test(a_booking_has_at_most_lines_max_lines),
+        cmocka_unit_test(one_for_several_shows_weighs_as_many),
+        cmocka_unit_test(several_shows_come_in_their_order),
+        cmocka_unit_test(several_shows_have_their_bounds),
         cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),
         cmocka_unit_test(only_who_takes_places_must_be_named),
         cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),

@@ -1,11 +1,11 @@
 """The real decision script in a private Redis, driven as an allocator drives it."""
 
 from .process import REPOSITORY
-from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, Keys, id_show, pack,
+from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SEVERAL, Keys, id_show, pack,
                     pack_seats, unpack, unpack_seats)
 
 # In the order in which they are joined.
-PARTS = ("model", "state", "seats", "operations", "payments", "decide")
+PARTS = ("model", "state", "seats", "operations", "payments", "several", "decide")
 
 
 def script_source():
@@ -130,6 +130,10 @@ def wire(command):
         return head + [command.booking]
     if command.op == CANCEL:
         return head + [command.booking, command.tier, command.quantity] + named
+    if command.op == SEVERAL:
+        return head + [command.take, [
+            [part.id, part.show] + [number for line in part.lines for number in line]
+            for part in command.each()]]
     if command.op == SETTLE:
         return head + [command.booking, command.payment, command.result]
     return head

@@ -12,7 +12,8 @@ import psycopg2.extras
 
 from .answers import Answers
 from .process import patience
-from .words import (BOOK, GRANTED, HOLD, LIVE, STATES, Keys, Reply, id_bytes, id_text, unpack)
+from .words import (BOOK, GRANTED, HOLD, LIVE, SEVERAL, STATES, Keys, Reply, id_bytes, id_show,
+                    id_text, part_id, unpack)
 
 NUMBERS = {name: number for number, name in STATES.items()}
 
@@ -123,6 +124,14 @@ STATEMENTS = (
         LATERAL (SELECT count(*) AS seats FROM seats s
                  WHERE s.booking = p.id AND s.tier = p.tier) s
         WHERE p.places <> s.seats"""),
+    ("one request's bookings are not of one person and one moment", """
+        SELECT r.request, r.booking FROM request_bookings r
+        JOIN bookings f ON f.id = r.request JOIN bookings b ON b.id = r.booking
+        WHERE (b.user_id, b.created_ms, b.fingerprint) <> (f.user_id, f.created_ms, f.fingerprint)
+           OR (b.expires_ms IS NULL) <> (f.expires_ms IS NULL)"""),
+    ("one request has the bookings of one show, or a gap among them", """
+        SELECT r.request, count(*), max(r.position) FROM request_bookings r GROUP BY r.request
+        HAVING count(*) < 2 OR count(*) <> max(r.position)"""),
     ("the journal has a gap", """
         SELECT b.partition, b.version FROM batches b JOIN partitions p USING (partition)
         WHERE b.version < p.version AND NOT EXISTS (
@@ -189,6 +198,7 @@ def judge_journal(connection):
     bookings = read_bookings(connection)
     changes = {raw_id(row["request"]): row for row in
                rows_of(connection, "SELECT * FROM booking_changes")}
+    parts = read_parts(connection)
     for partition, version, raw, data in read_journal(connection):
         where = f"partition {partition}, version {version}, {id_text(raw)}"
         if raw in first:
@@ -202,6 +212,9 @@ def judge_journal(connection):
                 found.append(f"a refused request changed something: {where}")
         elif reply.op in (BOOK, HOLD):
             found += judge_grant(where, reply, bookings.get(raw))
+        elif reply.op == SEVERAL:
+            found += judge_several(where, raw, reply, bookings, parts.get(raw), data)
+            first.update((other["id"], None) for other in reply.others)
         elif reply.booking is not None:
             change = changes.get(raw)
             if change is None or bytes(change["answer"]) != data:
@@ -213,6 +226,30 @@ def judge_journal(connection):
     return found
 
 
+def read_parts(connection):
+    """Of requests for several shows: request → [(booking, answer), …] by position."""
+    parts = {}
+    for row in rows_of(connection, "SELECT * FROM request_bookings ORDER BY request, position"):
+        answer = None if row["answer"] is None else bytes(row["answer"])
+        parts.setdefault(raw_id(row["request"]), []).append((raw_id(row["booking"]), answer))
+    return parts
+
+
+def judge_several(where, raw, reply, bookings, parts, data):
+    """A booking for each show, all of them there as granted, and written down as answered."""
+    granted = [reply.booking] + reply.others
+    ids = [said["id"] for said in granted]
+    found = []
+    if ids != [part_id(raw, id_show(each)) if at else raw for at, each in enumerate(ids)] or \
+            len({id_show(each) for each in ids}) != len(ids):
+        found.append(f"the bookings of one request have other ids than they must: {where}")
+    if parts != [(each, None if at else data) for at, each in enumerate(ids)]:
+        found.append(f"a request for several is not written down as answered: {where}")
+    for said in granted:
+        found += judge_grant(where, reply, bookings.get(said["id"]), said)
+    return found
+
+
 def is_whole(connection):
     """Does the journal still reach back to the first batch?"""
     return not rows_of(connection, """
@@ -220,13 +257,14 @@ def is_whole(connection):
           SELECT FROM batches b WHERE b.partition = p.partition AND b.version = 1)""")
 
 
-def judge_grant(where, reply, booking):
+def judge_grant(where, reply, booking, said=None):
     """Is a booking there as it was granted, apart from what lawfully became of it since?"""
     if booking is None:
         return [f"a granted booking is not there: {where}"]
-    said = reply.booking
+    show = id_show(said["id"]) if said else reply.show
+    said = said or reply.booking
     found = []
-    if (said["user"], said["created"], reply.show) != \
+    if (said["user"], said["created"], show) != \
             (booking["user_id"], booking["created_ms"], booking["show"]):
         found.append(f"a booking is another's or of another time than granted: {where}")
     if {tier for tier, _, _ in said["lines"]} != set(booking["lines"]):
@@ -373,6 +411,9 @@ def judge_answers(answers, bookings):
             found.append(f"{id_text(raw)} is answered as refused and has a booking")
         elif reply.code == GRANTED and reply.op in (BOOK, HOLD):
             found += judge_grant(id_text(raw), reply, bookings.get(raw))
+        elif reply.code == GRANTED and reply.op == SEVERAL:
+            for said in [reply.booking] + reply.others:
+                found += judge_grant(id_text(raw), reply, bookings.get(said["id"]), said)
     return found
 
 

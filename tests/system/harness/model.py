@@ -6,11 +6,12 @@ tests hold the real decision script against it.
 
 from dataclasses import dataclass, field
 
-from .words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED, EXPIRED, EXTEND,
+from .words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED,
+                    DIFFERENT_PARTITIONS, EXPIRED, EXTEND,
                     FAILED, GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INVALID, LEGAL_MOVES,
                     LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, PAY, PAYMENT_REQUIRED, PENDING,
-                    REFRESH, SALE_CLOSED, SALE_NOT_OPEN, SEAT_TAKEN, SETTLE, SOLD_OUT, SUCCEEDED,
-                    TIMED_OUT)
+                    REFRESH, SALE_CLOSED, SALE_NOT_OPEN, SEAT_TAKEN, SETTLE, SEVERAL, SOLD_OUT,
+                    SUCCEEDED, TIMED_OUT, part_id)
 
 PLACES_IN = {HELD: "held", PENDING: "pending", CONFIRMED: "confirmed"}
 SEAT_IN = {HELD: 1, PENDING: 2, CONFIRMED: 3}  # base/seats.h; 0 available, 4 blocked
@@ -141,6 +142,13 @@ class Command:
     payment: bytes = b""                       # SETTLE
     result: int = SUCCEEDED
     seats: list = field(default_factory=list)  # BOOK, HOLD, CANCEL: these
+    take: int = BOOK                           # SEVERAL: BOOK or HOLD
+    parts: list = field(default_factory=list)  # … and (show, lines) of each, its own show first
+
+    def each(self):
+        """SEVERAL as the commands, one for each show, that it stands for."""
+        return [Command(part_id(self.id, show) if at else self.id, self.take, show, self.user,
+                        self.deadline, lines=lines) for at, (show, lines) in enumerate(self.parts)]
 
 
 @dataclass
@@ -149,6 +157,8 @@ class Decision:
     detail: int = 0
     available: int = None  # BOOK, HOLD granted: left of the first line's tier
     booking: dict = None   # granted: what the booking is after it
+    parts: list = None     # SEVERAL granted: the decision of each
+    show: int = 0          # SEVERAL refused: for this one's sake
 
 
 class Partition:
@@ -169,6 +179,8 @@ class Partition:
     def decide(self, command, now):
         if now > command.deadline:
             return Decision(TIMED_OUT)
+        if command.op == SEVERAL:
+            return self._several(command, now)
         show = self.shows.get(command.show)
         if show is None:
             return Decision(NOT_FOUND)
@@ -198,6 +210,18 @@ class Partition:
 
     def _show_of(self, booking):
         return self.shows[int.from_bytes(booking[:4], "big")]
+
+    def _several(self, command, now):
+        for at, part in enumerate(command.each()):
+            show = self.shows.get(part.show)
+            if show is None:
+                return Decision(DIFFERENT_PARTITIONS if at else NOT_FOUND, show=part.show)
+            refusal = self._refuse_take(show, part, now)
+            if refusal is not None:
+                refusal.show = part.show
+                return refusal
+        return Decision(GRANTED, parts=[self._take(self.shows[part.show], part, now)
+                                        for part in command.each()])
 
     def _take(self, show, command, now):
         refusal = self._refuse_take(show, command, now)

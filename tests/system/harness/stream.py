@@ -5,13 +5,15 @@ import time
 
 from .answers import Answers
 from .process import wait_until
-from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SUCCEEDED, Keys, Reply,
+from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SEVERAL, SUCCEEDED, Keys, Reply,
                     fresh_id, keyed_id, pack)
 
 
 def arguments_of(op, lines, booking, tier, quantity, payment=b"", result=SUCCEEDED):
     if op in (BOOK, HOLD):
         return [list(line) for line in lines]
+    if op == SEVERAL:  # lines: BOOK or HOLD, and rows of show, tier, quantity
+        return [lines[0], [list(row) for row in lines[1]]]
     if op in (CONFIRM, EXTEND):
         return [booking]
     if op == CANCEL:

@@ -11,6 +11,7 @@ import msgpack
 
 BOOK, HOLD, CONFIRM, CANCEL, EXTEND, REFRESH, PAY, SETTLE = 1, 2, 3, 4, 5, 6, 7, 8
 SUCCEEDED, DECLINED, GIVEN_UP = 1, 2, 3  # results of a payment
+SEVERAL = 11
 HELD, PENDING, CONFIRMED, CANCELLED, EXPIRED, FAILED = 1, 2, 3, 4, 5, 6
 STATES = {1: "HELD", 2: "PENDING", 3: "CONFIRMED", 4: "CANCELLED", 5: "EXPIRED", 6: "FAILED"}
 LIVE = (HELD, PENDING, CONFIRMED)
@@ -21,6 +22,7 @@ GRANTED, SOLD_OUT, ALREADY_BOOKED, SEAT_TAKEN, NOT_ENOUGH, LIMIT_EXCEEDED = 0, 1
 SALE_NOT_OPEN, SALE_CLOSED, QUEUE_REQUIRED, HOLD_EXPIRED, ILLEGAL_STATE = 6, 7, 8, 9, 10
 NOT_FOUND, PAYMENT_FAILED, KEY_REUSED, TIMED_OUT, OVERLOADED = 11, 12, 13, 14, 15
 RATE_LIMITED, INVALID, INTERNAL, PAYMENT_REQUIRED = 16, 17, 18, 19
+DIFFERENT_PARTITIONS = 20
 
 ID_EPOCH_MS = 1704067200000
 ANSWER_BUCKET_MS = 128
@@ -39,6 +41,15 @@ def keyed_id(show, *parts):
     """An id of the keyed kind. Its hash is any: only the gateway knows how it makes its own."""
     digest = int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:12], "big")
     return (show << 96 | 1 << 95 | digest & (2 ** 95 - 1)).to_bytes(16, "big")
+
+
+def part_id(of, show):
+    """The id of the booking of another show that a request for several makes."""
+    number = show.to_bytes(4, "big")
+    if not of[4] & 0x80:
+        return number + of[4:]
+    digest = hashlib.sha256(of + number).digest()[:12]
+    return number + bytes([digest[0] | 0x80]) + digest[1:]
 
 
 def id_text(raw):
@@ -119,12 +130,23 @@ class Reply:
 
     def __init__(self, data):
         (self.code, self.at_ms, self.op, self.fingerprint, self.show, booking, self.available,
-         self.detail, *conflicts) = unpack(data)
-        self.conflicts = unpack_seats(conflicts[0]) if conflicts else []
-        self.booking = None
-        if booking is not None:
-            raw, user, state, created, expires, amount, lines, *seats = booking
-            self.booking = {"id": raw, "user": user.decode(), "state": state, "created": created,
-                            "expires": expires, "amount": amount,
-                            "lines": [tuple(line) for line in lines],
-                            "seats": unpack_seats(seats[0]) if seats else []}
+         self.detail, *more) = unpack(data)
+        self.booking = self.booking_from(booking)
+        self.conflicts = []   # SEAT_TAKEN: seats
+        self.others = []      # SEVERAL: the bookings beside the first
+        self.refused_show = 0
+        if more and self.op != SEVERAL:
+            self.conflicts = unpack_seats(more[0])
+        elif more and isinstance(more[0], bytes):
+            self.others = [self.booking_from(other) for other in unpack(more[0])]
+        elif more:
+            self.refused_show = more[0]
+
+    @staticmethod
+    def booking_from(booking):
+        if booking is None:
+            return None
+        raw, user, state, created, expires, amount, lines, *seats = booking
+        return {"id": raw, "user": user.decode(), "state": state, "created": created,
+                "expires": expires, "amount": amount, "lines": [tuple(line) for line in lines],
+                "seats": unpack_seats(seats[0]) if seats else []}
