@@ -426,13 +426,12 @@ static enum err with_snapshot(struct rebuild *r, struct loading *l,
     return err;
 }
 
-static enum err load_partition(struct loading *l, void *argument)
+static enum err each_show(struct loading *l, enum err (*load)(struct loading *l, uint32_t show))
 {
     struct postgres_result *shows = NULL;
     char sql[SQL_BYTES_MAX];
     enum err err = ERR_NONE;
 
-    (void)argument;
     snprintf(sql, sizeof sql,
              "SELECT s.show FROM shows s WHERE s.partition = %" PRIu32 " AND ("
              " (s.state = 'open' AND (s.sales_close_at IS NULL OR s.sales_close_at > now()))"
@@ -441,9 +440,21 @@ static enum err load_partition(struct loading *l, void *argument)
              l->t->partition, SHOWS_MAX);
     TRY(postgres_query(l->r->ledger->reader, sql, 0, NULL, false, &shows));
     for (size_t i = 0; !err && i < postgres_rows(shows); i++)
-        err = load_show(l, (uint32_t)postgres_cell_i64(shows, i, 0));
+        err = load(l, (uint32_t)postgres_cell_i64(shows, i, 0));
     postgres_result_free(shows);
     return err;
+}
+
+static enum err load_partition(struct loading *l, void *argument)
+{
+    (void)argument;
+    return each_show(l, load_show);
+}
+
+static enum err load_availability(struct loading *l, void *argument)
+{
+    (void)argument;
+    return each_show(l, write_availability);
 }
 
 static enum err do_and_forget(struct redis *redis, size_t argc, const struct span *argv)
@@ -527,6 +538,16 @@ static enum err drop_older_generations(struct rebuild *r, const struct tenure *t
         err = drop_generation(r, t, generation);
     }
     redis_reply_free(names);
+    return err;
+}
+
+enum err rebuild_availability(struct rebuild *r, const struct tenure *t)
+{
+    struct loading l;
+
+    loading_init(&l, r, t);
+    enum err err = with_snapshot(r, &l, load_availability, NULL);
+    loading_free(&l);
     return err;
 }
 

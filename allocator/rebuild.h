@@ -26,6 +26,9 @@ struct rebuild {
  */
 enum err rebuild_partition(struct rebuild *r, struct tenure *t);
 
+/* Tell readers what is left of these shows, and nothing else. */
+enum err rebuild_availability(struct rebuild *r, const struct tenure *t);
+
 /* Load one show into the present generation. *found false: this partition has no such show. No
  * batch may be in flight. */
 enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show, bool *found);

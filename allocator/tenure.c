@@ -118,6 +118,9 @@ enum err tenure_take(struct allocator *a)
         TRY(publisher_finish(&a->publisher));
         a->reporter.metrics[AM_REBUILDS].count++;
         TRY(rebuild_partition(&a->rebuild, t));
+    } else if (taken.published != t->version) {
+        /* Who committed died before readers were told what it left. */
+        TRY(rebuild_availability(&a->rebuild, t));
     }
     TRY(decider_find_next_due(&a->decider, t));
     TRY(mend_stream(a));
