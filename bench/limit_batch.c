@@ -40,7 +40,7 @@ static const char setup_sql[] =
     "INSERT INTO tiers (show, tier, code, price, capacity, available) "
     "VALUES (1, 1, 'A', 10000, 2000000000, 2000000000) ON CONFLICT DO NOTHING;"
     "UPDATE partitions SET epoch = 1, version = 0 WHERE partition = 1;"
-    "TRUNCATE bookings, booking_items, booking_changes, batches;"
+    "TRUNCATE bookings, booking_items, booking_changes, batches CASCADE;"
     "UPDATE tiers SET available = capacity, held = 0, pending = 0, confirmed = 0;";
 
 /* $1 ids, $2 users, $3 fingerprints, $4 now, $5 version, $6 journal, $7 sold after it */

@@ -10,6 +10,7 @@ def measure(bench):
     """Of several runs at each share, the one in the middle by its p99: on a shared machine one run
     in some is stopped for a tenth of a second by others, which says nothing about usher."""
     bench.say("latency against load")
+    bench.fresh_system()  # nobody tidies up after millions of bookings of earlier measures
     full = bench.results["usher"]["hot"]["256"]["per_second"]
     curve = []
     for share in SHARES_QUICK if bench.quick else SHARES:

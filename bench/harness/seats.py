@@ -14,6 +14,7 @@ RACED_SEATS = 1000
 def measure(bench):
     """A run ends with its time, or when its halls are sold."""
     bench.say(f"numbered seats, halls of {ROWS * NUMBERS}")
+    bench.fresh_system()
     bench.system.make_database("rival")
     designs = [d for d in SEAT_DESIGNS if not (bench.quick and d.endswith("_fused"))]
     pools = {design: best_pool(bench, design) for design in designs}
