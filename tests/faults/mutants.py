@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TREE = ("Makefile", "base", "http", "link", "gateway", "allocator", "ctl", "lua", "sql", "ops",
-        "bench", "docs", "tests")
+TREE = ("Makefile", "base", "http", "link", "gateway", "allocator", "courier", "ctl", "lua", "sql",
+        "ops", "bench", "docs", "tests")
 MINUTES = "1.5"
 ATTEMPTS = 2  # chance decides what a schedule hits: another seed gets a second try
 
