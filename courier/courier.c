@@ -306,7 +306,7 @@ static void turn(struct courier *c, bool stopping)
     c->provider.wait(c->provider.self, wait_ms);
 }
 
-void courier_run(const struct options *options, volatile sig_atomic_t *stop)
+void courier_run(const struct options *options, const volatile sig_atomic_t *stop)
 {
     struct courier *c = calloc(1, sizeof *c);
 

@@ -18,6 +18,6 @@
 #include "courier/options.h"
 
 /* Until *stop is set: then what is under way is finished, for as long as the provider may take. */
-void courier_run(const struct options *options, volatile sig_atomic_t *stop);
+void courier_run(const struct options *options, const volatile sig_atomic_t *stop);
 
 #endif
