@@ -101,6 +101,11 @@ def test_a_journal_that_contradicts_itself(quiet):
     assert judge.judge_journal(quiet.connection) == []
 
 
+def other_id(raw):
+    """Of the same show, and nobody's."""
+    return raw[:15] + bytes([raw[15] ^ 1])
+
+
 def doctored_redis(redis, generation):
     """Each breaks one thing; name → deed."""
     key = f"usher:{{1}}:{generation}:"
@@ -118,7 +123,7 @@ def doctored_redis(redis, generation):
         "a user's count": lambda: redis.hincrby(f"{key}users:1", "user 1", 1),
         "a stranger": lambda: redis.hset(f"{key}users:1", "eve", 1),
         "a booking lost": lambda: redis.hdel(f"{key}bookings:1", raw),
-        "a booking too many": lambda: redis.hset(f"{key}bookings:1", raw[:15] + b"?", data),
+        "a booking too many": lambda: redis.hset(f"{key}bookings:1", other_id(raw), data),
         "its state": lambda: change(0, 2),
         "its user": lambda: change(1, "eve"),
         "its places": lambda: change(8, 7),
@@ -131,7 +136,7 @@ def doctored_redis(redis, generation):
         "unpublished": lambda: redis.hset("usher:{1}:state", "published", 1),
         "availability": lambda: redis.set("usher:{1}:availability:1", pack([1, 1, [[1, 40, 9, 0, 31, 0]]])),
         "a false refusal": lambda: answers.put(raw, pack([1, 1, 1, b"f" * 8, 1, None, None, 0])),
-        "a false grant": lambda: answers.put(raw[:15] + b"?", answers.get(raw)),
+        "a false grant": lambda: answers.put(other_id(raw), answers.get(raw)),
         "another false refusal": lambda: redis.set(
             answers.keys.reply(raw), pack([1, 1, 1, b"f" * 8, 1, None, None, 0]), ex=600),
         "an answer for ever": lambda: redis.persist(answers.keys.answer(raw)[0]),
