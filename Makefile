@@ -41,8 +41,8 @@ $(BUILD)/%.o: %.c
 	$(COMPILE) -c -o $@ $<
 
 # The decision script is one text for Redis, several for the reader.
-DECIDE := lua/model.lua lua/state.lua lua/seats.lua lua/operations.lua lua/payments.lua lua/several.lua \
-          lua/decide.lua
+DECIDE := lua/model.lua lua/state.lua lua/seats.lua lua/operations.lua lua/payments.lua \
+          lua/several.lua lua/waiting.lua lua/decide.lua
 $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 	@mkdir -p $(@D)
 	cat $(DECIDE) > $@

@@ -16,7 +16,7 @@
 #include "link/redis.h"
 
 #define CURSOR_BYTES_MAX 48
-#define BATCH_SHOWS_MAX (BATCH_REQUESTS_MAX + BATCH_EXPIRIES_MAX)
+#define BATCH_SHOWS_MAX (BATCH_REQUESTS_MAX + BATCH_EXPIRIES_MAX + BATCH_LISTS_MAX)
 
 struct cursor {
     char text[CURSOR_BYTES_MAX]; /* a stream entry's id, "1700000000000-0" */

@@ -54,6 +54,12 @@ static const enum column_name several_columns[] = {
 #undef X
 };
 
+static const enum column_name waiting_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    WAITING_COLUMNS(X)
+#undef X
+};
+
 #define PART(function, columns)                                                                    \
     {                                                                                              \
         function, columns, sizeof(columns) / sizeof *(columns)                                     \
@@ -63,6 +69,7 @@ const struct commit_part commit_parts[COMMIT_PARTS] = {
     PART("commit_seats", seats_columns),
     PART("commit_payments", payment_columns),
     PART("commit_several", several_columns),
+    PART("commit_waiting", waiting_columns),
 };
 
 static void put_u32(struct buf *b, uint32_t n)

@@ -80,7 +80,22 @@
     X(V_BOOKING, UUID)                                                                             \
     X(V_ANSWER, BYTEA)
 
-#define COLUMNS(X) BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X) SEVERAL_COLUMNS(X)
+/* commit_waiting in sql/0006_waiting.sql. */
+#define WAITING_COLUMNS(X)                                                                         \
+    X(W_ID, UUID)                                                                                  \
+    X(W_SHOW, INT4)                                                                                \
+    X(W_TIER, INT4)                                                                                \
+    X(W_QUANTITY, INT4)                                                                            \
+    X(W_POSITION, INT8)                                                                            \
+    X(W_USER, TEXT)                                                                                \
+    X(W_ANSWER, BYTEA)                                                                             \
+    X(O_ID, UUID)                                                                                  \
+    X(L_REQUEST, UUID)                                                                             \
+    X(L_ENTRY, UUID)                                                                               \
+    X(L_ANSWER, BYTEA)
+
+#define COLUMNS(X) BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X)                        \
+    SEVERAL_COLUMNS(X) WAITING_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -96,7 +111,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 4
+#define COMMIT_PARTS 5
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

@@ -190,8 +190,11 @@ static enum err read_done(struct decider *d, struct value root, size_t asked, st
     *later = taken < asked;
     if (*later)
         batch_forget_requests(batch);
-    return outcome_read(batch, value_at(root, 3), value_at(root, 4), value_at(root, 5),
-                        value_at(root, 6));
+    return outcome_read(batch, &(struct done){.decisions = value_at(root, 3),
+                                              .expired = value_at(root, 4),
+                                              .counters = value_at(root, 5),
+                                              .seats = value_at(root, 6),
+                                              .waits = value_at(root, 7)});
 }
 
 static enum err read_verdict(struct decider *d, struct span bytes, size_t asked,
@@ -374,13 +377,18 @@ enum err decider_take(struct decider *d, const struct tenure *t, struct taken *t
 enum err decider_find_next_due(struct decider *d, const struct tenure *t)
 {
     struct key prefix = key_generation(t->partition, t->generation);
-    char holds[KEY_NAME_BYTES_MAX + 8];
+    char name[KEY_NAME_BYTES_MAX + 8];
     struct redis_reply *reply = NULL;
 
-    snprintf(holds, sizeof holds, "%sholds", prefix.text);
-    TRY(redis_do_words(d->redis, &reply, "ZRANGE", holds, "0", "0", "WITHSCORES", NULL));
+    snprintf(name, sizeof name, "%sholds", prefix.text);
+    TRY(redis_do_words(d->redis, &reply, "ZRANGE", name, "0", "0", "WITHSCORES", NULL));
     d->next_due_ms =
         redis_count(reply) == 2 ? (int64_t)number_in(redis_text(redis_at(reply, 1))) : 0;
+    redis_reply_free(reply);
+    snprintf(name, sizeof name, "%soffers", prefix.text);
+    TRY(redis_do_words(d->redis, &reply, "EXISTS", name, NULL));
+    if (redis_integer(reply) == 1)
+        d->next_due_ms = 1;
     redis_reply_free(reply);
     return ERR_NONE;
 }

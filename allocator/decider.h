@@ -71,7 +71,7 @@ struct decider {
     struct redis *redis; /* borrowed */
     char sha1[SCRIPTS][41];
     struct buf blob[BLOBS]; /* the script's arguments under construction */
-    int64_t next_due_ms;    /* when the next hold expires; 0: there is none */
+    int64_t next_due_ms;    /* when the next hold expires, 1 if offers are to be made; 0: neither */
 };
 
 void decider_init(struct decider *d, struct redis *redis);
@@ -104,7 +104,7 @@ enum err decider_take(struct decider *d, const struct tenure *t, struct taken *t
 enum err decider_load_send(struct decider *d, const struct tenure *t, const char *what,
                            size_t count, const struct span *pairs);
 enum err decider_load_taken(struct decider *d);
-/* Learn when the next hold is due, once the tenure's generation stands. */
+/* Learn when the next run is due without requests, once the tenure's generation stands. */
 enum err decider_find_next_due(struct decider *d, const struct tenure *t);
 enum err decider_switch(struct decider *d, const struct tenure *t);
 /* *created: there was no stream; *appended: entries that were appended again. */

@@ -10,20 +10,29 @@
 
 #define JOURNAL_ROW_BYTES_MAX (16u << 20)
 
-/* Granted requests: those that made a booking (answer is NULL), those that made several, and those
- * that changed one. */
+/* Granted requests: those that made a booking (answer is NULL), those that made several, those that
+ * changed one, and those that waited. An offer to who waits is a booking that its request did not
+ * answer with. */
 const char history_repeated_sql[] =
     "SELECT u.n, NULL AS answer, b.user_id, b.created_ms, coalesce(b.expires_ms, 0), b.amount,"
     " b.fingerprint, " HISTORY_LINES_SQL ", encode(b.origin, 'hex'), " HISTORY_SEATS_SQL
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
     " WHERE NOT EXISTS (SELECT FROM request_bookings r WHERE r.request = u.id AND r.position = 1)"
+    " AND NOT EXISTS (SELECT FROM waitlist w WHERE w.id = u.id)"
     " UNION ALL "
     "SELECT u.n, encode(r.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n)"
     " JOIN request_bookings r ON r.request = u.id AND r.position = 1"
     " UNION ALL "
     "SELECT u.n, encode(c.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
-    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN booking_changes c ON c.request = u.id";
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN booking_changes c ON c.request = u.id"
+    " UNION ALL "
+    "SELECT u.n, encode(w.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN waitlist w ON w.id = u.id"
+    " UNION ALL "
+    "SELECT u.n, encode(l.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n)"
+    " JOIN waitlist_changes l ON l.request = u.id";
 
 const char history_bookings_sql[] =
     "SELECT u.n, status_number(b.status), b.user_id, coalesce(b.expires_ms, 0), b.created_ms,"

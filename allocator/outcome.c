@@ -8,6 +8,7 @@
 #include "allocator/outcome_payments.h"
 #include "allocator/outcome_seats.h"
 #include "allocator/outcome_several.h"
+#include "allocator/outcome_waiting.h"
 #include "base/seats.h"
 
 static void pack_id(struct buf *b, struct id id)
@@ -15,13 +16,16 @@ static void pack_id(struct buf *b, struct id id)
     pack_str(b, id.bytes, sizeof id.bytes);
 }
 
+static size_t lines_of(const struct request *r)
+{
+    return r->op == OP_CANCEL ? 1 : r->lines;
+}
+
 static size_t arguments_of(const struct request *r)
 {
     if (r->op == OP_SEVERAL)
         return 2;
-    if (op_takes(r->op))
-        return 2 * r->lines;
-    return r->op == OP_CANCEL || r->op == OP_SETTLE ? 3 : op_changes(r->op);
+    return 2 * lines_of(r) + op_changes(r->op) + (r->op == OP_SETTLE ? 2 : 0);
 }
 
 static void pack_request(struct buf *b, const struct request *r)
@@ -40,11 +44,9 @@ static void pack_request(struct buf *b, const struct request *r)
         pack_id(b, r->payment);
         pack_uint(b, r->result);
     }
-    if (op_takes(r->op) || r->op == OP_CANCEL) {
-        for (size_t i = 0; i < (r->op == OP_CANCEL ? 1 : r->lines); i++) {
-            pack_uint(b, r->line[i].tier);
-            pack_uint(b, r->line[i].quantity);
-        }
+    for (size_t i = 0; i < lines_of(r); i++) {
+        pack_uint(b, r->line[i].tier);
+        pack_uint(b, r->line[i].quantity);
     }
     if (r->seats.len > 0)
         pack_str(b, r->seats.bytes, r->seats.len);
@@ -266,7 +268,7 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
     columns_put_bytes(c, COLUMN_C_ANSWER, answer.bytes, answer.len);
 }
 
-/* CONFIRM, CANCEL, EXTEND, PAY or SETTLE: [0, before, after] */
+/* CONFIRM, CANCEL, EXTEND, PAY, SETTLE, or LEAVE that declines: [0, before, after] */
 static bool read_changed(struct batch *batch, size_t at, struct value decision, size_t count)
 {
     const struct request *r = &batch->request[at];
@@ -327,6 +329,10 @@ static bool read_decision(struct batch *batch, size_t at, struct value decision)
         return outcome_i64(decision, 1, &detail) && read_refused(batch, at, code, detail);
     if (op_takes(r->op))
         return read_taken(batch, at, decision, count);
+    if (r->op == OP_JOIN)
+        return outcome_read_joined(batch, at, decision);
+    if (r->op == OP_LEAVE && count == 2)
+        return outcome_read_left(batch, at, decision);
     if (op_changes(r->op))
         return read_changed(batch, at, decision, count);
     struct answer answer = outcome_answer(batch, r, CODE_GRANTED);
@@ -393,25 +399,40 @@ static bool read_counter(struct batch *batch, struct value row)
     return true;
 }
 
-enum err outcome_read(struct batch *batch, struct value decisions, struct value expired,
-                      struct value counters, struct value seats)
+static bool read_decisions(struct batch *batch, struct value decisions)
 {
     size_t count, next = 0;
 
-    if (!value_is_array(decisions, &count) || !read_expired(batch, expired))
-        return ERR_REFUSED;
+    if (!value_is_array(decisions, &count))
+        return false;
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->slot[i].origin != ORIGIN_UNDECIDED)
             continue;
         if (next == count || !read_decision(batch, i, value_at(decisions, next++)))
-            return ERR_REFUSED;
+            return false;
     }
-    if (next != count || !value_is_array(counters, &count))
-        return ERR_REFUSED;
+    return next == count;
+}
+
+static bool read_counters(struct batch *batch, struct value counters)
+{
+    size_t count;
+
+    if (!value_is_array(counters, &count))
+        return false;
     for (size_t i = 0; i < count; i++)
         if (!read_counter(batch, value_at(counters, i)))
-            return ERR_REFUSED;
-    return outcome_read_seats(&batch->columns, seats) ? ERR_NONE : ERR_REFUSED;
+            return false;
+    return true;
+}
+
+enum err outcome_read(struct batch *batch, const struct done *done)
+{
+    bool fits = read_expired(batch, done->expired) && read_decisions(batch, done->decisions) &&
+                outcome_read_offers(batch, done->waits) && read_counters(batch, done->counters) &&
+                outcome_read_seats(&batch->columns, done->seats);
+
+    return fits ? ERR_NONE : ERR_REFUSED;
 }
 
 enum err outcome_finish(struct batch *batch)

@@ -19,8 +19,10 @@ size_t outcome_pack_requests(struct buf *b, const struct batch *batch);
  * The script's DONE: `decisions` stands for the undecided requests in order. ERR_REFUSED if the
  * script's words do not fit the requests, which is a bug and must not be committed.
  */
-enum err outcome_read(struct batch *batch, struct value decisions, struct value expired,
-                      struct value counters, struct value seats);
+struct done {
+    struct value decisions, expired, counters, seats, waits;
+};
+enum err outcome_read(struct batch *batch, const struct done *done);
 
 /* Decide a request without the script: it is refused. For requests that cannot be decided. */
 void outcome_refuse(struct batch *batch, size_t at, enum code code);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "allocator/history.h"
+#include "allocator/loading.h"
+#include "allocator/rebuild_waiting.h"
 #include "base/availability.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -18,32 +20,10 @@
 
 #define SHOWS_MAX 100000 /* of one partition */
 #define PART_BYTES_MAX (4u << 20)
-#define PART_PAIRS 1024     /* spans in one part; at most LOAD_PAIRS_MAX */
 #define PARTS_PENDING_MAX 4 /* parts on their way to Redis */
 #define SQL_BYTES_MAX 2048
-#define WHAT_BYTES_MAX 32
 
-/* Pairs for one key, sent when full. Spans are made late: the bytes move while they grow. */
-struct part {
-    char what[WHAT_BYTES_MAX];
-    struct buf bytes;
-    size_t pairs;
-    struct {
-        size_t at, len;
-    } span[PART_PAIRS];
-};
-
-struct loading {
-    struct rebuild *r;
-    const struct tenure *t;
-    struct part main; /* bookings or users */
-    struct part holds;
-    uint32_t position; /* of the last seat */
-    int64_t stamped_ms;
-    uint64_t rows;
-};
-
-static void part_start(struct part *part, const char *kind, uint32_t show)
+void part_start(struct part *part, const char *kind, uint32_t show)
 {
     if (show > 0)
         snprintf(part->what, sizeof part->what, "%s:%" PRIu32, kind, show);
@@ -53,8 +33,7 @@ static void part_start(struct part *part, const char *kind, uint32_t show)
     part->pairs = 0;
 }
 
-/* The bytes put since `at` are one more span of the part. */
-static void part_end_span(struct part *part, size_t at)
+void part_end_span(struct part *part, size_t at)
 {
     assert(part->pairs < PART_PAIRS);
     part->span[part->pairs].at = at;
@@ -79,7 +58,7 @@ static enum err stamp_if_due(struct loading *l)
     return ledger_stamp(l->r->ledger, l->t, l->t->now_ms);
 }
 
-static enum err part_send(struct loading *l, struct part *part)
+enum err part_send(struct loading *l, struct part *part)
 {
     static struct span pairs[PART_PAIRS];
 
@@ -97,7 +76,7 @@ static enum err part_send(struct loading *l, struct part *part)
     return wait_for_parts(l, PARTS_PENDING_MAX);
 }
 
-static enum err part_send_if_full(struct loading *l, struct part *part)
+enum err part_send_if_full(struct loading *l, struct part *part)
 {
     return part->pairs + 2 > PART_PAIRS ? part_send(l, part) : ERR_NONE;
 }
@@ -257,6 +236,8 @@ static enum err load_users(struct loading *l, uint32_t show)
                                                "('hold_ms', s.hold_ms::text),"                     \
                                                " ('hold_ms_max', s.hold_ms_max::text), "           \
                                                "('payment', s.payment),"                           \
+                                               "('offer_ms', coalesce(s.offer_ms, "                \
+                                               "s.hold_ms)::text),"                                \
                                                " ('tiers', (SELECT count(*) FROM tiers t WHERE "   \
                                                "t.show = s.show)::text)) f (name, value)"          \
                                                " WHERE s.show = %" PRIu32
@@ -271,6 +252,11 @@ static enum err load_users(struct loading *l, uint32_t show)
     "SELECT t.tier || ':' || f.name, f.value FROM tiers t, LATERAL (VALUES" fields                 \
     ") f (name, value) WHERE t.show = %" PRIu32
 
+#define WAITS_SQL                                                                                  \
+    "SELECT 'waits', count(*) FROM waitlist WHERE show = %" PRIu32 " AND status = 'WAITING'"       \
+    " UNION ALL "                                                                                  \
+    "SELECT 'joined', coalesce(max(position), 0) FROM waitlist WHERE show = %" PRIu32
+
 /* The show's hash: its rules and, unless only those are wanted, its counters. */
 static enum err load_fields(struct loading *l, uint32_t show, bool counters)
 {
@@ -283,6 +269,8 @@ static enum err load_fields(struct loading *l, uint32_t show, bool counters)
     TRY(postgres_copy_out(l->r->ledger->reader, sql, take_field, l));
     if (counters) {
         snprintf(sql, sizeof sql, TIERS_SQL(COUNTERS_SQL), show);
+        TRY(postgres_copy_out(l->r->ledger->reader, sql, take_field, l));
+        snprintf(sql, sizeof sql, WAITS_SQL, show, show);
         TRY(postgres_copy_out(l->r->ledger->reader, sql, take_field, l));
     }
     TRY(part_send(l, &l->main));
@@ -371,6 +359,7 @@ static enum err load_show(struct loading *l, uint32_t show)
     TRY(load_seats(l, show));
     TRY(load_bookings(l, show));
     TRY(load_users(l, show));
+    TRY(rebuild_waiting(l, show));
     TRY(load_fields(l, show, true));
     return write_availability(l, show);
 }
@@ -383,12 +372,14 @@ static void loading_init(struct loading *l, struct rebuild *r, const struct tenu
     l->stamped_ms = clock_mono_us() / 1000;
     buf_init(&l->main.bytes, PART_BYTES_MAX);
     buf_init(&l->holds.bytes, PART_BYTES_MAX);
+    buf_init(&l->waiters.bytes, PART_BYTES_MAX);
 }
 
 static void loading_free(struct loading *l)
 {
     buf_free(&l->main.bytes);
     buf_free(&l->holds.bytes);
+    buf_free(&l->waiters.bytes);
 }
 
 /* The snapshot must be of the version that the tenure began with. */
@@ -498,14 +489,17 @@ static enum err drop_generation(struct rebuild *r, const struct tenure *t, const
                               name_in(&name[3], prefix, "seats:", show),
                               name_in(&name[4], prefix, "seatlog:", show)};
         err = do_and_forget(r->redis, 6, argv);
+        if (!err)
+            err = rebuild_drop_waiting(r->redis, prefix, show);
     }
     redis_reply_free(shows);
     struct span rest[] = {SPAN("UNLINK"), name_in(&name[0], prefix, "shows", SPAN("")),
                           name_in(&name[1], prefix, "holds", SPAN("")),
-                          name_in(&name[2], prefix, "unseen", SPAN(""))};
+                          name_in(&name[2], prefix, "unseen", SPAN("")),
+                          name_in(&name[3], prefix, "offers", SPAN(""))};
     struct span forget[] = {SPAN("SREM"), {generations.text, generations.len}, span_of(generation)};
     if (!err)
-        err = do_and_forget(r->redis, 4, rest);
+        err = do_and_forget(r->redis, 5, rest);
     if (!err)
         err = do_and_forget(r->redis, 3, forget);
     for (int i = 0; i < 5; i++)

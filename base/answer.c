@@ -8,13 +8,16 @@
 #define FIELDS 8
 #define BOOKING_FIELDS 7
 #define LINE_FIELDS 3
+#define WAITING_FIELDS 6 /* never as many as a booking has */
 
 static bool answer_from(struct value v, struct answer *a);
 static bool code_from(struct value v, enum code *code);
 static bool operation_from(struct value v, enum operation *op);
 static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRINT_BYTES]);
-static bool optional_booking_from(struct value v, struct answer *a);
+static bool subject_from(struct value v, struct answer *a);
 static bool more_from(struct value v, struct answer *a);
+static void waiting_pack(struct buf *b, const struct waiting *w);
+static bool waiting_is_whole(struct value v, struct waiting *w);
 static bool optional_available_from(struct value v, struct answer *a);
 static bool booking_is_whole(struct value v, struct booking *booking);
 static bool id_from(struct value v, struct id *id);
@@ -60,6 +63,8 @@ void answer_pack(struct buf *b, const struct answer *a)
     pack_uint(b, a->show);
     if (a->has_booking)
         booking_pack(b, &a->booking);
+    else if (a->has_waiting)
+        waiting_pack(b, &a->waiting);
     else
         pack_nil(b);
     if (a->has_available)
@@ -120,7 +125,7 @@ static bool answer_from(struct value v, struct answer *a)
            code_from(value_at(v, 0), &a->code) && natural_from(value_at(v, 1), &a->at_ms) &&
            operation_from(value_at(v, 2), &a->op) &&
            fingerprint_from(value_at(v, 3), a->fingerprint) &&
-           value_u32(value_at(v, 4), &a->show) && optional_booking_from(value_at(v, 5), a) &&
+           value_u32(value_at(v, 4), &a->show) && subject_from(value_at(v, 5), a) &&
            optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail) &&
            (count == FIELDS || more_from(value_at(v, FIELDS), a));
 }
@@ -169,10 +174,35 @@ static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRI
     return true;
 }
 
-static bool optional_booking_from(struct value v, struct answer *a)
+static bool subject_from(struct value v, struct answer *a)
 {
-    a->has_booking = !value_is_nil(v);
-    return !a->has_booking || booking_is_whole(v, &a->booking);
+    size_t count = 0;
+
+    if (value_is_nil(v))
+        return true;
+    a->has_waiting = value_is_array(v, &count) && count == WAITING_FIELDS;
+    a->has_booking = !a->has_waiting;
+    return a->has_waiting ? waiting_is_whole(v, &a->waiting) : booking_is_whole(v, &a->booking);
+}
+
+static void waiting_pack(struct buf *b, const struct waiting *w)
+{
+    pack_array(b, WAITING_FIELDS);
+    pack_str(b, w->id.bytes, ID_BYTES);
+    pack_str(b, w->user.bytes, w->user.len);
+    pack_uint(b, w->line.tier);
+    pack_uint(b, w->line.quantity);
+    pack_int(b, w->joined_ms);
+    pack_uint(b, w->place);
+}
+
+static bool waiting_is_whole(struct value v, struct waiting *w)
+{
+    return id_from(value_at(v, 0), &w->id) && value_str(value_at(v, 1), &w->user) &&
+           text_is_user(w->user) && value_u32(value_at(v, 2), &w->line.tier) && w->line.tier >= 1 &&
+           w->line.tier <= TIERS_MAX && value_u32(value_at(v, 3), &w->line.quantity) &&
+           w->line.quantity >= 1 && w->line.quantity <= QUANTITY_MAX &&
+           natural_from(value_at(v, 4), &w->joined_ms) && value_u32(value_at(v, 5), &w->place);
 }
 
 static bool optional_available_from(struct value v, struct answer *a)

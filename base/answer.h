@@ -2,12 +2,15 @@
  * Answers: what Redis and the journal keep, what is published. One msgpack array:
  *
  *   [code uint, at uint (wall ms of the decision), op uint, fingerprint str8, show uint,
- *    booking or nil, available uint or nil, detail uint]; with conflicts str behind it for
- *    SEAT_TAKEN
+ *    booking, waiting or nil, available uint or nil, detail uint]; with conflicts str behind it
+ *    for SEAT_TAKEN
  *
  *   booking    [id str16, user str, state uint, created uint, expires uint (0: none), amount uint,
  *               [[tier, quantity, price], …]]        present when granted (REFRESH has none);
  *               with seats str behind it if it has numbered seats
+ *   waiting    [id str16, user str, tier uint, quantity uint, joined uint, place uint]
+ *               who waits or waited: JOIN, and LEAVE unless it declines what was offered;
+ *               place counts from 1 in its tier, 0: it waits no more
  *   available  what is left of the first line's tier after the decision (BOOK and HOLD)
  *   conflicts  the seats that were asked for and are not available; lists of seats as in seats.h
  *   detail     for refusals: ILLEGAL_STATE the booking's state, LIMIT_EXCEEDED the limit,
@@ -56,6 +59,14 @@ struct booking {
     struct span seat_ids; /* where a reader has them instead: one a line. Never packed. */
 };
 
+struct waiting {
+    struct id id;
+    struct span user;
+    struct line line;
+    int64_t joined_ms;
+    uint32_t place; /* 0: waits no more */
+};
+
 struct answer {
     enum code code;
     int64_t at_ms;
@@ -64,6 +75,8 @@ struct answer {
     uint32_t show;
     bool has_booking;
     struct booking booking;
+    bool has_waiting; /* never both */
+    struct waiting waiting;
     bool has_available;
     int64_t available;
     uint64_t detail;

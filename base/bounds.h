@@ -36,6 +36,8 @@
 #define ENTRY_BYTES_MAX 262144 /* bytes of one entry */
 #define BATCH_REQUESTS_MAX 512 /* requests decided by one run of the script */
 #define BATCH_EXPIRIES_MAX 512 /* holds released by one run of the script */
+#define BATCH_OFFERS_MAX 256   /* places offered to people who wait, by one run */
+#define BATCH_LISTS_MAX 64     /* waiting lists one run looks at for an earlier one */
 #define GATEWAY_NAME_BYTES_MAX 32
 #define BOOKING_BYTES_MAX 8192 /* a booking, packed: more than any has */
 

@@ -18,6 +18,8 @@
     X(6, REFRESH)  /* the show's rules changed in Postgres: read them again, in order */           \
     X(7, PAY)      /* a hold is to be paid: it waits for the provider's word */                    \
     X(8, SETTLE)   /* the provider's word */                                                       \
+    X(9, JOIN)     /* wait for places */                                                           \
+    X(10, LEAVE)   /* wait no more, or decline what was offered */                                 \
     X(11, SEVERAL) /* take places in several shows, all or nothing */
 
 enum operation {
@@ -63,7 +65,9 @@ enum state {
     X(18, INTERNAL, 500, "Internal error", "This request cannot be decided; nothing was taken")    \
     X(19, PAYMENT_REQUIRED, 409, "Payment required", "This booking must be paid first")            \
     X(20, DIFFERENT_PARTITIONS, 409, "Different partitions",                                       \
-      "These shows cannot be booked in one request")
+      "These shows cannot be booked in one request")                                              \
+    X(21, ALREADY_WAITING, 409, "Already waiting", "You are on the waiting list already")          \
+    X(22, STILL_AVAILABLE, 409, "Still available", "There are places left: book them")
 
 /* What the provider said of a payment; stands in SETTLE. */
 #define RESULTS(X)                                                                                 \

@@ -22,6 +22,7 @@ static bool user_from(struct value v, struct request *r);
 static bool arguments_from(struct value v, struct request *r);
 static bool settlement_from(struct value v, struct request *r);
 static bool lines_from(struct value v, size_t count, struct request *r);
+static bool line_from(struct value of, struct line *line);
 static bool seats_from(struct value v, struct request *r);
 static bool several_from(struct value v, struct request *r);
 static bool part_from(struct value of, struct line *part);
@@ -36,7 +37,7 @@ bool op_takes(enum operation op)
 bool op_changes(enum operation op)
 {
     return op == OP_CONFIRM || op == OP_CANCEL || op == OP_EXTEND || op == OP_PAY ||
-           op == OP_SETTLE;
+           op == OP_SETTLE || op == OP_LEAVE;
 }
 
 void request_pack(struct buf *b, const struct request *r)
@@ -139,8 +140,14 @@ static void arguments_pack(struct buf *b, const struct request *r)
         if (r->seats.len > 0)
             pack_str(b, r->seats.bytes, r->seats.len);
         return;
+    case OP_JOIN:
+        pack_array(b, 2);
+        pack_uint(b, r->line[0].tier);
+        pack_uint(b, r->line[0].quantity);
+        return;
     case OP_CONFIRM:
     case OP_EXTEND:
+    case OP_LEAVE:
         pack_array(b, 1);
         pack_str(b, r->booking.bytes, ID_BYTES);
         return;
@@ -204,7 +211,7 @@ static bool operation_from(struct value v, enum operation *op)
 /* Whoever takes places must be named; who has a booking's id may act on it. */
 static bool user_from(struct value v, struct request *r)
 {
-    bool must = op_takes(r->op) || r->op == OP_SEVERAL;
+    bool must = op_takes(r->op) || r->op == OP_SEVERAL || r->op == OP_JOIN;
 
     return value_str(v, &r->user) && (text_is_user(r->user) || (r->user.len == 0 && !must));
 }
@@ -219,8 +226,12 @@ static bool arguments_from(struct value v, struct request *r)
     case OP_BOOK:
     case OP_HOLD:
         return count > 0 && lines_from(v, count - seats_from(value_at(v, count - 1), r), r);
+    case OP_JOIN:
+        r->lines = 1;
+        return count == 2 && line_from(v, &r->line[0]);
     case OP_CONFIRM:
     case OP_EXTEND:
+    case OP_LEAVE:
         return count == 1 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES);
     case OP_CANCEL:
         return (count == 3 || (count == 4 && seats_from(value_at(v, 3), r))) &&
@@ -253,6 +264,16 @@ static bool settlement_from(struct value v, struct request *r)
            short_text_from(value_at(v, 4), REASON_BYTES_MAX, &r->reason);
 }
 
+static bool line_from(struct value of, struct line *line)
+{
+    size_t count;
+
+    return value_is_array(of, &count) && count == LINE_FIELDS &&
+           value_u32(value_at(of, 0), &line->tier) && line->tier >= 1 && line->tier <= TIERS_MAX &&
+           value_u32(value_at(of, 1), &line->quantity) && line->quantity >= 1 &&
+           line->quantity <= QUANTITY_MAX;
+}
+
 /* One list, not empty, at the end of the arguments. */
 static bool seats_from(struct value v, struct request *r)
 {
@@ -267,14 +288,8 @@ static bool lines_from(struct value v, size_t count, struct request *r)
     if (r->lines < 1 || r->lines > LINES_MAX)
         return false;
     for (size_t i = 0; i < r->lines; i++) {
-        struct value of = value_at(v, i);
         struct line *line = &r->line[i];
-        size_t fields;
-
-        if (!value_is_array(of, &fields) || fields != LINE_FIELDS ||
-            !value_u32(value_at(of, 0), &line->tier) || line->tier < 1 || line->tier > TIERS_MAX ||
-            !value_u32(value_at(of, 1), &line->quantity) || line->quantity < 1 ||
-            line->quantity > QUANTITY_MAX || (seen >> line->tier & 1) != 0)
+        if (!line_from(value_at(v, i), line) || (seen >> line->tier & 1) != 0)
             return false;
         seen |= UINT64_C(1) << line->tier;
     }

@@ -13,6 +13,8 @@
  *   PAY              arguments [booking str16, method str]; method: the provider's token, or empty
  *   SETTLE           arguments [booking str16, payment str16, result uint, reference str,
  *                    reason str]
+ *   JOIN             arguments [tier uint, quantity uint]
+ *   LEAVE            arguments [entry str16]: the id of the request that joined
  *   REFRESH          arguments []
  *   SEVERAL          arguments [take uint (BOOK or HOLD), [[show, tier, quantity], …]]: at least
  * two shows, at most PARTS_MAX rows; the request's own show first, the others by number; tiers
@@ -21,8 +23,8 @@
  * seats are positions as seats.h packs them, 1..BOOKING_SEATS_MAX. Places of a tier of numbered
  * seats for which none are named are the best that are available.
  *
- * user may be empty for CONFIRM, EXTEND, CANCEL and PAY (who has the id may act), and is for SETTLE
- * and REFRESH.
+ * user may be empty for CONFIRM, EXTEND, CANCEL, PAY and LEAVE (who has the id may act), and is for
+ * SETTLE and REFRESH.
  * The fingerprint tells a repeated request from another one under the same id: the first 8 bytes
  * of SHA-256 over the packed [op, show, user, arguments].
  *
@@ -63,9 +65,9 @@ struct request {
     struct span reply_to; /* the gateway's name */
     struct span trace;    /* traceparent, or empty */
     size_t lines;
-    struct line line[LINES_MAX]; /* BOOK, HOLD: what; CANCEL: line[0], both may be 0 */
+    struct line line[LINES_MAX]; /* BOOK, HOLD: what; JOIN: line[0]; CANCEL: it, both may be 0 */
     struct span seats;           /* BOOK, HOLD, CANCEL: which; packed (seats.h), or empty */
-    struct id booking;           /* CONFIRM, EXTEND, CANCEL, PAY, SETTLE */
+    struct id booking;           /* CONFIRM, EXTEND, CANCEL, PAY, SETTLE; LEAVE: the entry */
     struct span method;          /* PAY */
     struct id payment;           /* SETTLE: the id of the PAY request */
     enum result result;

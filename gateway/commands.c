@@ -18,6 +18,7 @@
 #include "gateway/several.h"
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
+#include "gateway/waitlist.h"
 
 #define CONFLICTS_BYTES_MAX (64 << 10)
 #define MORE_BYTES_MAX (SLUG_BYTES_MAX + 48)
@@ -294,6 +295,10 @@ void command_grant(struct task *task, const struct answer *answer)
         payments_grant(task, answer);
         return;
     }
+    if (answer->has_waiting) {
+        waitlist_grant(task, answer);
+        return;
+    }
     command_put_location(task, "/v1/bookings/", answer->booking.id);
     buf_putc(body, '{');
     render_booking_members(body, task->show, &answer->booking);
@@ -311,7 +316,7 @@ static void describe(const struct refusal *refusal, char *text, size_t size)
         snprintf(text, size, "The booking is %s", state_name((enum state)detail));
     else if (refusal->code == CODE_LIMIT_EXCEEDED && detail > 0)
         snprintf(text, size, "At most %llu are allowed", detail);
-    else if (refusal->code == CODE_NOT_ENOUGH)
+    else if (refusal->code == CODE_NOT_ENOUGH || refusal->code == CODE_STILL_AVAILABLE)
         snprintf(text, size, "%llu left", detail);
 }
 
@@ -367,7 +372,7 @@ void command_tell(struct task *task, const struct answer *answer, bool repeated)
     task->is_replayed = repeated;
     if (!several_give_shows(task, answer))
         return;
-    if (answer->code != CODE_GRANTED || !answer->has_booking) {
+    if (answer->code != CODE_GRANTED || (!answer->has_booking && !answer->has_waiting)) {
         refuse(task, answer);
         return;
     }

@@ -27,6 +27,11 @@ void get_alternatives(struct task *task);
 /* seats.c */
 void get_seats(struct task *task);
 
+/* waitlist.c */
+void post_waitlist(struct task *task);
+void get_waitlist(struct task *task);
+void delete_waitlist(struct task *task);
+
 /* requests.c */
 void get_request(struct task *task);
 

@@ -77,7 +77,7 @@ void render_whole_units(struct buf *b, int64_t minor, const char *currency)
     buf_put(b, text, (size_t)n);
 }
 
-static void put_tier_code(struct buf *b, const struct show *show, uint32_t number)
+void render_tier_code(struct buf *b, const struct show *show, uint32_t number)
 {
     const struct tier *tier = show_tier(show, number);
 
@@ -91,7 +91,7 @@ static void put_tier_code(struct buf *b, const struct show *show, uint32_t numbe
 static void put_line(struct buf *b, const struct show *show, const struct booking_line *line)
 {
     buf_puts(b, "{\"tier\":");
-    put_tier_code(b, show, line->tier);
+    render_tier_code(b, show, line->tier);
     buf_puts(b, ",\"quantity\":");
     buf_put_u64(b, line->quantity);
     buf_puts(b, ",\"price\":");
@@ -105,7 +105,7 @@ static void put_lines(struct buf *b, const struct show *show, const struct booki
 {
     if (booking->lines == 1) {
         buf_puts(b, ",\"tier\":");
-        put_tier_code(b, show, booking->line[0].tier);
+        render_tier_code(b, show, booking->line[0].tier);
     }
     buf_puts(b, ",\"items\":[");
     for (size_t i = 0; i < booking->lines; i++) {
@@ -252,7 +252,7 @@ void render_availability(struct buf *b, const struct show *show, const struct av
         const struct tier_count *count = &a->tier[i];
         const struct tier *tier = show_tier(show, count->tier);
         buf_puts(b, i > 0 ? ",{\"tier\":" : "{\"tier\":");
-        put_tier_code(b, show, count->tier);
+        render_tier_code(b, show, count->tier);
         buf_putf(b,
                  ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u,\"available\":%u,"
                  "\"held\":%u,\"booked\":%u,\"blocked\":%u}",

@@ -21,6 +21,8 @@ void render_booking_members(struct buf *b, const struct show *show, const struct
 void render_booking(struct buf *b, const struct show *show, const struct booking *booking);
 /* Packed seats as an array of their ids. */
 void render_seats(struct buf *b, const struct show *show, struct span seats);
+/* A tier's code as JSON; of one that is not known here, its number. */
+void render_tier_code(struct buf *b, const struct show *show, uint32_t number);
 /* With the prices of this moment. */
 void render_show(struct buf *b, const struct show *show, int64_t now_ms);
 void render_availability(struct buf *b, const struct show *show, const struct availability *a,

@@ -21,6 +21,9 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/shows/:show/seats", get_seats, BODY_NONE},
     {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE},
     {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE},
+    {METHOD_POST, "/v1/shows/:show/waitlist", post_waitlist, BODY_REQUIRED},
+    {METHOD_GET, "/v1/waitlist/:id", get_waitlist, BODY_NONE},
+    {METHOD_DELETE, "/v1/waitlist/:id", delete_waitlist, BODY_OPTIONAL},
 
     {METHOD_POST, "/book", seed_book, BODY_REQUIRED},
     {METHOD_GET, "/bookings/:user", seed_get_bookings, BODY_NONE},

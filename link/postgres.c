@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define PARAMETERS_MAX 64
+#define PARAMETERS_MAX 128
 #define PARAMETER_BYTES_MAX (64u << 20) /* all text parameters of one statement */
 #define HOSTS_MAX 16
 #define PUSH_OUT_MS 20

@@ -1,5 +1,5 @@
 -- decide: one batch of requests, in order. This follows model.lua, state.lua, seats.lua,
--- operations.lua, payments.lua and several.lua.
+-- operations.lua, payments.lua, several.lua and waiting.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
@@ -7,7 +7,8 @@
 --     batch      msgpack [[id, op, show, user, deadline, arguments …], …]   (operations.lua)
 --                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND, PAY booking; CANCEL
 --                booking, tier, quantity; SETTLE booking, payment, result; BOOK, HOLD and CANCEL
---                seats behind that, if any are named; SEVERAL as in several.lua
+--                seats behind that, if any are named; SEVERAL as in several.lua; JOIN tier,
+--                quantity; LEAVE entry
 --     known      msgpack [{booking id → booking}, {show → true}], what an earlier run NEEDed:
 --                bookings that are not live (as in state.lua; [0, ''] if there is none), shows
 --                that this partition does not have
@@ -20,14 +21,14 @@
 --   ['NEED', [show …], [booking id …]]     load or look these up and ask again; nothing was changed
 --   ['DONE', taken, next_due, decisions, expired, counters, seats, waits]
 --     taken      0 if so many holds were due that the requests must wait for the next run
---     next_due   when the next hold expires, or 0
+--     next_due   when the next hold expires, or 0; 1 if there are offers left to be made
 --     decisions  for each request: a decision (operations.lua), or a string: the answer that this
 --                id got before
 --     expired    ids of the holds that were released, [id …]
 --     counters   [[show, tier, available, held, pending, confirmed, blocked], …] of every tier of
 --                the shows that changed
 --     seats      numbered seats that moved, and whose they are (seats.lua)
---     waits      [] (no show has a waiting list yet)
+--     waits      offers to people who wait: [[id, user, expires, tier, quantity, price], …]
 local EXPIRIES_MAX = 512
 
 local function check_state(epoch, generation, version)
@@ -110,9 +111,9 @@ local function gather_batch(due, requests, answered, known, missing)
     elseif not answered[i] then
       if not missing[number] and not show_of(number) then
         unloaded[number] = true
-      elseif op == OP.BOOK or op == OP.HOLD then
+      elseif op == OP.BOOK or op == OP.HOLD or op == OP.JOIN then
         add_to_list(users, number, request[OWNER])
-      elseif CHANGES[op] then
+      elseif CHANGES[op] or op == OP.LEAVE then
         add_to_list(bookings, number, request[FIRST])
       end
     end
@@ -133,11 +134,15 @@ local function gather_batch(due, requests, answered, known, missing)
   return unloaded
 end
 
-local function release_due(due)
+local function release_due(due, now)
   for _, id in ipairs(due) do
     local show = show_of(show_number_of(id))
     move_booking(show, id, show.bookings[id], STATE.EXPIRED)
   end
+  for _, show in ipairs(show_order) do
+    offer_returned(show, now)
+  end
+  offer_due(now)
 end
 
 local function decide_all(requests, answered, now, known)
@@ -148,7 +153,11 @@ local function decide_all(requests, answered, now, known)
     elseif request[OPERATION] == OP.SEVERAL then
       decisions[i] = decide_several(request, now)
     else
-      local decision, id = decide_request(show_of(request[SHOW]), request, now, known)
+      local show = show_of(request[SHOW])
+      local decision, id = decide_request(show, request, now, known)
+      if show then
+        offer_returned(show, now)
+      end
       decisions[i] = decision
       if id then
         unknown[#unknown + 1] = id
@@ -181,6 +190,14 @@ local function keys_of(set)
   return list
 end
 
+local function next_due()
+  local first = redis.call('ZRANGE', prefix .. 'holds', 0, 0, 'WITHSCORES')
+  if redis.call('EXISTS', prefix .. 'offers') == 1 then
+    return 1
+  end
+  return tonumber(first[2] or 0)
+end
+
 local function decide()
   local epoch, generation, version = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
   local now = tonumber(ARGV[4])
@@ -205,15 +222,13 @@ local function decide()
     return {'NEED', keys_of(unloaded), {}}
   end
 
-  release_due(due)
+  release_due(due, now)
   local decisions, unknown = decide_all(requests, answered, now, known[1])
   if #unknown > 0 then
     return {'NEED', {}, unknown}
   end
-  apply(KEYS[1], version, now, apply_seats)
-  local first = redis.call('ZRANGE', prefix .. 'holds', 0, 0, 'WITHSCORES')
-  return {'DONE', #requests, tonumber(first[2] or 0), decisions, due, counters_touched(),
-          seats_moved(), {}}
+  apply(KEYS[1], version, now, {apply_seats, apply_waiting}, apply_offers_due)
+  return {'DONE', #requests, next_due(), decisions, due, counters_touched(), seats_moved(), offers}
 end
 
 return cmsgpack.pack(decide())

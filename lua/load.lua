@@ -2,8 +2,10 @@
 --
 --   KEYS[1]  usher:{p}:state
 --   ARGV     epoch, generation, what, pairs …
---     what   'users:<show>', 'bookings:<show>'  pairs are field, value of that hash
---            'holds'                            pairs are expiry, id
+--     what   'users:<show>', 'bookings:<show>', 'waiting:<show>', 'waiters:<show>',
+--            'sizes:<show>'                     pairs are field, value of that hash
+--            'holds', 'order:<show>:…'          pairs are score, id of that sorted set
+--            'offers'                           not pairs, but members of that set
 --            'seats:<show>'                     pairs are offset, bytes of that string
 --            'seatlog:<show>'                   one pair: the version that the seats are of, ''
 --            'show:<show>'                      pairs are its fields; comes last, and marks the
@@ -26,8 +28,10 @@ for first = 4, #ARGV, SLICE do
   elseif string.find(what, '^seatlog:') then
     redis.call('DEL', prefix .. what)
     redis.call('RPUSH', prefix .. what, cmsgpack.pack({tonumber(ARGV[first]), ''}))
-  elseif what == 'holds' then
+  elseif what == 'holds' or string.find(what, '^order:') then
     redis.call('ZADD', prefix .. what, unpack(ARGV, first, last))
+  elseif what == 'offers' then
+    redis.call('SADD', prefix .. what, unpack(ARGV, first, last))
   else
     redis.call('HSET', prefix .. what, unpack(ARGV, first, last))
   end

@@ -8,6 +8,8 @@
 --                                          then the seats, packed, if it has any
 --   {0, before, after}                     CONFIRM, CANCEL, EXTEND, PAY, SETTLE: the booking, as in
 --                                          state.lua
+--   {0, place, position}                   JOIN (waiting.lua)
+--   {0, entry}, {0, before, after}         LEAVE: who waited, or declines an offer
 --   {0}                                    REFRESH
 --                                          SEVERAL: several.lua
 --
@@ -367,6 +369,9 @@ local function decide_change(show, request, known)
   return change(show, id, booking, request)
 end
 
+-- Operations that have a file of their own: op → what decides it, called as decide_change is.
+local OTHERS = {}
+
 local function decide_request(show, request, now, known)
   if now > request[DEADLINE] then
     return CODE.TIMED_OUT
@@ -385,7 +390,8 @@ local function decide_request(show, request, now, known)
     end
     return decision
   elseif op == OP.REFRESH then
+    show.returned = true
     return {CODE.GRANTED}
   end
-  return decide_change(show, request, known)
+  return (OTHERS[op] or decide_change)(show, request, known, now)
 end

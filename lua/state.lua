@@ -50,6 +50,8 @@ local function read_show(number)
     max_per_user = tonumber(raw.max_per_user), max_per_booking = tonumber(raw.max_per_booking),
     hold_ms = tonumber(raw.hold_ms), hold_ms_max = tonumber(raw.hold_ms_max),
     payment_required = raw.payment == 'required',
+    offer_ms = tonumber(raw.offer_ms), waits = tonumber(raw.waits or 0),
+    joined = tonumber(raw.joined or 0), returned = false,
     tiers = {}, users = {}, bookings = {}, touched = {}, users_touched = {}, bookings_touched = {},
   }
   for tier = 1, tonumber(raw.tiers) do
@@ -130,6 +132,9 @@ local function move_places(show, tier, from, to, quantity)
   counts[from] = counts[from] - quantity
   counts[to] = counts[to] + quantity
   show.touched[tier] = true
+  if to == 'available' then
+    show.returned = true -- for who waits (waiting.lua)
+  end
 end
 
 -- What a place of a tier costs now: the price of the last step that holds, by the share of the
@@ -215,13 +220,16 @@ local function apply_holds()
   call_in_slices('ZREM', prefix .. 'holds', remove)
 end
 
--- `more` applies what other parts of the script keep of a show.
-local function apply(state_key, version, now, more)
+-- `also`: functions that write what other parts of the script keep of a show; `last`, of all.
+local function apply(state_key, version, now, also, last)
   redis.call('HSET', state_key, 'clean', 0)
   for _, show in ipairs(show_order) do
     apply_show(show)
-    more(show, version)
+    for _, write in ipairs(also) do
+      write(show, version)
+    end
   end
   apply_holds()
+  last()
   redis.call('HSET', state_key, 'version', version, 'now', now, 'clean', 1)
 end

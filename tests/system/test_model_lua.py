@@ -17,14 +17,15 @@ from harness.decider import Decider, booking_from
 from harness.model import Command, Partition, Seat, Show, Tier
 from harness.redis_server import Redis
 from harness.words import (BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GRANTED, HELD, HOLD,
-                           ID_EPOCH_MS, LIVE, PAY, REFRESH, SEAT_TAKEN, SETTLE, SEVERAL, SUCCEEDED,
-                           fresh_id, id_show, keyed_id, pack_seats, unpack_seats)
+                           ID_EPOCH_MS, JOIN, LEAVE, LIVE, PAY, REFRESH, SEAT_TAKEN, SETTLE,
+                           SEVERAL, SUCCEEDED, fresh_id, id_show, keyed_id, pack_seats,
+                           unpack_seats)
 
 START_MS = 1_770_000_000_000
 USERS = ["ann", "bob", "cé", "d" * 128]
 EXAMPLES = int(os.environ.get("USHER_EXAMPLES", "40"))
 RULES = ("state", "opens", "closes", "max_per_user", "max_per_booking", "hold_ms", "hold_ms_max",
-         "payment_required")
+         "offer_ms", "payment_required")
 WRONGS = ["epoch", "taken", "version", "ahead", "generation", "unclean", "missing", "repeated"]
 PAUSES = [0, 1, 400, 999, 1000, 5000, 10_000, 30_000]
 
@@ -59,6 +60,11 @@ class Lockstep:
                               draft["user"], deadline, take=draft["take"], parts=draft["parts"])
             self.ids += [part.id for part in several.each()]
             return several
+        if draft["op"] == JOIN:
+            raw = fresh_id(draft["show"], self.now, random=self.count)
+            self.ids.append(raw)
+            return Command(raw, JOIN, draft["show"], draft["user"], deadline,
+                           tier=draft["tier"], quantity=draft["quantity"])
         if draft["op"] == REFRESH:
             return Command(fresh_id(draft["show"], self.now, random=self.count), REFRESH,
                            draft["show"], "", deadline)
@@ -73,7 +79,7 @@ class Lockstep:
         user = draft["user"]
         if user == "owner":
             user = next((b.user for s in self.model.shows.values()
-                         for b in s.bookings.values() if b.id == target), "ann")
+                         for b in [*s.waiting, *s.bookings.values()] if b.id == target), "ann")
         command = Command(keyed_id(id_show(target), self.count), draft["op"], id_show(target), user,
                           deadline, booking=target, tier=draft["tier"], quantity=draft["quantity"])
         booking = next((s.bookings[target] for s in self.model.shows.values()
@@ -129,19 +135,21 @@ class Lockstep:
         assert result[0] == b"DONE", result
         self.decider.version += 1
         _, taken, next_due, decisions, expired, counters, seats, waits = result
-        assert taken == len(commands) == len(decisions) and waits == []
+        assert taken == len(commands) == len(decisions)
+        self.model.offers = []
         assert expired == self.model.release(self.now)
         for command, decision in zip(commands, decisions):
             expected = self.model.decide(command, self.now)
             note(f"{command} → {decision}, expected {expected}")
             compare(command, decision, expected, self.now)
-            if expected.code == GRANTED and command.op in (BOOK, HOLD):
+            if expected.code == GRANTED and command.op in (BOOK, HOLD, JOIN):
                 self.made.append(command.id)
             elif expected.code == GRANTED and command.op == SEVERAL:
                 self.made += [part.id for part in command.each()]
             elif expected.code == GRANTED and command.op == PAY:
                 self.paid[command.booking] = command.id
         self.check_moves(seats)
+        assert sorted(waits) == sorted(offered(booking) for booking in self.model.offers)
         for number, tier, *figures in counters:
             stock = self.model.shows[number].tiers[tier]
             assert figures == [stock.available, stock.held, stock.pending, stock.confirmed,
@@ -212,10 +220,18 @@ class Lockstep:
                 compare_booking(seen, live[raw])
             if show.seats:
                 assert snapshot["seats"] == show.seat_bytes()
+            assert snapshot["waiting"] == [
+                (w.id, w.tier, w.quantity, w.user, w.joined, w.position) for w in show.waiting]
             assert snapshot["holds"] == {b.id: b.expires for b in live.values() if b.state == HELD}
         state = self.decider.redis.hgetall(self.decider.keys.state)
         assert int(state[b"version"]) == self.decider.version and state[b"clean"] == b"1"
         assert int(state[b"now"]) <= self.now
+
+
+def offered(booking):
+    """An offer as the script says it."""
+    (tier, quantity, price), = booking["lines"]
+    return [booking["id"], booking["user"].encode(), booking["expires"], tier, quantity, price]
 
 
 def compare(command, decision, expected, now):
@@ -241,6 +257,11 @@ def compare(command, decision, expected, now):
         assert decision[3:3 + len(prices)] == prices
         assert unpack_seats(b"".join(decision[3 + len(prices):])) == booking["seats"]
         assert booking["created"] == now
+    elif command.op == JOIN:
+        assert decision[1:] == [expected.place, expected.waiting.position]
+    elif expected.waiting is not None:
+        w = expected.waiting
+        assert decision[1:] == [[w.tier, w.quantity, w.user.encode(), w.joined, w.position]]
     elif command.op != REFRESH:
         assert booking_from(command.booking, decision[2]) == expected.booking
         assert decision[1][0] in LIVE or command.op == SETTLE
@@ -286,7 +307,8 @@ SHOWS = st.builds(
     closes=st.sampled_from([0] * 6 + [START_MS + 60_000, 0]),
     max_per_user=st.sampled_from([0, 4, 1, 0]), max_per_booking=st.sampled_from([30, 4, 1, 30]),
     hold_ms=st.sampled_from([1000, 10_000]), hold_ms_max=st.sampled_from([10_000, 15_000]),
-    payment_required=st.sampled_from([False, False, True]))
+    payment_required=st.sampled_from([False, False, True]),
+    offer_ms=st.sampled_from([1000, 5000]))
 TAKES = st.fixed_dictionaries({
     "op": st.sampled_from([BOOK, HOLD]), "show": st.sampled_from([1, 2, 1, 1, 9, 1]),
     "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
@@ -302,15 +324,20 @@ SEVERALS = st.fixed_dictionaries({
     "parts": st.lists(st.tuples(st.sampled_from([1, 2, 1, 2, 9]), LINES), min_size=2, max_size=3,
                       unique_by=lambda part: part[0])})
 CHANGES = st.fixed_dictionaries({
-    "op": st.sampled_from([CONFIRM, CANCEL, EXTEND, CANCEL, PAY, SETTLE]),
+    "op": st.sampled_from([CONFIRM, CANCEL, EXTEND, LEAVE, CANCEL, PAY, SETTLE]),
     "result": st.sampled_from([SUCCEEDED, DECLINED, GIVEN_UP]),
     "made": st.booleans(), "pick": st.integers(0, 8),  # counted back from the newest
     "user": st.sampled_from(["owner", "", "mallory", "owner"]),
     "late": st.sampled_from([0] * 5 + [1, 0]),
     "seats": st.sampled_from([0, 1, 2, 3]),
     "tier": st.sampled_from([0, 1, 2, 3, 0]), "quantity": st.sampled_from([0, 1, 2, 5, 0])})
+JOINS = st.fixed_dictionaries({
+    "op": st.just(JOIN), "show": st.sampled_from([1, 2, 1, 1, 9, 1]),
+    "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
+    "tier": st.sampled_from([1, 2, 3, 32, 1]), "quantity": st.integers(1, 6)})
 REFRESHES = st.fixed_dictionaries({"op": st.just(REFRESH), "show": st.sampled_from([1, 2])})
-BATCHES = st.lists(st.one_of(TAKES, TAKES, SEVERALS, CHANGES, CHANGES, REFRESHES), max_size=12)
+BATCHES = st.lists(st.one_of(TAKES, TAKES, SEVERALS, CHANGES, CHANGES, JOINS, REFRESHES),
+                   max_size=12)
 
 
 class Machine(RuleBasedStateMachine):
@@ -356,7 +383,7 @@ def busy_show(random, number):
     show = Show(number, tiers, max_per_user=random.choice([0, 0, 1, 6]),
                 max_per_booking=random.choice([4, 12]), hold_ms=random.choice([2000, 10_000]),
                 hold_ms_max=random.choice([10_000, 15_000]),
-                payment_required=random.random() < 0.2)
+                payment_required=random.random() < 0.2, offer_ms=random.choice([1000, 5000]))
     numbered = random.sample([1, 2, 3], random.randint(0, 3))
     return lay_out(show, numbered, random.choice([1, 5, 12, 60]), (3, 4, 17))
 
@@ -374,7 +401,10 @@ def busy_draft(random):
                 "user": random.choice(USERS), "late": late, "fits": random.random() < 0.9,
                 "named": [random.randint(0, 120) for _ in range(random.choice([0, 0, 1, 3]))],
                 "lines": [(tier, random.randint(1, 4)) for tier in tiers]}
-    return {"op": random.choice([CONFIRM, CANCEL, CANCEL, EXTEND, PAY, PAY, SETTLE, SETTLE]),
+    if random.random() < 0.3:
+        return {"op": JOIN, "show": random.choice([1, 1, 2]), "user": random.choice(USERS),
+                "late": late, "tier": random.choice([1, 1, 2, 3]), "quantity": random.randint(1, 4)}
+    return {"op": random.choice([CONFIRM, CANCEL, CANCEL, EXTEND, PAY, PAY, SETTLE, SETTLE, LEAVE]),
             "result": random.choice([SUCCEEDED, DECLINED, GIVEN_UP]),
             "made": random.random() < 0.8, "pick": random.randint(0, 14),
             "user": random.choice(["owner"] * 8 + ["", "mallory"]), "late": late,

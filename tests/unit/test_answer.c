@@ -34,6 +34,22 @@ static struct answer refused(void)
     return a;
 }
 
+static struct answer waits(void)
+{
+    struct answer a = {.code = CODE_GRANTED,
+                       .at_ms = 5,
+                       .op = OP_JOIN,
+                       .show = 7,
+                       .has_waiting = true,
+                       .waiting = {.id = id_fresh(7, ID_EPOCH_MS + 1000, 30000, 42),
+                                   .user = SPAN("ann"),
+                                   .line = {2, 4},
+                                   .joined_ms = 5,
+                                   .place = 17}};
+
+    return a;
+}
+
 static void assert_same(const struct answer *a, const struct answer *b)
 {
     assert_int_equal(a->code, b->code);
@@ -56,6 +72,13 @@ static void assert_same(const struct answer *a, const struct answer *b)
     }
     assert_span(a->booking.seats, b->booking.seats);
     assert_span(a->conflicts, b->conflicts);
+    assert_int_equal(a->has_waiting, b->has_waiting);
+    assert_true(id_equal(a->waiting.id, b->waiting.id));
+    assert_span(a->waiting.user, b->waiting.user);
+    assert_int_equal(a->waiting.line.tier, b->waiting.line.tier);
+    assert_int_equal(a->waiting.line.quantity, b->waiting.line.quantity);
+    assert_true(a->waiting.joined_ms == b->waiting.joined_ms);
+    assert_int_equal(a->waiting.place, b->waiting.place);
     assert_int_equal(a->has_available, b->has_available);
     assert_true(a->available == b->available);
     assert_true(a->detail == b->detail);
@@ -80,7 +103,7 @@ static void is_refused(struct span s)
 
 TEST(an_answer_survives_the_way)
 {
-    struct answer answers[2] = {granted(), refused()};
+    struct answer answers[3] = {granted(), refused(), waits()};
 
     for (size_t i = 0; i < COUNT(answers); i++) {
         struct buf b = packed(&answers[i]);
@@ -159,7 +182,7 @@ TEST(a_refusal_of_several_names_the_show)
 
 TEST(every_truncation_is_refused)
 {
-    struct answer answers[2] = {granted(), refused()};
+    struct answer answers[3] = {granted(), refused(), waits()};
 
     for (size_t i = 0; i < COUNT(answers); i++) {
         struct buf b = packed(&answers[i]);
@@ -240,9 +263,10 @@ TEST(every_field_of_a_booking_has_its_kind)
     }
 }
 
-#define REFUSED(change)                                                                            \
+#define REFUSED(change) REFUSED_OF(granted, change)
+#define REFUSED_OF(sample, change)                                                                 \
     do {                                                                                           \
-        struct answer a = granted();                                                               \
+        struct answer a = sample();                                                                \
         struct buf b;                                                                              \
         change;                                                                                    \
         b = packed(&a);                                                                            \
@@ -257,7 +281,7 @@ TEST(what_cannot_be_is_refused)
     memset(user, 'u', sizeof(user));
     REFUSED(a.code = CODES_END);
     REFUSED(a.op = (enum operation)0);
-    REFUSED(a.op = (enum operation)(OP_SETTLE + 1));
+    REFUSED(a.op = (enum operation)(OP_SEVERAL + 1));
     REFUSED(a.at_ms = -1);
     REFUSED(a.available = -1);
     REFUSED(a.booking.state = (enum state)0);
@@ -274,6 +298,16 @@ TEST(what_cannot_be_is_refused)
     REFUSED(a.booking.line[0].quantity = QUANTITY_MAX + 1);
     REFUSED(a.booking.line[0].price = -1);
     REFUSED(a.booking.line[0].price = PRICE_MAX + INT64_C(1));
+}
+
+TEST(who_cannot_wait_is_refused)
+{
+    REFUSED_OF(waits, a.waiting.user = SPAN(""));
+    REFUSED_OF(waits, a.waiting.line.tier = 0);
+    REFUSED_OF(waits, a.waiting.line.tier = TIERS_MAX + 1);
+    REFUSED_OF(waits, a.waiting.line.quantity = 0);
+    REFUSED_OF(waits, a.waiting.line.quantity = QUANTITY_MAX + 1);
+    REFUSED_OF(waits, a.waiting.joined_ms = -1);
 }
 
 #define TAKEN(change)                                                                              \
@@ -402,7 +436,7 @@ int main(void)
                cmocka_unit_test(every_truncation_is_refused),
                cmocka_unit_test(every_field_has_its_kind),
                cmocka_unit_test(every_field_of_a_booking_has_its_kind),
-               cmocka_unit_test(what_cannot_be_is_refused),
+               cmocka_unit_test(what_cannot_be_is_refused), cmocka_unit_test(who_cannot_wait_is_refused),
                cmocka_unit_test(what_stands_at_its_bound_is_taken),
                cmocka_unit_test(seats_come_back), cmocka_unit_test(seats_that_are_none_are_refused),
                cmocka_unit_test(an_id_of_another_length_is_refused),

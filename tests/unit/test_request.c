@@ -2,6 +2,7 @@
 #include "base/request.h"
 #include "tests/unit/unit.h"
 
+#define OPERATIONS_END (OP_LEAVE + 1)
 #define TRACE "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
 static struct request sample(enum operation op)
@@ -25,8 +26,13 @@ static struct request sample(enum operation op)
         r.line[0] = (struct line){1, 3};
         r.line[1] = (struct line){TIERS_MAX, QUANTITY_MAX};
         break;
+    case OP_JOIN:
+        r.lines = 1;
+        r.line[0] = (struct line){3, 2};
+        break;
     case OP_CONFIRM:
     case OP_EXTEND:
+    case OP_LEAVE:
         r.booking = id_fresh(7, ID_EPOCH_MS, 30000, 41);
         break;
     case OP_CANCEL:
@@ -121,27 +127,34 @@ static void is_refused(struct span s)
 
 TEST(every_operation_survives_the_stream)
 {
-    struct request r[OP_SETTLE];
-    struct request back[OP_SETTLE];
-    struct buf b;
-    size_t count = 0;
+    struct request r[OPERATIONS_END];
+    struct request back[OPERATIONS_END];
+    struct buf b, entry;
+    size_t count = 0, sent = 0;
 
     buf_init(&b, ENTRY_BYTES_MAX);
-    pack_array(&b, OP_SETTLE);
-    for (size_t i = 0; i < OP_SETTLE; i++) {
-        r[i] = sample((enum operation)(i + 1));
-        request_pack(&b, &r[i]);
+    buf_init(&entry, ENTRY_BYTES_MAX);
+    for (int op = 0; op < OPERATIONS_END; op++) {
+        if (operation_name((enum operation)op) == NULL)
+            continue;
+        r[sent] = sample((enum operation)op);
+        request_pack(&b, &r[sent++]);
     }
-    assert_int_equal(entry_read(buf_span(&b), back, OP_SETTLE, &count), ERR_NONE);
-    assert_int_equal(count, OP_SETTLE);
-    for (size_t i = 0; i < OP_SETTLE; i++)
+    pack_array(&entry, sent);
+    buf_put(&entry, b.bytes, b.len);
+    assert_int_equal(entry_read(buf_span(&entry), back, sent, &count), ERR_NONE);
+    assert_int_equal(count, sent);
+    for (size_t i = 0; i < sent; i++)
         assert_same(&r[i], &back[i]);
     buf_free(&b);
+    buf_free(&entry);
 }
 
 TEST(every_truncation_is_refused)
 {
-    for (int op = OP_BOOK; op <= OP_SETTLE; op++) {
+    for (int op = 0; op < OPERATIONS_END; op++) {
+        if (operation_name((enum operation)op) == NULL)
+            continue;
         struct request r = sample((enum operation)op);
         struct buf b = entry_of(&r);
 
@@ -280,7 +293,7 @@ TEST(an_operation_that_is_none_is_refused)
     assert_int_equal(b.bytes[19], OP_BOOK); /* two heads, and the id with its own */
     b.bytes[19] = 0;
     is_refused(buf_span(&b));
-    b.bytes[19] = OP_SETTLE + 1;
+    b.bytes[19] = OPERATIONS_END;
     is_refused(buf_span(&b));
     b.bytes[19] = 127;
     is_refused(buf_span(&b));
@@ -459,6 +472,8 @@ TEST(only_who_takes_places_must_be_named)
 {
     REFUSED(OP_BOOK, r.user = SPAN(""));
     REFUSED(OP_HOLD, r.user = SPAN(""));
+    REFUSED(OP_JOIN, r.user = SPAN(""));
+    TAKEN(OP_LEAVE, r.user = SPAN(""));
     TAKEN(OP_CONFIRM, r.user = SPAN(""));
     TAKEN(OP_CANCEL, r.user = SPAN(""));
     TAKEN(OP_EXTEND, r.user = SPAN(""));
@@ -521,6 +536,15 @@ TEST(seats_are_part_of_what_is_asked)
     assert_memory_not_equal(one.fingerprint, other.fingerprint, FINGERPRINT_BYTES);
 }
 
+TEST(who_waits_waits_for_something)
+{
+    TAKEN(OP_JOIN, r.line[0] = ((struct line){TIERS_MAX, QUANTITY_MAX}));
+    REFUSED(OP_JOIN, r.line[0].tier = 0);
+    REFUSED(OP_JOIN, r.line[0].tier = TIERS_MAX + 1);
+    REFUSED(OP_JOIN, r.line[0].quantity = 0);
+    REFUSED(OP_JOIN, r.line[0].quantity = QUANTITY_MAX + 1);
+}
+
 /* The same bytes under another operation have the wrong arguments. */
 TEST(arguments_belong_to_their_operation)
 {
@@ -530,6 +554,8 @@ TEST(arguments_belong_to_their_operation)
         {OP_CANCEL, OP_EXTEND},  {OP_CANCEL, OP_HOLD},    {OP_REFRESH, OP_BOOK},
         {OP_REFRESH, OP_CANCEL}, {OP_REFRESH, OP_EXTEND}, {OP_PAY, OP_CONFIRM},
         {OP_CONFIRM, OP_PAY},    {OP_SETTLE, OP_CANCEL},  {OP_CANCEL, OP_SETTLE},
+        {OP_REFRESH, OP_CANCEL}, {OP_REFRESH, OP_EXTEND}, {OP_JOIN, OP_BOOK},
+        {OP_JOIN, OP_LEAVE},     {OP_LEAVE, OP_JOIN},     {OP_LEAVE, OP_CANCEL},
     };
 
     for (size_t i = 0; i < COUNT(others); i++) {
@@ -625,6 +651,7 @@ int main(void)
         cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),
         cmocka_unit_test(a_settlement_says_one_of_three_things),
         cmocka_unit_test(a_part_to_cancel_may_be_all_of_it),
+        cmocka_unit_test(who_waits_waits_for_something),
         cmocka_unit_test(arguments_belong_to_their_operation),
         cmocka_unit_test(the_fingerprint_is_of_what_is_asked_and_of_nothing_else),
         cmocka_unit_test(whatever_is_asked_otherwise_has_another_fingerprint),

@@ -1,11 +1,11 @@
 """The real decision script in a private Redis, driven as an allocator drives it."""
 
 from .process import REPOSITORY
-from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SEVERAL, Keys, id_show, pack,
-                    pack_seats, unpack, unpack_seats)
+from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, JOIN, LEAVE, PAY, SETTLE, SEVERAL, Keys,
+                    id_show, pack, pack_seats, unpack, unpack_seats)
 
 # In the order in which they are joined.
-PARTS = ("model", "state", "seats", "operations", "payments", "several", "decide")
+PARTS = ("model", "state", "seats", "operations", "payments", "several", "waiting", "decide")
 
 
 def script_source():
@@ -42,7 +42,8 @@ class Decider:
             "state": show.state, "opens": show.opens, "closes": show.closes,
             "max_per_user": show.max_per_user, "max_per_booking": show.max_per_booking,
             "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers),
-            "payment": "required" if show.payment_required else "optional"})
+            "payment": "required" if show.payment_required else "optional",
+            "offer_ms": show.offer_ms})
         for number, tier in show.tiers.items():
             self.redis.hset(self.key(f"show:{show.number}"), mapping={
                 f"{number}:price": tier.price,
@@ -104,7 +105,28 @@ class Decider:
             "holds": {raw: int(score) for raw, score
                       in self.redis.zrange(self.key("holds"), 0, -1, withscores=True)
                       if id_show(raw) == show},
+            "waiting": self.waiting(show),
         }
+
+    def waiting(self, show):
+        """Who waits, in order; the lists that say so in other ways must agree."""
+        entries = {raw: unpack(packed) for raw, packed
+                   in self.redis.hgetall(self.key(f"waiting:{show}")).items()}
+        orders, sizes = {}, {}
+        for raw, (tier, quantity, user, _joined, position) in entries.items():
+            orders.setdefault(f"order:{show}:{tier}:{quantity}", []).append((raw, position))
+            sizes[f"{tier}:{quantity}"] = sizes.get(f"{tier}:{quantity}", 0) + 1
+            assert self.redis.hget(self.key(f"waiters:{show}"), b"%d:" % tier + user) == raw
+        for name, members in orders.items():
+            seen = self.redis.zrange(self.key(name), 0, -1, withscores=True)
+            assert seen == sorted(members, key=lambda member: member[1])
+        assert decoded(self.redis.hgetall(self.key(f"sizes:{show}"))) == {
+            slot: str(count) for slot, count in sizes.items()}
+        assert self.redis.hlen(self.key(f"waiters:{show}")) == len(entries)
+        assert int(self.redis.hget(self.key(f"show:{show}"), "waits") or 0) == len(entries)
+        return [(raw, tier, quantity, user.decode(), joined, position)
+                for raw, (tier, quantity, user, joined, position)
+                in sorted(entries.items(), key=lambda entry: entry[1][4])]
 
 
 def decoded(mapping):
@@ -126,7 +148,9 @@ def wire(command):
     named = [pack_seats(command.seats)] if command.seats else []
     if command.op in (BOOK, HOLD):
         return head + [number for line in command.lines for number in line] + named
-    if command.op in (CONFIRM, EXTEND, PAY):
+    if command.op == JOIN:
+        return head + [command.tier, command.quantity]
+    if command.op in (CONFIRM, EXTEND, PAY, LEAVE):
         return head + [command.booking]
     if command.op == CANCEL:
         return head + [command.booking, command.tier, command.quantity] + named

@@ -6,12 +6,12 @@ tests hold the real decision script against it.
 
 from dataclasses import dataclass, field
 
-from .words import (ALREADY_BOOKED, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED,
-                    DIFFERENT_PARTITIONS, EXPIRED, EXTEND,
-                    FAILED, GRANTED, HELD, HOLD, HOLD_EXPIRED, ILLEGAL_STATE, INVALID, LEGAL_MOVES,
-                    LIMIT_EXCEEDED, LIVE, NOT_ENOUGH, NOT_FOUND, PAY, PAYMENT_REQUIRED, PENDING,
-                    REFRESH, SALE_CLOSED, SALE_NOT_OPEN, SEAT_TAKEN, SETTLE, SEVERAL, SOLD_OUT,
-                    SUCCEEDED, TIMED_OUT, part_id)
+from .words import (ALREADY_BOOKED, ALREADY_WAITING, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED,
+                    DIFFERENT_PARTITIONS, EXPIRED, EXTEND, FAILED, GRANTED, HELD, HOLD,
+                    HOLD_EXPIRED, ILLEGAL_STATE, INVALID, JOIN, LEAVE, LEGAL_MOVES, LIMIT_EXCEEDED,
+                    LIVE, NOT_ENOUGH, NOT_FOUND, PAY, PAYMENT_REQUIRED, PENDING, REFRESH,
+                    SALE_CLOSED, SALE_NOT_OPEN, SEAT_TAKEN, SETTLE, SEVERAL, SOLD_OUT,
+                    STILL_AVAILABLE, SUCCEEDED, TIMED_OUT, part_id)
 
 PLACES_IN = {HELD: "held", PENDING: "pending", CONFIRMED: "confirmed"}
 SEAT_IN = {HELD: 1, PENDING: 2, CONFIRMED: 3}  # base/seats.h; 0 available, 4 blocked
@@ -82,7 +82,11 @@ class Show:
     hold_ms: int = 60000
     hold_ms_max: int = 90000
     payment_required: bool = False
+    offer_ms: int = 60000
     bookings: dict = field(default_factory=dict)  # id → Booking, the dead ones too
+    waiting: list = field(default_factory=list)   # Waiting, in the order of joining
+    joined: int = 0
+    returned: bool = False  # places have come back, or may be looked for
     seats: dict = field(default_factory=dict)     # position → Seat; between blocks there is none
 
     def seat_bytes(self):
@@ -129,6 +133,16 @@ class Show:
 
 
 @dataclass
+class Waiting:
+    id: bytes
+    tier: int
+    quantity: int
+    user: str
+    joined: int
+    position: int
+
+
+@dataclass
 class Command:
     id: bytes
     op: int
@@ -137,7 +151,7 @@ class Command:
     deadline: int
     lines: list = field(default_factory=list)  # BOOK, HOLD: (tier, quantity)
     booking: bytes = b""                       # CONFIRM, CANCEL, EXTEND
-    tier: int = 0                              # CANCEL in part
+    tier: int = 0                              # CANCEL in part, JOIN
     quantity: int = 0
     payment: bytes = b""                       # SETTLE
     result: int = SUCCEEDED
@@ -159,6 +173,8 @@ class Decision:
     booking: dict = None   # granted: what the booking is after it
     parts: list = None     # SEVERAL granted: the decision of each
     show: int = 0          # SEVERAL refused: for this one's sake
+    place: int = None      # JOIN granted
+    waiting: Waiting = None  # JOIN, LEAVE granted: who it is
 
 
 class Partition:
@@ -166,6 +182,7 @@ class Partition:
 
     def __init__(self, shows):
         self.shows = {show.number: show for show in shows}
+        self.offers = []  # made since somebody last looked
 
     def release(self, now):
         """Expire what is due; the ids, earliest first."""
@@ -174,9 +191,17 @@ class Partition:
         due.sort(key=lambda b: (b.expires, b.id))
         for booking in due:
             self._move(self._show_of(booking.id), booking, EXPIRED)
+        for show in self.shows.values():
+            self._offer(show, now)
         return [booking.id for booking in due]
 
     def decide(self, command, now):
+        decision = self._decide(command, now)
+        if command.show in self.shows:
+            self._offer(self.shows[command.show], now)
+        return decision
+
+    def _decide(self, command, now):
         if now > command.deadline:
             return Decision(TIMED_OUT)
         if command.op == SEVERAL:
@@ -185,9 +210,14 @@ class Partition:
         if show is None:
             return Decision(NOT_FOUND)
         if command.op == REFRESH:
+            show.returned = True
             return Decision(GRANTED)
         if command.op in (BOOK, HOLD):
             return self._take(show, command, now)
+        if command.op == JOIN:
+            return self._join(show, command, now)
+        if command.op == LEAVE:
+            return self._leave(show, command)
         return self._change(show, command)
 
     def check(self):
@@ -294,14 +324,83 @@ class Partition:
         taken = [position for position in command.seats if show.seats[position].status]
         if taken:
             return Decision(SEAT_TAKEN, taken)
-        if show.max_per_user and show.places_of_user(command.user) + places > show.max_per_user:
-            if show.max_per_user == 1:
-                return Decision(ALREADY_BOOKED)
-            return Decision(LIMIT_EXCEEDED, show.max_per_user)
+        refusal = self._refuse_user(show, command.user, places)
+        if refusal is not None:
+            return refusal
         costs = any(show.tiers[tier].price_at(now) for tier, _ in command.lines)
         if command.op == BOOK and show.payment_required and costs:
             return Decision(PAYMENT_REQUIRED)
         return None
+
+    def _refuse_user(self, show, user, places):
+        if show.max_per_user and show.places_of_user(user) + places > show.max_per_user:
+            if show.max_per_user == 1:
+                return Decision(ALREADY_BOOKED)
+            return Decision(LIMIT_EXCEEDED, show.max_per_user)
+        return None
+
+    def _join(self, show, command, now):
+        tier, quantity = show.tiers.get(command.tier), command.quantity
+        if tier is None:
+            return Decision(NOT_FOUND)
+        if not is_on_sale(show, now):
+            return Decision(SALE_NOT_OPEN if show.state == "draft" or show.opens > now
+                            else SALE_CLOSED)
+        if quantity > show.max_per_booking:
+            return Decision(LIMIT_EXCEEDED, show.max_per_booking)
+        if quantity > tier.capacity:
+            return Decision(NOT_ENOUGH, tier.capacity)
+        refusal = self._refuse_user(show, command.user, quantity)
+        if refusal is not None:
+            return refusal
+        others = [w for w in show.waiting if w.tier == command.tier]
+        if any(w.user == command.user for w in others):
+            return Decision(ALREADY_WAITING)
+        if tier.available >= quantity and not others:
+            return Decision(STILL_AVAILABLE, tier.available)
+        show.joined += 1
+        waiting = Waiting(command.id, command.tier, quantity, command.user, now, show.joined)
+        show.waiting.append(waiting)
+        show.returned = True
+        return Decision(GRANTED, place=len(others) + 1, waiting=waiting)
+
+    def _leave(self, show, command):
+        for waiting in show.waiting:
+            if waiting.id == command.booking:
+                if command.user not in ("", waiting.user):
+                    return Decision(NOT_FOUND)
+                show.waiting.remove(waiting)
+                return Decision(GRANTED, waiting=waiting)
+        booking = show.bookings.get(command.booking)
+        if booking is None or command.user not in ("", booking.user):
+            return Decision(NOT_FOUND)
+        if booking.state == EXPIRED:
+            return Decision(HOLD_EXPIRED)
+        if booking.state != HELD:
+            return Decision(ILLEGAL_STATE, booking.state)
+        self._move(show, booking, CANCELLED)
+        return Decision(GRANTED, booking=shown(booking))
+
+    def _offer(self, show, now):
+        """While the sale is on, the first that fits and may have so many gets a hold."""
+        returned, show.returned = show.returned, False
+        for number, tier in show.tiers.items():
+            while returned and is_on_sale(show, now):
+                fits = [w for w in show.waiting if w.tier == number
+                        and w.quantity <= min(tier.available, show.max_per_booking)
+                        and self._refuse_user(show, w.user, w.quantity) is None]
+                if not fits:
+                    break
+                first = fits[0]
+                show.waiting.remove(first)
+                booking = Booking(first.id, first.user, HELD, now, now + show.offer_ms,
+                                  {number: [first.quantity, tier.price_at(now)]})
+                tier.available -= first.quantity
+                tier.held += first.quantity
+                show.bookings[first.id] = booking
+                if tier.has_seats:
+                    self._seat(show, booking, sorted(show.best(number, first.quantity)), SEAT_IN[HELD])
+                self.offers.append(shown(booking))
 
     def _change(self, show, command):
         booking = show.bookings.get(command.booking)
@@ -395,6 +494,7 @@ class Partition:
         booking.lines[tier][0] -= quantity
         self._count(show, tier, booking.state, -quantity)
         show.tiers[tier].available += quantity
+        show.returned = True
         self._unseat(show, booking, seats)
         booking.seats = [p for p in booking.seats if p not in seats]
 
@@ -418,6 +518,7 @@ class Partition:
                 self._count(show, tier, to, quantity)
             else:
                 show.tiers[tier].available += quantity
+                show.returned = True
         if booking.state == CONFIRMED:
             booking.payment = b""
         if to in SEAT_IN:
@@ -433,6 +534,11 @@ class Partition:
     def _count(show, tier, state, quantity):
         name = PLACES_IN[state]
         setattr(show.tiers[tier], name, getattr(show.tiers[tier], name) + quantity)
+
+
+def is_on_sale(show, now):
+    return (show.state == "open" and show.opens <= now
+            and not 0 < show.closes <= now)
 
 
 def shown(booking):

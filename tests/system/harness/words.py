@@ -9,7 +9,7 @@ import os
 
 import msgpack
 
-BOOK, HOLD, CONFIRM, CANCEL, EXTEND, REFRESH, PAY, SETTLE = 1, 2, 3, 4, 5, 6, 7, 8
+BOOK, HOLD, CONFIRM, CANCEL, EXTEND, REFRESH, PAY, SETTLE, JOIN, LEAVE = range(1, 11)
 SUCCEEDED, DECLINED, GIVEN_UP = 1, 2, 3  # results of a payment
 SEVERAL = 11
 HELD, PENDING, CONFIRMED, CANCELLED, EXPIRED, FAILED = 1, 2, 3, 4, 5, 6
@@ -23,6 +23,7 @@ SALE_NOT_OPEN, SALE_CLOSED, QUEUE_REQUIRED, HOLD_EXPIRED, ILLEGAL_STATE = 6, 7, 
 NOT_FOUND, PAYMENT_FAILED, KEY_REUSED, TIMED_OUT, OVERLOADED = 11, 12, 13, 14, 15
 RATE_LIMITED, INVALID, INTERNAL, PAYMENT_REQUIRED = 16, 17, 18, 19
 DIFFERENT_PARTITIONS = 20
+ALREADY_WAITING, STILL_AVAILABLE = 21, 22
 
 ID_EPOCH_MS = 1704067200000
 ANSWER_BUCKET_MS = 128
@@ -131,7 +132,13 @@ class Reply:
     def __init__(self, data):
         (self.code, self.at_ms, self.op, self.fingerprint, self.show, booking, self.available,
          self.detail, *more) = unpack(data)
-        self.booking = self.booking_from(booking)
+        self.booking, self.waiting = None, None
+        if booking is not None and len(booking) == 6:
+            raw, user, tier, quantity, joined, place = booking
+            self.waiting = {"id": raw, "user": user.decode(), "tier": tier, "quantity": quantity,
+                            "joined": joined, "place": place}
+        else:
+            self.booking = self.booking_from(booking)
         self.conflicts = []   # SEAT_TAKEN: seats
         self.others = []      # SEVERAL: the bookings beside the first
         self.refused_show = 0
