@@ -176,6 +176,18 @@ static const struct check checks[] = {
      "SELECT format('request %s: it made a booking and changed one', c.request)"
      " FROM booking_changes c WHERE EXISTS (SELECT FROM bookings b WHERE b.id = c.request)"},
 
+    {"an offer is a booking of who waited",
+     "SELECT format('waiting list entry %s: it was offered %s places of tier %s to %s, and there "
+     "is no"
+     " such booking', w.id, w.quantity, w.tier, w.user_id)"
+     " FROM waitlist w LEFT JOIN bookings b ON b.id = w.id WHERE w.status = 'OFFERED'"
+     " AND (b.show, b.tier, b.user_id, b.created_ms) IS DISTINCT FROM"
+     "  (w.show, w.tier, w.user_id, w.ended_ms)"},
+
+    {"who waits has no booking by that request",
+     "SELECT format('waiting list entry %s: it is %s, and there is a booking of that id', w.id,"
+     " w.status) FROM waitlist w JOIN bookings b ON b.id = w.id WHERE w.status <> 'OFFERED'"},
+
     {"the journal ends where its partition is",
      "SELECT format('partition %s: it is at version %s (cursor %s), its journal ends at version %s"
      " (cursor %s)', p.partition, p.version, p.cursor, b.version, b.cursor)"

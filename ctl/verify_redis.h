@@ -38,6 +38,8 @@ enum err verify_show(struct comparison *c, uint32_t show);
 enum err verify_seats(struct comparison *c, uint32_t show);
 /* Its bookings, users and holds (verify_bookings.c). */
 enum err verify_bookings(struct comparison *c, uint32_t show);
+/* Who waits for its places (verify_waiting.c). */
+enum err verify_waiting(struct comparison *c, uint32_t show);
 /* After all shows: is there a hold that is none? */
 enum err verify_holds(struct comparison *c);
 

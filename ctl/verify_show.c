@@ -16,7 +16,8 @@ static const char fields_sql[] =
                           " ('max_per_user', coalesce(s.max_per_user, 0)::text),"
                           " ('max_per_booking', s.max_per_booking::text), ('hold_ms', "
                           "s.hold_ms::text),"
-                          " ('hold_ms_max', s.hold_ms_max::text), ('payment', s.payment),"
+                          " ('hold_ms_max', s.hold_ms_max::text), ('offer_ms', "
+                          "coalesce(s.offer_ms, s.hold_ms)::text), ('payment', s.payment),"
                           " ('tiers', (SELECT count(*) FROM tiers t WHERE t.show = s.show)::text)) "
                           "f (name, value)"
                           " WHERE s.show = $1 AND s.partition = $2"
@@ -65,6 +66,8 @@ enum err verify_show(struct comparison *c, uint32_t show)
     postgres_result_free(rows);
     if (!err)
         err = verify_seats(c, show);
+    if (!err)
+        err = verify_waiting(c, show);
     return err ? err : verify_bookings(c, show);
 }
 

@@ -49,6 +49,11 @@ STATEMENTS = (
           FROM booking_items i WHERE i.booking = b.id) s
         WHERE (b.tier = 0 AND (s.places <> b.quantity OR s.amount <> b.amount OR s.lines < 2))
            OR (b.tier > 0 AND (s.lines > 0 OR b.amount <> b.quantity * b.price))"""),
+    ("an offer is not the booking of who waited", """
+        SELECT w.id, w.status, b.id AS booking FROM waitlist w LEFT JOIN bookings b ON b.id = w.id
+        WHERE (w.status = 'OFFERED') <> (b.id IS NOT NULL)
+           OR b.show <> w.show OR b.tier <> w.tier OR b.user_id <> w.user_id
+           OR b.quantity > w.quantity OR (b.id IS NOT NULL AND b.expires_ms IS NULL)"""),
     ("an id does not lead to its show", """
         SELECT id, show FROM bookings
         WHERE ('x' || left(replace(id::text, '-', ''), 8))::bit(32)::integer <> show"""),
@@ -323,7 +328,8 @@ def judge_partition(connection, redis, partition):
         show["seat_bytes"] = seat_bytes(rows_of(
             connection, "SELECT position, tier, status FROM seats WHERE show = %s", show["show"]))
         if show["show"] in loaded:
-            found += judge_show(redis, keys, state["generation"], show, tiers, mine)
+            waiting = rows_of(connection, "SELECT * FROM waitlist WHERE show = %s", show["show"])
+            found += judge_show(redis, keys, state["generation"], show, tiers, mine, waiting)
         elif any(b["status"] == "HELD" for b in mine):
             found.append(f"show {show['show']} has holds and is not loaded")
         found += judge_availability(redis, keys, show, tiers)
@@ -331,7 +337,7 @@ def judge_partition(connection, redis, partition):
     return found
 
 
-def judge_show(redis, keys, generation, show, tiers, live):
+def judge_show(redis, keys, generation, show, tiers, live, waiting):
     number, found = show["show"], []
 
     def differs(what, wanted, seen):
@@ -342,6 +348,7 @@ def judge_show(redis, keys, generation, show, tiers, live):
     rules = {"state": show["state"], "max_per_user": show["max_per_user"] or 0,
              "max_per_booking": show["max_per_booking"], "hold_ms": show["hold_ms"],
              "hold_ms_max": show["hold_ms_max"], "tiers": len(tiers),
+             "offer_ms": show["offer_ms"] or show["hold_ms"],
              "payment": show["payment"]}
     for name, wanted in rules.items():
         differs(name, str(wanted).encode(), fields.get(name.encode()))
@@ -355,6 +362,8 @@ def judge_show(redis, keys, generation, show, tiers, live):
     for booking in live:
         user = booking["user_id"].encode()
         users[user] = users.get(user, 0) + booking["quantity"]
+    for what, wanted, seen in judge_waiting(redis, keys, generation, show, waiting):
+        differs(what, wanted, seen)
     seen = redis.hgetall(keys.of_generation(generation, f"users:{number}"))
     differs("users", users, {user: int(count) for user, count in seen.items()})
     seen = redis.hgetall(keys.of_generation(generation, f"bookings:{number}"))
@@ -373,6 +382,34 @@ def seat_bytes(seats):
         return None
     found = {seat["position"]: (seat["tier"] - 1) * 8 + seat["status"] for seat in seats}
     return bytes(found.get(at, 255) for at in range(1, max(found) + 2))
+
+
+def judge_waiting(redis, keys, generation, show, entries):
+    """What of the waiting list should be, as (what, wanted, seen)."""
+    number = show["show"]
+    waits = [e for e in entries if e["status"] == "WAITING"]
+    orders, sizes = {}, {}
+    for entry in waits:
+        slot = f"{entry['tier']}:{entry['quantity']}"
+        orders.setdefault(slot, {})[raw_id(entry["id"])] = entry["position"]
+        sizes[slot.encode()] = sizes.get(slot.encode(), 0) + 1
+
+    def read(name):
+        return redis.hgetall(keys.of_generation(generation, f"{name}:{number}"))
+    yield "who waits", {raw_id(e["id"]): [e["tier"], e["quantity"], e["user_id"].encode(),
+                                          e["joined_ms"], e["position"]] for e in waits}, \
+        {raw: unpack(data) for raw, data in read("waiting").items()}
+    yield "who waits by user", {f"{e['tier']}:{e['user_id']}".encode(): raw_id(e["id"])
+                                for e in waits}, read("waiters")
+    yield "the groups that wait", sizes, {slot: int(n) for slot, n in read("sizes").items()}
+    for slot, order in orders.items():
+        seen = redis.zrange(keys.of_generation(generation, f"order:{number}:{slot}"), 0, -1,
+                            withscores=True)
+        yield f"the order of {slot}", order, {raw: int(score) for raw, score in seen}
+    fields = read("show")
+    yield "how many wait", len(waits), int(fields.get(b"waits", 0))
+    yield "how many joined", max((e["position"] for e in entries), default=0), \
+        int(fields.get(b"joined", 0))
 
 
 def packed(booking):
