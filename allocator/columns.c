@@ -65,10 +65,8 @@ static const enum column_name waiting_columns[] = {
         function, columns, sizeof(columns) / sizeof *(columns)                                     \
     }
 const struct commit_part commit_parts[COMMIT_PARTS] = {
-    PART("commit_batch", batch_columns),
-    PART("commit_seats", seats_columns),
-    PART("commit_payments", payment_columns),
-    PART("commit_several", several_columns),
+    PART("commit_batch", batch_columns),      PART("commit_seats", seats_columns),
+    PART("commit_payments", payment_columns), PART("commit_several", several_columns),
     PART("commit_waiting", waiting_columns),
 };
 

@@ -94,8 +94,8 @@
     X(L_ENTRY, UUID)                                                                               \
     X(L_ANSWER, BYTEA)
 
-#define COLUMNS(X) BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X)                        \
-    SEVERAL_COLUMNS(X) WAITING_COLUMNS(X)
+#define COLUMNS(X)                                                                                 \
+    BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X) SEVERAL_COLUMNS(X) WAITING_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,

@@ -65,7 +65,7 @@ enum state {
     X(18, INTERNAL, 500, "Internal error", "This request cannot be decided; nothing was taken")    \
     X(19, PAYMENT_REQUIRED, 409, "Payment required", "This booking must be paid first")            \
     X(20, DIFFERENT_PARTITIONS, 409, "Different partitions",                                       \
-      "These shows cannot be booked in one request")                                              \
+      "These shows cannot be booked in one request")                                               \
     X(21, ALREADY_WAITING, 409, "Already waiting", "You are on the waiting list already")          \
     X(22, STILL_AVAILABLE, 409, "Still available", "There are places left: book them")
 

@@ -30,15 +30,14 @@
 #define ORIGIN_BYTES_MAX 65536
 
 static const struct statement request_by_id = {
-    "request_by_id",
-    "SELECT p.now_ms, p.version, b.origin,"
-    " coalesce(w.answer, l.answer, c.answer, r.answer), " BOOKING_COLUMNS
-    " FROM partitions p LEFT JOIN bookings b ON b.id = $2::uuid"
-    " LEFT JOIN waitlist w ON w.id = $2::uuid"
-    " LEFT JOIN waitlist_changes l ON l.request = $2::uuid"
-    " LEFT JOIN booking_changes c ON c.request = $2::uuid"
-    " LEFT JOIN request_bookings r ON r.request = $2::uuid AND r.position = 1"
-    " WHERE p.partition = $1::integer"};
+    "request_by_id", "SELECT p.now_ms, p.version, b.origin,"
+                     " coalesce(w.answer, l.answer, c.answer, r.answer), " BOOKING_COLUMNS
+                     " FROM partitions p LEFT JOIN bookings b ON b.id = $2::uuid"
+                     " LEFT JOIN waitlist w ON w.id = $2::uuid"
+                     " LEFT JOIN waitlist_changes l ON l.request = $2::uuid"
+                     " LEFT JOIN booking_changes c ON c.request = $2::uuid"
+                     " LEFT JOIN request_bookings r ON r.request = $2::uuid AND r.position = 1"
+                     " WHERE p.partition = $1::integer"};
 enum column { COLUMN_NOW, COLUMN_VERSION, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
 
 static void on_keys(void *context, const struct redis_value *reply);

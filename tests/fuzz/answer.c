@@ -9,6 +9,13 @@ static void check_bounds(const struct answer *a)
     CHECK(code_name(a->code) != NULL && operation_name(a->op) != NULL && a->at_ms >= 0);
     CHECK(code_status(a->code) >= 200 && code_status(a->code) < 600);
     CHECK(!a->has_available || a->available >= 0);
+    CHECK(!a->has_waiting || !a->has_booking);
+    if (a->has_waiting) {
+        const struct waiting *w = &a->waiting;
+        CHECK(text_is_user(w->user) && w->joined_ms >= 0);
+        CHECK(w->line.tier >= 1 && w->line.tier <= TIERS_MAX);
+        CHECK(w->line.quantity >= 1 && w->line.quantity <= QUANTITY_MAX);
+    }
     if (!a->has_booking)
         return;
     const struct booking *b = &a->booking;

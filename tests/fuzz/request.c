@@ -14,6 +14,10 @@ static void check_bounds(const struct request *r)
     if (r->op == OP_SEVERAL)
         CHECK(r->user.len > 0 && r->parts >= 2 && r->parts <= PARTS_MAX &&
               r->part[0].show == r->show && (r->take == OP_BOOK || r->take == OP_HOLD));
+    if (r->op == OP_JOIN)
+        CHECK(r->user.len > 0 && r->lines == 1 && r->line[0].tier >= 1 &&
+              r->line[0].tier <= TIERS_MAX && r->line[0].quantity >= 1 &&
+              r->line[0].quantity <= QUANTITY_MAX);
     if (r->op != OP_BOOK && r->op != OP_HOLD)
         return;
     CHECK(r->user.len > 0 && r->lines >= 1 && r->lines <= LINES_MAX);

@@ -1,5 +1,6 @@
 """The waiting list: who joins is offered places in order, as holds, when places come back."""
 
+import json
 import threading
 import time
 
@@ -225,6 +226,58 @@ def test_an_offer_is_at_the_price_of_its_moment(world):
     (ann,) = joined(client, "ann", show="steep")
     cancel(client, first)
     assert entry(client, ann)["booking"]["amount"] == 3000
+    world.judge()
+
+
+def test_an_offer_of_numbered_seats_has_the_best_of_them(world):
+    path = world.folder / "map.json"
+    path.write_text(json.dumps([{"tier": "Stalls", "row": row, "number": 1, "count": 4}
+                                for row in "AB"]))
+    world.start_redis()
+    result = world.ctl("show", "create", "--slug", "hall", "--map", path, "--tier", "Stalls:4500")
+    assert result.code == 0, result
+    world.start()
+    client = world.client()
+    first, second = (client.book("hall", user, "Stalls", 4).json for user in ("tom", "tim"))
+    ann, bob = (join(client, user, n, show="hall", tier="Stalls").json["id"]
+                for user, n in (("ann", 2), ("bob", 2)))
+    client.cancel(second["id"], {"seats": [second["seats"][0], second["seats"][2]]})
+    assert sorted(entry(client, ann)["booking"]["seats"]) == sorted(
+        [second["seats"][0], second["seats"][2]])
+    cancel(client, first["id"])
+    offered = entry(client, bob)["booking"]
+    assert offered["seats"] == first["seats"][:2] and offered["amount"] == 9000
+    assert leave(client, ann).json["status"] == "DECLINED"
+    assert client.confirm(bob, {}).json["seats"] == first["seats"][:2]
+    world.judge()
+
+
+def test_an_offer_is_accepted_by_paying_it(world):
+    world.show("paid", {"GA": (1000, 1)}, payment="required")
+    world.start()
+    world.start_courier()
+    client = world.client()
+    held = client.hold("paid", "tom", "GA", 1).json["id"]
+    ann, bob = joined(client, "ann", "bob", show="paid")
+    cancel(client, held)
+    assert client.confirm(ann, {}).code == "PAYMENT_REQUIRED"
+    answer = client.pay(ann, "p1")
+    assert answer.status == 200 and answer.json["status"] == "SUCCEEDED"
+    assert statuses(client, ann, bob) == ["ACCEPTED", "WAITING"]
+    world.judge()
+
+
+def test_a_payment_that_fails_gives_the_place_to_the_next(world):
+    world.show("paid", {"GA": (1000, 1)})
+    world.start()
+    world.start_courier(simulated_failures=1000)
+    client = world.client()
+    held = client.hold("paid", "tom", "GA", 1).json["id"]
+    ann, bob = joined(client, "ann", "bob", show="paid")
+    cancel(client, held)
+    answer = client.pay(ann, "p1")
+    assert answer.json["status"] == "FAILED"
+    assert statuses(client, ann, bob) == ["EXPIRED", "OFFERED"]
     world.judge()
 
 

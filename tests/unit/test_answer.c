@@ -430,17 +430,17 @@ TEST(changed_bytes_never_lead_beyond_the_end)
 
 int main(void)
 {
-    return RUN(cmocka_unit_test(an_answer_survives_the_way),
-               cmocka_unit_test(several_bookings_survive_the_way),
-               cmocka_unit_test(a_refusal_of_several_names_the_show),
-               cmocka_unit_test(every_truncation_is_refused),
-               cmocka_unit_test(every_field_has_its_kind),
-               cmocka_unit_test(every_field_of_a_booking_has_its_kind),
-               cmocka_unit_test(what_cannot_be_is_refused), cmocka_unit_test(who_cannot_wait_is_refused),
-               cmocka_unit_test(what_stands_at_its_bound_is_taken),
-               cmocka_unit_test(seats_come_back), cmocka_unit_test(seats_that_are_none_are_refused),
-               cmocka_unit_test(an_id_of_another_length_is_refused),
-               cmocka_unit_test(more_lines_than_there_may_be_are_refused),
-               cmocka_unit_test(the_quantity_is_of_all_lines),
-               cmocka_unit_test(changed_bytes_never_lead_beyond_the_end));
+    return RUN(
+        cmocka_unit_test(an_answer_survives_the_way),
+        cmocka_unit_test(several_bookings_survive_the_way),
+        cmocka_unit_test(a_refusal_of_several_names_the_show),
+        cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(every_field_has_its_kind),
+        cmocka_unit_test(every_field_of_a_booking_has_its_kind),
+        cmocka_unit_test(what_cannot_be_is_refused), cmocka_unit_test(who_cannot_wait_is_refused),
+        cmocka_unit_test(what_stands_at_its_bound_is_taken), cmocka_unit_test(seats_come_back),
+        cmocka_unit_test(seats_that_are_none_are_refused),
+        cmocka_unit_test(an_id_of_another_length_is_refused),
+        cmocka_unit_test(more_lines_than_there_may_be_are_refused),
+        cmocka_unit_test(the_quantity_is_of_all_lines),
+        cmocka_unit_test(changed_bytes_never_lead_beyond_the_end));
 }
