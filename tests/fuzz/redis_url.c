@@ -11,16 +11,16 @@ static void put_encoded(struct buf *b, const char *text)
 
 static void put_url(struct buf *b, const struct redis_url *url)
 {
+    buf_puts(b, url->is_unix ? "unix://" : "redis://");
+    put_encoded(b, url->user);
+    buf_putc(b, ':');
+    put_encoded(b, url->password);
     if (url->is_unix) {
-        buf_puts(b, "unix:///");
+        buf_puts(b, "@/");
         put_encoded(b, url->host + 1);
         buf_putf(b, "?db=%d", url->database);
         return;
     }
-    buf_puts(b, "redis://");
-    put_encoded(b, url->user);
-    buf_putc(b, ':');
-    put_encoded(b, url->password);
     buf_puts(b, "@[");
     put_encoded(b, url->host);
     buf_putf(b, "]:%d/%d", url->port, url->database);
