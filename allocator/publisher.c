@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/keys.h"
 #include "base/log.h"
+#include "base/news.h"
 #include "base/settlement.h"
 
 #define MESSAGE_BYTES_MAX (16u << 20)
@@ -184,16 +185,38 @@ static int64_t seconds_kept(struct id id, int64_t now_ms)
     return past_deadline > ANSWER_SECONDS ? past_deadline : ANSWER_SECONDS;
 }
 
-static enum err tell_availability(struct publisher *p, const struct availability *a)
+static enum err tell(struct publisher *p, const struct news *news)
 {
-    struct key channel = key_show_channel(a->show);
+    struct key channel = key_show_channel(news->show);
 
     buf_reset(&p->record);
-    availability_pack(&p->record, a);
+    news_pack(&p->record, news);
     if (p->record.failed)
         return ERR_MEMORY;
-    struct span tell[] = {SPAN("PUBLISH"), {channel.text, channel.len}, buf_span(&p->record)};
-    return redis_send(p->redis, 3, tell);
+    struct span argv[] = {SPAN("PUBLISH"), {channel.text, channel.len}, buf_span(&p->record)};
+    return redis_send(p->redis, 3, argv);
+}
+
+static enum err tell_availability(struct publisher *p, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->shows; i++)
+        TRY(tell(p, &(struct news){.kind = NEWS_AVAILABILITY,
+                                   .show = batch->show[i].show,
+                                   .availability = batch->show[i]}));
+    return ERR_NONE;
+}
+
+/* Behind the stamp, which is what makes these changes visible to whoever looks for them now. A show
+ * of the batch that has no numbered seats is told too: nobody looks then. */
+static enum err tell_seats(struct publisher *p, const struct batch *batch)
+{
+    if (columns_rows(&batch->columns, COLUMN_M_SHOW) == 0)
+        return ERR_NONE;
+    for (size_t i = 0; i < batch->shows; i++)
+        TRY(tell(p, &(struct news){.kind = NEWS_SEATS,
+                                   .show = batch->show[i].show,
+                                   .seats_version = batch->version}));
+    return ERR_NONE;
 }
 
 /* Whoever waits for a payment's settlement does not know the request that brings it: its answer is
@@ -230,10 +253,10 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
             count = add_told_as(items, count, &items[i], batch->now_ms);
     TRY(send_messages(p, t->partition, items, count));
     TRY(keep_answers(p, t->partition, items, count));
-    for (size_t i = 0; i < batch->shows; i++)
-        TRY(tell_availability(p, &batch->show[i]));
+    TRY(tell_availability(p, batch));
     TRY(decider_stamp_send(p->decider, t, batch->version, &batch->cursor, batch->shows,
                            batch->show));
+    TRY(tell_seats(p, batch));
     return redis_flush(p->redis);
 }
 

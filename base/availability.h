@@ -1,6 +1,6 @@
 /*
- * A show's committed availability, as it stands under key_availability and goes out on
- * key_show_channel after COMMIT:
+ * A show's committed availability, as it stands under key_availability and goes out after COMMIT
+ * (news.h):
  *
  *   [show uint, version uint, [[tier, capacity, available, held, booked, blocked], …]]
  *

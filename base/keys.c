@@ -46,6 +46,14 @@ struct key key_availability(uint32_t partition, uint32_t show)
     return key;
 }
 
+struct key key_queue_news(uint32_t partition, uint32_t show)
+{
+    struct key key = of_partition(partition, "queue-news:");
+
+    add_number(&key, show);
+    return key;
+}
+
 struct key key_generation(uint32_t partition, const char *generation)
 {
     struct key key = of_partition(partition, generation);

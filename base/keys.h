@@ -11,6 +11,7 @@
  *   usher:{p}:reply:<id>          string    the answer of any other id (expires)
  *   usher:{p}:queued:<id>         string    a keyed request that was answered 202: its deadline
  *   usher:{p}:availability:<show> string    committed availability, for readers
+ *   usher:{p}:queue-news:<show>   string    the waiting room, as last published (news.h)
  *   usher:{p}:<generation>:…                the decision script's own state
  *     …show:<show>                hash      rules and tier counters
  *     …users:<show>               hash      user → places
@@ -22,7 +23,7 @@
  *     …seatlog:<show>             list      msgpack [version, changes], published, bounded
  *     …shows                      set       shows that are loaded
  *   usher:replies:<gateway>       channel   answers for one gateway
- *   usher:show:<show>             channel   committed availability
+ *   usher:show:<show>             channel   what is new about a show (news.h)
  */
 #ifndef USHER_BASE_KEYS_H
 #define USHER_BASE_KEYS_H
@@ -44,6 +45,7 @@ struct key key_status(uint32_t partition);
 struct key key_generations(uint32_t partition);
 struct key key_queued(uint32_t partition, struct id id);
 struct key key_availability(uint32_t partition, uint32_t show);
+struct key key_queue_news(uint32_t partition, uint32_t show);
 struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
 struct key key_replies_channel(const char *gateway);
 struct key key_show_channel(uint32_t show);

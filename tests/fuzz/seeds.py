@@ -156,6 +156,15 @@ AVAILABILITIES = {
     'large': [2 ** 32 - 1, 2 ** 64 - 1, [[32, 2 ** 32 - 1, 0, 0, 0, 0]]],
 }
 
+NEWS = {
+    'availability': [1, 7, pack([7, 42, [[1, 100, 98, 1, 1, 0]]])],
+    'seats': [2, 7, 42],
+    'queue': [3, 7, 120, 60, 98, b'open', 400],
+    'sale': [4, 7, 4],
+    'later-kind': [9, 7, {b'a': [1]}],
+    'later-fields': [3, 7, 1, 2, 3, b'', 4, [5, None], b'more'],
+}
+
 CODES = {
     'nested': [[[[[[[]]]]]]],
     'too-deep': [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]],
@@ -227,7 +236,7 @@ def main():
             digest = hashlib.sha256(text).hexdigest()[:8]
             write('fields', f'{kind}-{digest}', bytes([kind]) + text)
     for target, values in (('request', REQUESTS), ('answer', ANSWERS),
-                           ('availability', AVAILABILITIES), ('codec', CODES)):
+                           ('availability', AVAILABILITIES), ('news', NEWS), ('codec', CODES)):
         for name, value in values.items():
             write(target, name, pack(value))
     for target, texts in (('id', IDS), ('text', TEXTS), ('redis_url', URLS), ('config', CONFIGS)):

@@ -114,6 +114,23 @@ def test_what_gateways_hear(partition):
     assert answer.code == KEY_REUSED or answer.fingerprint == first[1][5] != other[1][5]
 
 
+def test_what_is_told_of_shows(world, partition):
+    """What a batch left of each show that it touched, on that show's channel; no seats in these."""
+    heard = partition.redis.pubsub()
+    heard.psubscribe("usher:show:*")
+    heard.get_message(timeout=5)
+    partition.ask(HOLD, show=2, user="ann", lines=[(2, 2), (1, 1)])
+    message = wait_until("news", lambda: heard.get_message(timeout=0.2))
+    kind, show, record = unpack(message["data"])
+    assert (message["channel"], kind, show) == (b"usher:show:2", 1, 2)
+    assert record == partition.redis.get(world.keys().availability(2))
+    assert unpack(record)[2] == [[1, 50, 49, 1, 0, 0], [2, 50, 48, 2, 0, 0]]
+    partition.ask(BOOK, user="ann")
+    message = wait_until("more news", lambda: heard.get_message(timeout=0.2))
+    assert unpack(message["data"])[:2] == [1, 1]
+    heard.close()
+
+
 def test_deadlines(world, partition):
     """What is read after its deadline is refused, and never granted afterwards."""
     world.allocators[0].sigstop()
