@@ -10,15 +10,13 @@
 
 #include "base/answer.h"
 #include "base/codec.h"
+#include "base/seats.h"
 #include "base/text.h"
 #include "verify_redis.h"
+#include "verify_strays.h"
 
 #define GROUP 256
-#define SCAN_COUNT "1000"
-#define SQL_BYTES_MAX 1600
-
-#define UUID_TEXT_BYTES 37
-#define STRAYS_TOLD_MAX 20
+#define SQL_BYTES_MAX 2000
 
 /* A booking as either has it. Lines without places are left out. */
 struct live_booking {
@@ -32,6 +30,8 @@ struct live_booking {
     struct id payment;
     size_t lines;
     struct booking_line line[LINES_MAX];
+    size_t seats_len;
+    char seats[BOOKING_SEATS_MAX * SEAT_POSITION_BYTES]; /* packed (base/seats.h) */
 };
 
 struct user_places {
@@ -56,10 +56,6 @@ static enum err take_user(void *context, struct span line);
 static enum err compare_bookings(struct stream *s);
 static enum err compare_holds(struct stream *s);
 static enum err compare_users(struct stream *s);
-static enum err compare_size(struct comparison *c, const char *command, struct key key,
-                             int64_t expected, const char *what, bool *more);
-static enum err find_strays(struct comparison *c, const char *scan, struct key key, const char *sql,
-                            bool are_ids, const char *what);
 
 #define ID_RANGE                                                                                   \
     "b.id BETWEEN '%08" PRIx32 "-0000-0000-0000-000000000000'"                                     \
@@ -73,7 +69,9 @@ static const char bookings_sql[] =
     " CASE WHEN b.tier > 0 THEN b.tier || ':' || b.quantity || ':' || b.price ELSE"
     " (SELECT string_agg(i.tier || ':' || i.quantity || ':' || i.price, ',' ORDER BY i.tier)"
     "  FROM booking_items i WHERE i.booking = b.id) END,"
-    " coalesce(encode(uuid_send(b.payment), 'hex'), '')"
+    " coalesce(encode(uuid_send(b.payment), 'hex'), ''),"
+    " coalesce((SELECT string_agg(encode(int4send(s.position), 'hex'), '' ORDER BY s.position)"
+    "  FROM booking_seats l, unnest(l.seats) AS s (position) WHERE l.booking = b.id), '')"
     " FROM bookings b WHERE " ID_RANGE " AND " LIVE;
 static const char users_sql[] = "SELECT b.user_id, sum(b.quantity) FROM bookings b WHERE " ID_RANGE
                                 " AND " LIVE " GROUP BY b.user_id";
@@ -221,15 +219,17 @@ static bool read_user(struct span field, char user[USER_BYTES_MAX], size_t *len)
 
 static bool read_row(struct span line, struct live_booking *b)
 {
-    struct span field[8];
+    struct span field[9];
     uint64_t state, expires, created;
     *b = (struct live_booking){0};
-    if (postgres_copy_split(line, field, 8) != 8 || field[0].len != 2 * ID_BYTES ||
+    if (postgres_copy_split(line, field, 9) != 9 || field[0].len != 2 * ID_BYTES ||
         !unhex(field[0], b->id.bytes) || !text_u64(field[1], 6, &state) ||
         !read_user(field[2], b->user, &b->user_len) || !text_u64(field[3], INT64_MAX, &expires) ||
         !text_u64(field[4], INT64_MAX, &created) || field[7].len > 2 * ID_BYTES ||
-        !unhex(field[7], b->payment.bytes))
+        !unhex(field[7], b->payment.bytes) || field[8].len > 2 * sizeof(b->seats) ||
+        !unhex(field[8], b->seats))
         return false;
+    b->seats_len = field[8].len / 2;
     b->has_payment = field[7].len > 0;
     b->state = (enum state)state;
     b->expires_ms = (int64_t)expires;
@@ -268,25 +268,16 @@ static enum err take_user(void *context, struct span line)
 
 /* Comparing. */
 
-static const char *uuid_text(const void *bytes, char text[UUID_TEXT_BYTES])
-{
-    const unsigned char *byte = bytes;
-    char *at = text;
-    for (size_t i = 0; i < ID_BYTES; i++)
-        at += snprintf(at, 4, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", byte[i]);
-    return text;
-}
-
 /* lua/state.lua: {state, user, expires, extended, created, seats, payment, tier, quantity, price,
  * …}
  */
-enum { HEAD_NUMBERS = 5, PAYMENT = 6, HEAD_FIELDS = 7 };
+enum { HEAD_NUMBERS = 5, SEATS = 5, PAYMENT = 6, HEAD_FIELDS = 7 };
 
 static bool read_packed(struct value v, struct live_booking *b)
 {
     size_t count;
     uint64_t head[HEAD_NUMBERS] = {0}, line[3];
-    struct span user, payment;
+    struct span user, seats, payment;
     *b = (struct live_booking){0};
     if (!value_is_array(v, &count) || count < HEAD_FIELDS + 3 || (count - HEAD_FIELDS) % 3 != 0 ||
         count > HEAD_FIELDS + 3 * LINES_MAX)
@@ -295,8 +286,12 @@ static bool read_packed(struct value v, struct live_booking *b)
         if (i != 1 && !value_uint(value_at(v, i), &head[i]))
             return false;
     if (!value_str(value_at(v, 1), &user) || user.len > USER_BYTES_MAX ||
-        !value_str(value_at(v, PAYMENT), &payment) || (payment.len != 0 && payment.len != ID_BYTES))
+        !value_str(value_at(v, PAYMENT), &payment) ||
+        (payment.len != 0 && payment.len != ID_BYTES) || !value_str(value_at(v, SEATS), &seats) ||
+        !seats_are_right(seats))
         return false;
+    memcpy(b->seats, seats.bytes, seats.len);
+    b->seats_len = seats.len;
     memcpy(b->payment.bytes, payment.bytes, payment.len);
     b->has_payment = payment.len > 0;
     memcpy(b->user, user.bytes, user.len);
@@ -362,6 +357,9 @@ static void compare_booking(struct stream *s, const struct live_booking *row, st
         differences_add(found, "booking %s: it has another payment in Redis than in Postgres", id);
     if (!same_lines(&has, row))
         differences_add(found, "booking %s: it has other places in Redis than in Postgres", id);
+    if (!span_equal((struct span){has.seats, has.seats_len},
+                    (struct span){row->seats, row->seats_len}))
+        differences_add(found, "booking %s: it has other seats in Redis than in Postgres", id);
 }
 
 static enum err compare_bookings(struct stream *s)
@@ -449,89 +447,5 @@ static enum err compare_users(struct stream *s)
     }
     redis_reply_free(reply);
     s->count = 0;
-    return ERR_NONE;
-}
-
-/* What Redis has and Postgres has not. */
-
-static enum err compare_size(struct comparison *c, const char *command, struct key key,
-                             int64_t expected, const char *what, bool *more)
-{
-    struct span argv[] = {span_of(command), {key.text, key.len}};
-    struct redis_reply *reply;
-    *more = false;
-    TRY(comparison_ask(c, 2, argv, &reply));
-    if (reply == NULL)
-        return ERR_NONE;
-    long long has = redis_integer(reply);
-    redis_reply_free(reply);
-    if (has != expected)
-        differences_add(c->found, "%s: %lld %s in Redis, %" PRId64 " in Postgres", key.text, has,
-                        what, expected);
-    *more = has > expected;
-    return ERR_NONE;
-}
-
-/* One array's text from the fields of a scan's reply: {"…","…"} */
-static void put_array(struct buf *b, const struct redis_reply *pairs, bool are_ids)
-{
-    buf_putc(b, '{');
-    for (size_t i = 0; i + 1 < redis_count(pairs); i += 2) {
-        struct span field = redis_text(redis_at(pairs, i));
-        char id[UUID_TEXT_BYTES] = "00000000-0000-0000-0000-000000000000";
-        if (are_ids && field.len == ID_BYTES)
-            uuid_text(field.bytes, id);
-        if (are_ids)
-            field = span_of(id);
-        buf_puts(b, i > 0 ? ",\"" : "\"");
-        for (size_t j = 0; j < field.len; j++) {
-            if (field.bytes[j] == '"' || field.bytes[j] == '\\')
-                buf_putc(b, '\\');
-            buf_putc(b, field.bytes[j]);
-        }
-        buf_putc(b, '"');
-    }
-    buf_putc(b, '}');
-}
-
-static enum err tell_strays(struct comparison *c, const struct redis_reply *pairs, const char *sql,
-                            bool are_ids, const char *what, size_t *told)
-{
-    struct buf array;
-    buf_init(&array, 16u << 20);
-    put_array(&array, pairs, are_ids);
-    if (array.failed)
-        abort();
-    struct postgres_parameter parameter = {array.bytes, array.len, false};
-    struct postgres_result *strays;
-    enum err err = postgres_query(c->postgres, sql, 1, &parameter, false, &strays);
-    buf_free(&array);
-    TRY(err);
-    for (size_t i = 0; i < postgres_rows(strays) && *told < STRAYS_TOLD_MAX; i++, (*told)++) {
-        struct span name = postgres_cell(strays, i, 0);
-        differences_add(c->found, "%s %.*s: it is in Redis, and not in Postgres", what,
-                        (int)name.len, name.bytes);
-    }
-    postgres_result_free(strays);
-    return ERR_NONE;
-}
-
-static enum err find_strays(struct comparison *c, const char *scan, struct key key, const char *sql,
-                            bool are_ids, const char *what)
-{
-    char cursor[24] = "0";
-    size_t told = 0;
-    do {
-        struct span argv[] = {
-            span_of(scan), {key.text, key.len}, span_of(cursor), SPAN("COUNT"), SPAN(SCAN_COUNT)};
-        struct redis_reply *page;
-        TRY(comparison_ask(c, 5, argv, &page));
-        if (page == NULL)
-            return ERR_NONE;
-        snprintf(cursor, sizeof(cursor), "%s", redis_text(redis_at(page, 0)).bytes);
-        enum err err = tell_strays(c, redis_at(page, 1), sql, are_ids, what, &told);
-        redis_reply_free(page);
-        TRY(err);
-    } while (strcmp(cursor, "0") != 0 && told < STRAYS_TOLD_MAX);
     return ERR_NONE;
 }

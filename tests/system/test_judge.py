@@ -9,7 +9,8 @@ from harness.answers import Answers
 from harness.judge import Ask
 from harness.stream import Stream
 from harness.words import BOOK, CANCEL, CONFIRM, HOLD, id_text, pack, unpack
-from test_verify import WITHOUT_CHECKS
+from test_seats import seats_show
+from test_verify import WITHOUT_CHECKS, other_seats
 
 # What is done to the database, and a word of the sentence that the judge must find for it.
 DATABASES = {
@@ -43,6 +44,13 @@ DATABASES = {
         "answer FROM booking_changes LIMIT 1", "nobody asked for"),
     "a foreign id": ("UPDATE bookings SET id = '00000009-0000-0000-0000-000000000000'"
                      " WHERE user_id = 'user 3'", "lead to its show"),
+    "a seat of nobody's": ("UPDATE seats SET status = 0, booking = NULL WHERE position = 1", "seats"),
+    "a seat of another state": ("UPDATE seats SET status = 1 WHERE position = 1", "not its booking's"),
+    "a seat of the dead": ("UPDATE bookings SET status = 'CANCELLED' WHERE user_id = 'seated 0'",
+                           "not its booking's"),
+    "a list that is longer": ("UPDATE booking_seats SET seats = seats || 9 WHERE seats[1] = 1",
+                              "list is not"),
+    "a list of others": ("UPDATE booking_seats SET seats = '{1,2,9}' WHERE seats[1] = 1", "list is not"),
     "an unknown tier": ("UPDATE bookings SET tier = 9 WHERE user_id = 'user 3'", "no tier"),
 }
 
@@ -52,9 +60,13 @@ def quiet(world):
     """A little of everything, and then nobody who would mend what the test breaks."""
     world.show("one", {"GA": (500, 40)}, number=1, max_per_user=2)
     world.show("two", {"A": (100, 50), "B": (200, 50)}, number=2, max_per_booking=20)
+    world.start_redis()
+    seats_show(world, number=3)
     world.start(gateways=0)
     world.wait_owner()
     stream = Stream(world.redis_client())
+    for n in range(2):
+        stream.ask(BOOK, show=3, user=f"seated {n}", lines=[(1, 3)])
     for n in range(6):
         stream.ask(BOOK, user=f"user {n}")
     stream.ask(BOOK, user="greedy", lines=[(1, 3)])
@@ -112,6 +124,13 @@ def doctored_redis(redis, generation):
     raw, data = next(iter(redis.hgetall(f"{key}bookings:1").items()))
     answers = Answers(redis)
 
+    seated, its_data = next(iter(redis.hgetall(f"{key}bookings:3").items()))
+
+    def change_seats():
+        fields = unpack(its_data)
+        other_seats(fields)
+        redis.hset(f"{key}bookings:3", seated, pack(fields))
+
     def change(index, value):
         fields = unpack(data)
         fields[index] = value
@@ -127,6 +146,9 @@ def doctored_redis(redis, generation):
         "its state": lambda: change(0, 2),
         "its user": lambda: change(1, "eve"),
         "its places": lambda: change(8, 7),
+        "its seats": change_seats,
+        "a seat": lambda: redis.setrange(f"{key}seats:3", 0, b"\x00"),
+        "no seats": lambda: redis.delete(f"{key}seats:3"),
         "a hold lost": lambda: redis.zremrangebyrank(f"{key}holds", 0, 0),
         "a hold moved": lambda: redis.zincrby(f"{key}holds", 5, redis.zrange(f"{key}holds", 0, 0)[0]),
         "the version": lambda: redis.hincrby("usher:{1}:state", "version", 1),

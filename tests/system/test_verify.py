@@ -9,7 +9,9 @@ import pytest
 from harness.process import wait_until
 from harness.programs import run_program
 from harness.stream import Stream
-from harness.words import BOOK, CANCEL, CONFIRM, EXTEND, HOLD, Keys, pack, unpack
+from harness.words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, Keys, pack, pack_seats, unpack,
+                           unpack_seats)
+from test_seats import seats_show
 
 
 @pytest.fixture
@@ -17,6 +19,8 @@ def busy(world):
     """A partition in which a little of everything has happened, and which is quiet now."""
     world.show("one", {"GA": (500, 40)}, number=1, max_per_user=2)
     world.show("two", {"A": (100, 50), "B": (200, 50)}, number=2, max_per_booking=20)
+    world.start_redis()
+    seats_show(world, number=3)
     world.start(gateways=0)
     world.wait_owner()
     stream = Stream(world.redis_client())
@@ -30,6 +34,10 @@ def busy(world):
     stream.ask(CANCEL, show=2, booking=holds[2], user="")
     stream.ask(CANCEL, show=2, booking=holds[3], user="", tier=1, quantity=2)
     stream.ask(CANCEL, show=2, booking=holds[5], user="", tier=2, quantity=1)
+    seated = [stream.ask(op, show=3, user=f"seated {n}", lines=[(1, 3)]).booking["id"]
+              for n, op in enumerate((BOOK, HOLD, HOLD))]
+    stream.ask(CANCEL, show=3, booking=seated[0], user="", tier=1, quantity=1)
+    stream.ask(CANCEL, show=3, booking=seated[1], user="")
     world.holds = holds
     return world
 
@@ -41,7 +49,7 @@ def verify(world, *words):
 def test_clean(busy):
     result = verify(busy)
     assert result.code == 0, result
-    assert result.out == "verify: clean: 2 shows, 21 bookings, 1 partitions\n"
+    assert result.out == "verify: clean: 3 shows, 24 bookings, 1 partitions\n"
 
 
 def test_clean_again_after_a_rebuild(busy):
@@ -155,6 +163,12 @@ def put(index, value):
     return change
 
 
+def other_seats(booking):
+    """As many, one of them next to where it was."""
+    *seats, last = unpack_seats(booking[5])
+    booking[5] = pack_seats(seats + [last + 1])
+
+
 # Which key (of the state's generation unless it begins with a colon), what is done, what is told.
 DOCTORED_REDIS = {
     "counter": ("show:1", lambda r, k: r.hincrby(k, "1:available", -1),
@@ -183,6 +197,10 @@ DOCTORED_REDIS = {
                  r"booking .*: from 5 to 0 in Redis, from \d+ to 0 in Postgres"),
     "its places": ("bookings:1", lambda r, k: change_booking(r, k, put(8, 3)),
                    r"booking .*: it has other places in Redis than in Postgres"),
+    "its seats": ("bookings:3", lambda r, k: change_booking(r, k, other_seats),
+                  r"booking .*: it has other seats in Redis than in Postgres"),
+    "a seat": ("seats:3", lambda r, k: r.setrange(k, 19, b"\x03"),
+               r"show 3: the seat at position 20 is 3 in Redis, 0 in Postgres"),
     "its extension": ("bookings:2", lambda r, k: change_booking(r, k, put(3, 0)),
                       r"booking .*: Redis says that it was not extended"),
     "no hold": ("holds", lambda r, k: r.zremrangebyrank(k, 0, 0),

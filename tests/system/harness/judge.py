@@ -13,7 +13,7 @@ import psycopg2.extras
 from .answers import Answers
 from .process import patience
 from .words import (BOOK, GRANTED, HOLD, LIVE, SEVERAL, STATES, Keys, Reply, id_bytes, id_show,
-                    id_text, part_id, unpack)
+                    id_text, part_id, unpack, unpack_seats)
 
 NUMBERS = {name: number for number, name in STATES.items()}
 
@@ -129,6 +129,13 @@ STATEMENTS = (
         LATERAL (SELECT count(*) AS seats FROM seats s
                  WHERE s.booking = p.id AND s.tier = p.tier) s
         WHERE p.places <> s.seats"""),
+    ("a live booking's list is not its seats", """
+        SELECT b.id, l.seats, m.seats AS its FROM bookings b
+        LEFT JOIN booking_seats l ON l.booking = b.id
+        LEFT JOIN (SELECT s.show, s.booking, array_agg(s.position ORDER BY s.position) AS seats
+                   FROM seats s WHERE s.booking IS NOT NULL GROUP BY s.show, s.booking) m
+          ON m.show = b.show AND m.booking = b.id
+        WHERE b.status IN ('HELD', 'PENDING', 'CONFIRMED') AND l.seats IS DISTINCT FROM m.seats"""),
     ("one request's bookings are not of one person and one moment", """
         SELECT r.request, r.booking FROM request_bookings r
         JOIN bookings f ON f.id = r.request JOIN bookings b ON b.id = r.booking
@@ -186,14 +193,18 @@ def read_journal(connection):
 
 
 def read_bookings(connection):
-    """id → row, with its lines {tier: (quantity, price)}."""
+    """id → row, with its lines {tier: (quantity, price)} and its seats, those that it has or had."""
     bookings = {}
     for row in rows_of(connection, "SELECT * FROM bookings"):
         row["raw"] = raw_id(row["id"])
         row["lines"] = {row["tier"]: (row["quantity"], row["price"])} if row["tier"] else {}
+        row["seats"] = []
         bookings[row["raw"]] = row
     for item in rows_of(connection, "SELECT * FROM booking_items"):
         bookings[raw_id(item["booking"])]["lines"][item["tier"]] = (item["quantity"], item["price"])
+    for item in rows_of(connection, "SELECT * FROM booking_seats"):
+        if raw_id(item["booking"]) in bookings:
+            bookings[raw_id(item["booking"])]["seats"] = item["seats"]
     return bookings
 
 
@@ -415,13 +426,13 @@ def judge_waiting(redis, keys, generation, show, entries):
 def packed(booking):
     """The part of a live booking that Postgres and Redis both know."""
     return (NUMBERS[booking["status"]], booking["user_id"].encode(), booking["created_ms"],
-            raw_id(booking["payment"]) if booking["payment"] else b"",
+            raw_id(booking["payment"]) if booking["payment"] else b"", booking["seats"],
             {tier: line for tier, line in booking["lines"].items() if line[0]})
 
 
 def unpacked(data):
-    state, user, _expires, _extended, created, _seats, payment, *flat = unpack(data)
-    return (state, user, created, payment,
+    state, user, _expires, _extended, created, seats, payment, *flat = unpack(data)
+    return (state, user, created, payment, unpack_seats(seats),
             {flat[i]: (flat[i + 1], flat[i + 2]) for i in range(0, len(flat), 3) if flat[i + 1]})
 
 
