@@ -40,59 +40,13 @@ const char history_bookings_sql[] =
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n) JOIN bookings b ON b.id = u.id"
     " LEFT JOIN payments p ON p.id = b.payment AND p.status <> 'SUCCEEDED'";
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool history_unhex(struct span text, void *into)
-{
-    unsigned char *bytes = into;
-
-    for (size_t i = 0; i + 1 < text.len; i += 2) {
-        int high = digit_of(text.bytes[i]), low = digit_of(text.bytes[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        bytes[i / 2] = (unsigned char)(high * 16 + low);
-    }
-    return text.len % 2 == 0;
-}
-
-static bool cut_number(struct span *text, char end, uint64_t max, uint64_t *n)
-{
-    const char *stop = text->len > 0 ? memchr(text->bytes, end, text->len) : NULL;
-    struct span number = {text->bytes, stop != NULL ? (size_t)(stop - text->bytes) : text->len};
-
-    text->len -= number.len + (stop != NULL);
-    text->bytes += number.len + (stop != NULL);
-    return text_u64(number, max, n);
-}
-
-bool history_read_lines(struct span text, struct booking *booking)
-{
-    booking->lines = 0;
-    while (text.len > 0) {
-        uint64_t tier, quantity, price;
-        if (!cut_number(&text, ':', TIERS_MAX, &tier) ||
-            !cut_number(&text, ':', UINT32_MAX, &quantity) ||
-            !cut_number(&text, ',', PRICE_MAX, &price) || booking->lines == LINES_MAX)
-            return false;
-        if (quantity > 0)
-            booking->line[booking->lines++] = (struct booking_line){
-                .tier = (uint32_t)tier, .quantity = (uint32_t)quantity, .price = (int64_t)price};
-    }
-    return booking->lines > 0;
-}
-
 /* The booking as it was first answered, when it has changed since. */
 static enum err read_origin(struct span hex, struct answer *answer, struct buf *bytes,
                             struct tree *tree)
 {
     char *into = buf_room(bytes, hex.len / 2);
 
-    if (into == NULL || !history_unhex(hex, into))
+    if (into == NULL || !text_unhex(hex, into))
         return ERR_INPUT;
     buf_grew(bytes, hex.len / 2);
     TRY(tree_read(tree, bytes->bytes, bytes->len));
@@ -103,7 +57,7 @@ static enum err answer_from_hex(struct span hex, struct buf *packed)
 {
     char *into = hex.len > 0 ? buf_room(packed, hex.len / 2) : NULL;
 
-    if (hex.len > 0 && (into == NULL || !history_unhex(hex, into)))
+    if (hex.len > 0 && (into == NULL || !text_unhex(hex, into)))
         return ERR_INPUT;
     buf_grew(packed, hex.len / 2);
     return ERR_NONE;
@@ -134,7 +88,7 @@ static enum err answer_from_row(const struct postgres_result *r, size_t row,
     buf_init(&seats, BOOKING_SEATS_MAX * SEAT_POSITION_BYTES);
     if (!postgres_is_null(r, row, 8))
         err = read_origin(postgres_cell(r, row, 8), &answer, &bytes, &tree);
-    else if (!history_read_lines(postgres_cell(r, row, 7), booking) ||
+    else if (!booking_lines_read(postgres_cell(r, row, 7), booking) ||
              answer_from_hex(postgres_cell(r, row, 9), &seats))
         err = ERR_INPUT;
     else
@@ -183,13 +137,13 @@ static bool read_known(const struct postgres_result *r, size_t row, struct known
     booking->expires_ms = postgres_cell_i64(r, row, 3);
     booking->created_ms = postgres_cell_i64(r, row, 4);
     k->has_payment = !postgres_is_null(r, row, 6);
-    if (k->has_payment && !history_unhex(postgres_cell(r, row, 6), k->payment.bytes))
+    if (k->has_payment && !text_unhex(postgres_cell(r, row, 6), k->payment.bytes))
         return false;
     struct span seats = postgres_cell(r, row, 7);
-    if (seats.len > 2 * sizeof k->seats || !history_unhex(seats, k->seats))
+    if (seats.len > 2 * sizeof k->seats || !text_unhex(seats, k->seats))
         return false;
     booking->seats = (struct span){k->seats, seats.len / 2};
-    return history_read_lines(postgres_cell(r, row, 5), booking);
+    return booking_lines_read(postgres_cell(r, row, 5), booking);
 }
 
 enum err history_read_bookings(const struct postgres_result *result, const struct need *need,

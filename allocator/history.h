@@ -26,7 +26,6 @@ extern const char history_bookings_sql[];
 #define HISTORY_SEATS_SQL                                                                          \
     "coalesce((SELECT string_agg(lpad(to_hex(p.position), 8, '0'), '' ORDER BY p.position)"        \
     " FROM booking_seats l, unnest(l.seats) AS p (position) WHERE l.booking = b.id), '')"
-bool history_read_lines(struct span text, struct booking *booking);
 
 /* Row `row` of history_repeated_sql: the first answer of request position[number - 1]. */
 enum err history_read_repeated(const struct postgres_result *result, size_t row,
@@ -40,8 +39,5 @@ enum err history_read_bookings(const struct postgres_result *result, const struc
 enum err history_copy_journal(struct postgres *p, const char *sql,
                               enum err (*row)(void *context, int64_t now_ms, struct span answers),
                               void *context);
-
-/* Hexadecimal digits to bytes; false unless they are that. `into` has room for text.len / 2. */
-bool history_unhex(struct span text, void *into);
 
 #endif

@@ -104,7 +104,7 @@ static bool read_extended(struct span origin_hex, int64_t expires_ms, bool *exte
     *extended = false;
     if (origin_hex.len == 0)
         return true;
-    if (origin_hex.len / 2 > sizeof bytes || !history_unhex(origin_hex, bytes) ||
+    if (origin_hex.len / 2 > sizeof bytes || !text_unhex(origin_hex, bytes) ||
         tree_read(&tree, bytes, origin_hex.len / 2))
         return false;
     bool is_booking = booking_from(tree_root(&tree), &origin) == ERR_NONE;
@@ -126,12 +126,12 @@ static enum err take_booking(void *context, struct span line)
     size_t at = l->main.bytes.len;
 
     if (postgres_copy_split(line, field, 9) != 9 || field[0].len != 2 * ID_BYTES ||
-        !history_unhex(field[0], booking.id.bytes) || !text_u64(field[1], 6, &state) ||
+        !text_unhex(field[0], booking.id.bytes) || !text_u64(field[1], 6, &state) ||
         field[2].len > sizeof user || !text_u64(field[3], INT64_MAX, &expires) ||
         !read_extended(field[4], (int64_t)expires, &extended) ||
-        !text_u64(field[5], INT64_MAX, &created) || !history_read_lines(field[6], &booking) ||
-        field[7].len > 2 * sizeof payment || !history_unhex(field[7], payment) ||
-        field[8].len > 2 * sizeof seats || !history_unhex(field[8], seats))
+        !text_u64(field[5], INT64_MAX, &created) || !booking_lines_read(field[6], &booking) ||
+        field[7].len > 2 * sizeof payment || !text_unhex(field[7], payment) ||
+        field[8].len > 2 * sizeof seats || !text_unhex(field[8], seats))
         return ERR_INPUT;
     booking.seats = (struct span){seats, field[8].len / 2};
     booking.user = (struct span){user, postgres_copy_unescape(field[2], user)};

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "allocator/history.h"
 #include "base/codec.h"
 #include "base/id.h"
 #include "base/keys.h"
@@ -33,7 +32,7 @@ static bool read_waiter(struct span line, struct waiter *w)
     struct span field[6];
 
     if (postgres_copy_split(line, field, 6) != 6 || field[0].len != 2 * ID_BYTES ||
-        !history_unhex(field[0], w->id.bytes) || !text_u64(field[1], TIERS_MAX, &w->tier) ||
+        !text_unhex(field[0], w->id.bytes) || !text_u64(field[1], TIERS_MAX, &w->tier) ||
         !text_u64(field[2], QUANTITY_MAX, &w->quantity) || field[3].len > sizeof w->user ||
         !text_u64(field[4], INT64_MAX, &w->joined_ms) ||
         !text_u64(field[5], INT64_MAX, &w->position))

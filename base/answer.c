@@ -80,6 +80,32 @@ void answer_pack(struct buf *b, const struct answer *a)
         pack_str(b, a->conflicts.bytes, a->conflicts.len);
 }
 
+static bool line_read(struct span text, struct booking_line *line)
+{
+    uint64_t tier, quantity, price;
+
+    if (!text_u64(text_cut(&text, ':'), TIERS_MAX, &tier) ||
+        !text_u64(text_cut(&text, ':'), UINT32_MAX, &quantity) ||
+        !text_u64(text, PRICE_MAX, &price))
+        return false;
+    *line = (struct booking_line){
+        .tier = (uint32_t)tier, .quantity = (uint32_t)quantity, .price = (int64_t)price};
+    return true;
+}
+
+bool booking_lines_read(struct span text, struct booking *booking)
+{
+    booking->lines = 0;
+    while (text.len > 0) {
+        struct booking_line line;
+        if (!line_read(text_cut(&text, ','), &line) || booking->lines == LINES_MAX)
+            return false;
+        if (line.quantity > 0)
+            booking->line[booking->lines++] = line;
+    }
+    return booking->lines > 0;
+}
+
 enum err bookings_read(struct span bytes, struct booking *bookings, size_t max, size_t *count)
 {
     struct tree tree;

@@ -87,6 +87,10 @@ struct answer {
 
 void booking_pack(struct buf *b, const struct booking *booking);
 enum err booking_from(struct value v, struct booking *booking); /* spans borrow from the tree */
+/* Its lines from Postgres' "tier:quantity:price,…"; lines without places are left out. False unless
+ * the text is that, and has a line. */
+bool booking_lines_read(struct span text, struct booking *booking);
+
 /* Bookings packed one after the other behind an array's head. Spans borrow from `bytes`. */
 enum err bookings_read(struct span bytes, struct booking *bookings, size_t max, size_t *count);
 void answer_pack(struct buf *b, const struct answer *a);

@@ -6,6 +6,7 @@
 
 #include "bounds.h"
 #include "digest.h"
+#include "text.h"
 
 #define MS_BITS 41
 #define MS_MAX ((INT64_C(1) << MS_BITS) - 1)
@@ -18,6 +19,37 @@
 #define KEYED_BIT 0x80 /* in the fifth byte */
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+void id_format_uuid(struct id id, char text[UUID_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    char *at = text;
+
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = hex[id.bytes[i] >> 4];
+        *at++ = hex[id.bytes[i] & 15];
+    }
+    *at = '\0';
+}
+
+enum err id_from_uuid(struct span text, struct id *id)
+{
+    char hex[2 * ID_BYTES];
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.bytes[i] == '-')
+            continue;
+        if (n == sizeof(hex))
+            return ERR_INPUT;
+        hex[n++] = text.bytes[i];
+    }
+    if (n != sizeof(hex) || !text_unhex((struct span){hex, n}, id->bytes))
+        return ERR_INPUT;
+    return ERR_NONE;
+}
 
 static void put_u32(unsigned char *at, uint32_t n);
 static void put_u64(unsigned char *at, uint64_t n);

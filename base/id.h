@@ -57,4 +57,9 @@ void id_format(struct id id, char text[ID_TEXT_BYTES]);
 /* Takes upper case too. ERR_INPUT unless it is exactly an id. */
 enum err id_parse(struct span text, struct id *id);
 
+/* The same as Postgres writes its uuid, whose text with and without dashes is taken. */
+#define UUID_BYTES 37 /* with the NUL */
+void id_format_uuid(struct id id, char text[UUID_BYTES]);
+enum err id_from_uuid(struct span text, struct id *id);
+
 #endif

@@ -4,22 +4,9 @@
 
 #include "text.h"
 
-/* Cut off what stands before the separator, or all of it if there is none. */
-static struct span cut(struct span *rest, char separator)
-{
-    const char *end = rest->len > 0 ? memchr(rest->bytes, separator, rest->len) : NULL;
-    size_t n = end != NULL ? (size_t)(end - rest->bytes) : rest->len;
-    struct span part = {rest->bytes, n};
-
-    n += end != NULL;
-    rest->bytes += n;
-    rest->len -= n;
-    return part;
-}
-
 static bool read_step(struct span text, struct price_step *step)
 {
-    struct span from = cut(&text, '=');
+    struct span from = text_cut(&text, '=');
     uint64_t at, price;
 
     if (from.len < 2 || (from.bytes[0] != 's' && from.bytes[0] != 't') ||
@@ -38,7 +25,8 @@ bool price_steps_read(struct span text, struct price_steps *steps)
     while (text.len > 0) {
         bool is_last = memchr(text.bytes, ',', text.len) == NULL;
         if (steps->count == PRICE_STEPS_MAX ||
-            !read_step(cut(&text, ','), &steps->step[steps->count]) || (text.len == 0 && !is_last))
+            !read_step(text_cut(&text, ','), &steps->step[steps->count]) ||
+            (text.len == 0 && !is_last))
             return false;
         steps->count++;
     }

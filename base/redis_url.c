@@ -15,7 +15,6 @@ static bool parse_login(struct span login, struct redis_url *url, const char **w
 static bool parse_address(struct span address, struct redis_url *url, const char **why);
 static bool parse_database(struct span text, struct redis_url *url, const char **why);
 static bool take_prefix(struct span *s, const char *prefix);
-static struct span take_until(struct span *s, char c);
 static bool decode(struct span s, char part[REDIS_URL_PART_MAX]);
 static int hex_value(char c);
 
@@ -46,7 +45,7 @@ static bool parse_unix(struct span rest, struct redis_url *url, const char **why
             return false;
         rest = (struct span){slash, rest.len - login};
     }
-    path = take_until(&rest, '?');
+    path = text_cut(&rest, '?');
     if (path.len == 0 || path.bytes[0] != '/' || !decode(path, url->host)) {
         *why = "unix:// needs an absolute path of at most 255 bytes";
         return false;
@@ -62,7 +61,7 @@ static bool parse_unix(struct span rest, struct redis_url *url, const char **why
 
 static bool parse_tcp(struct span rest, struct redis_url *url, const char **why)
 {
-    struct span authority = take_until(&rest, '/');
+    struct span authority = text_cut(&rest, '/');
     const char *at = authority.len == 0 ? NULL : memrchr(authority.bytes, '@', authority.len);
 
     if (at != NULL) {
@@ -77,7 +76,7 @@ static bool parse_tcp(struct span rest, struct redis_url *url, const char **why)
 
 static bool parse_login(struct span login, struct redis_url *url, const char **why)
 {
-    struct span user = take_until(&login, ':');
+    struct span user = text_cut(&login, ':');
 
     if (!decode(user, url->user) || !decode(login, url->password)) {
         *why = "user and password must be percent-encoded and at most 255 bytes long";
@@ -94,13 +93,13 @@ static bool parse_address(struct span address, struct redis_url *url, const char
     if (take_prefix(&address, "[")) {
         const char *end = address.bytes + address.len;
 
-        host = take_until(&address, ']');
+        host = text_cut(&address, ']');
         if (host.bytes + host.len == end || (address.len > 0 && !take_prefix(&address, ":"))) {
             *why = "after [address] comes :port";
             return false;
         }
     } else {
-        host = take_until(&address, ':');
+        host = text_cut(&address, ':');
     }
     if (host.len == 0 || !decode(host, url->host)) {
         *why = "the host is missing or too long";
@@ -137,22 +136,6 @@ static bool take_prefix(struct span *s, const char *prefix)
     s->bytes += n;
     s->len -= n;
     return true;
-}
-
-/* What stands before the first c, or all; s is left with what stands behind it. */
-static struct span take_until(struct span *s, char c)
-{
-    const char *at = s->len == 0 ? NULL : memchr(s->bytes, c, s->len);
-    struct span taken = *s;
-
-    if (at == NULL) {
-        s->len = 0;
-        return taken;
-    }
-    taken.len = (size_t)(at - s->bytes);
-    s->bytes = at + 1;
-    s->len -= taken.len + 1;
-    return taken;
 }
 
 static bool decode(struct span s, char part[REDIS_URL_PART_MAX])

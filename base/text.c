@@ -73,6 +73,38 @@ bool text_u64(struct span s, uint64_t max, uint64_t *n)
     return true;
 }
 
+struct span text_cut(struct span *rest, char separator)
+{
+    const char *end = rest->len > 0 ? memchr(rest->bytes, separator, rest->len) : NULL;
+    struct span part = {rest->bytes, end != NULL ? (size_t)(end - rest->bytes) : rest->len};
+    size_t used = part.len + (end != NULL);
+
+    if (used > 0)
+        rest->bytes += used; /* nothing may be added to NULL */
+    rest->len -= used;
+    return part;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_unhex(struct span s, void *into)
+{
+    unsigned char *bytes = into;
+
+    for (size_t i = 0; i + 1 < s.len; i += 2) {
+        int high = hex_digit(s.bytes[i]), low = hex_digit(s.bytes[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    return s.len % 2 == 0;
+}
+
 /*
  * Rather hide too much than too little: a password may itself hold '@', '/' or '?', so in a URL
  * all from the user's colon to the last '@' goes.

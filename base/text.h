@@ -13,6 +13,13 @@ bool text_is_user(struct span s);     /* 1..USER_BYTES_MAX, UTF-8, no control ch
 bool text_is_slug(struct span s);     /* 1..SLUG_BYTES_MAX of a-z 0-9 -, first a letter */
 bool text_u64(struct span s, uint64_t max, uint64_t *n); /* decimal digits only, no sign */
 
+/* What stands before the first separator, or all of it; `rest` keeps what stands behind it. */
+struct span text_cut(struct span *rest, char separator);
+
+/* Lower-case hexadecimal digits to bytes; false unless s is that, and whole bytes. `into` has room
+ * for s.len / 2. */
+bool text_unhex(struct span s, void *into);
+
 /*
  * For showing a setting to people: the password of a URL (scheme://user:password@…) and what
  * follows password= become ***. Appends to b.

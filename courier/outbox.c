@@ -6,11 +6,9 @@
 #include <string.h>
 
 #define PARAMETERS_MAX 6
-#define UUID_TEXT_BYTES 37
 
 static const char claim_sql[] =
-    "SELECT id, kind, attempts, encode(uuid_send(payment), 'hex'),"
-    " coalesce(encode(uuid_send(refund), 'hex'), ''), encode(uuid_send(booking), 'hex'), amount,"
+    "SELECT id, kind, attempts, payment, coalesce(refund::text, ''), booking, amount,"
     " currency, method, reference, reply_to, partition, payment_status, booking_status, age_ms"
     " FROM claim_outbox($1, $2::integer, $3::bigint)";
 enum {
@@ -34,7 +32,7 @@ enum {
 /* Parameters as text. */
 struct words {
     size_t count;
-    char number[PARAMETERS_MAX][UUID_TEXT_BYTES];
+    char number[PARAMETERS_MAX][UUID_BYTES];
     struct postgres_parameter parameter[PARAMETERS_MAX];
 };
 
@@ -48,7 +46,7 @@ static void put_number(struct words *w, int64_t n)
 {
     char *text = w->number[w->count];
 
-    snprintf(text, UUID_TEXT_BYTES, "%" PRId64, n);
+    snprintf(text, UUID_BYTES, "%" PRId64, n);
     put_word(w, text);
 }
 
@@ -56,8 +54,7 @@ static void put_id(struct words *w, struct id id)
 {
     char *text = w->number[w->count];
 
-    for (size_t i = 0; i < ID_BYTES; i++)
-        snprintf(text + 2 * i, 3, "%02x", id.bytes[i]);
+    id_format_uuid(id, text);
     put_word(w, text);
 }
 
@@ -74,20 +71,6 @@ static enum err tell(struct postgres *p, const char *sql, const struct words *w)
     TRY(ask(p, sql, w, &result));
     postgres_result_free(result);
     return ERR_NONE;
-}
-
-static bool read_id(struct span hex, struct id *id)
-{
-    unsigned byte;
-
-    if (hex.len != 2 * ID_BYTES)
-        return false;
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        if (sscanf(hex.bytes + 2 * i, "%2x", &byte) != 1)
-            return false;
-        id->bytes[i] = (unsigned char)byte;
-    }
-    return true;
 }
 
 static bool read_text(struct span text, char *into, size_t size)
@@ -124,9 +107,9 @@ static bool read_job(const struct postgres_result *r, size_t row, struct job *jo
     job->is_succeeded = span_is(postgres_cell(r, row, C_PAYMENT_STATUS), "SUCCEEDED");
     job->is_cancelled = span_is(postgres_cell(r, row, C_BOOKING_STATUS), "CANCELLED");
     return read_kind(postgres_cell(r, row, C_KIND), &job->kind) &&
-           read_id(postgres_cell(r, row, C_PAYMENT), &job->payment) &&
-           read_id(postgres_cell(r, row, C_BOOKING), &job->booking) &&
-           (refund.len == 0 || read_id(refund, &job->refund)) &&
+           id_from_uuid(postgres_cell(r, row, C_PAYMENT), &job->payment) == ERR_NONE &&
+           id_from_uuid(postgres_cell(r, row, C_BOOKING), &job->booking) == ERR_NONE &&
+           (refund.len == 0 || id_from_uuid(refund, &job->refund) == ERR_NONE) &&
            read_text(postgres_cell(r, row, C_CURRENCY), job->currency, sizeof job->currency) &&
            read_text(postgres_cell(r, row, C_METHOD), job->method, sizeof job->method) &&
            read_text(postgres_cell(r, row, C_REFERENCE), job->reference, sizeof job->reference) &&

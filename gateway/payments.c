@@ -50,17 +50,6 @@ static void put_id(struct buf *b, struct id id)
     buf_putc(b, '"');
 }
 
-/* Up to the separator; the rest is moved on behind it. */
-static struct span cut(struct span *rest, char separator)
-{
-    const char *end = rest->len > 0 ? memchr(rest->bytes, separator, rest->len) : NULL;
-    struct span part = {rest->bytes, end != NULL ? (size_t)(end - rest->bytes) : rest->len};
-
-    rest->bytes += part.len + (end != NULL);
-    rest->len -= part.len + (end != NULL);
-    return part;
-}
-
 /* "status:amount:reason,…" */
 static enum err put_refunds(struct buf *b, struct span text)
 {
@@ -69,9 +58,9 @@ static enum err put_refunds(struct buf *b, struct span text)
 
     buf_puts(b, ",\"refunds\":[");
     while (text.len > 0) {
-        struct span row = cut(&text, ',');
-        struct span status = cut(&row, ':');
-        if (!text_u64(cut(&row, ':'), INT64_MAX, &amount))
+        struct span row = text_cut(&text, ',');
+        struct span status = text_cut(&row, ':');
+        if (!text_u64(text_cut(&row, ':'), INT64_MAX, &amount))
             return ERR_INPUT;
         buf_puts(b, comma);
         buf_puts(b, "{\"status\":");

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "gateway/hosts.h"
 #include "gateway/list.h"
 
@@ -92,26 +93,19 @@ int64_t rows_i64(const struct postgres_rows *rows, size_t row, size_t column)
     return strtoll(PQgetvalue(rows->result, (int)row, (int)column), NULL, 10);
 }
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef", *at = c != '\0' ? strchr(digits, c) : NULL;
-
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
 enum err rows_bytes(const struct postgres_rows *rows, size_t row, size_t column, struct buf *b)
 {
     struct span s = rows_text(rows, row, column);
 
-    if (s.len < 2 || s.len % 2 != 0 || memcmp(s.bytes, "\\x", 2) != 0)
+    if (s.len < 2 || memcmp(s.bytes, "\\x", 2) != 0)
         return ERR_INPUT;
-    for (size_t i = 2; i < s.len; i += 2) {
-        int high = hex_digit(s.bytes[i]), low = hex_digit(s.bytes[i + 1]);
-        if (high < 0 || low < 0)
-            return ERR_INPUT;
-        buf_putc(b, (char)(high << 4 | low));
-    }
-    return b->failed ? ERR_MEMORY : ERR_NONE;
+    char *room = buf_room(b, s.len / 2);
+    if (room == NULL)
+        return ERR_MEMORY;
+    if (!text_unhex((struct span){s.bytes + 2, s.len - 2}, room))
+        return ERR_INPUT;
+    buf_grew(b, s.len / 2 - 1);
+    return ERR_NONE;
 }
 
 bool postgres_conninfo_is_valid(const char *conninfo, const char **why)

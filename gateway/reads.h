@@ -22,11 +22,6 @@
 enum err booking_from_row(struct booking *booking, const struct postgres_rows *rows, size_t row,
                           size_t first_column);
 
-/* An id as Postgres' uuid takes it. */
-#define UUID_BYTES 37
-void id_format_uuid(struct id id, char text[UUID_BYTES]);
-enum err id_from_uuid(struct span text, struct id *id);
-
 /* Answer that Postgres gave none. */
 void reads_fail(struct task *task, enum err err);
 

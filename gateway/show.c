@@ -80,29 +80,16 @@ void show_set_counts(struct show *show, const struct availability *a)
         }
 }
 
-/* Cut off what stands before the separator, or all of it if there is none. */
-static struct span cut(struct span *rest, char separator)
-{
-    const char *end = memchr(rest->bytes, separator, rest->len);
-    size_t n = end != NULL ? (size_t)(end - rest->bytes) : rest->len;
-    struct span part = {rest->bytes, n};
-
-    if (end != NULL)
-        n++;
-    rest->bytes += n;
-    rest->len -= n;
-    return part;
-}
-
 static enum err read_tier(struct tier *t, struct span line)
 {
     struct price_steps steps;
     uint64_t n[8];
 
     for (size_t i = 0; i < 8; i++)
-        if (!text_u64(cut(&line, ':'), INT64_MAX, &n[i]))
+        if (!text_u64(text_cut(&line, ':'), INT64_MAX, &n[i]))
             return ERR_INPUT;
-    if (!price_steps_read(cut(&line, ':'), &steps) || line.len == 0 || line.len > TIER_BYTES_MAX)
+    if (!price_steps_read(text_cut(&line, ':'), &steps) || line.len == 0 ||
+        line.len > TIER_BYTES_MAX)
         return ERR_INPUT;
     *t = (struct tier){.number = (uint32_t)n[0],
                        .price = (int64_t)n[1],
@@ -125,7 +112,7 @@ enum err show_set_tiers(struct show *show, struct span text)
     while (text.len > 0) {
         if (count == TIERS_MAX)
             return ERR_INPUT;
-        TRY(read_tier(&tiers[count], cut(&text, '\n')));
+        TRY(read_tier(&tiers[count], text_cut(&text, '\n')));
         count++;
     }
     struct tier *owned = calloc(count > 0 ? count : 1, sizeof *owned);

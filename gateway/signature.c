@@ -8,13 +8,11 @@
 #define SIGNED_BYTES_MAX (1100 << 10)
 #define ELEMENTS_MAX 16
 
+/* The next element of a list with commas, without the spaces before it. */
 static struct span next(struct span *rest)
 {
-    const char *comma = rest->len > 0 ? memchr(rest->bytes, ',', rest->len) : NULL;
-    struct span part = {rest->bytes, comma != NULL ? (size_t)(comma - rest->bytes) : rest->len};
+    struct span part = text_cut(rest, ',');
 
-    rest->bytes += part.len + (comma != NULL);
-    rest->len -= part.len + (comma != NULL);
     while (part.len > 0 && part.bytes[0] == ' ') {
         part.bytes++;
         part.len--;
@@ -30,24 +28,6 @@ static bool has_name(struct span *element, const char *name)
         return false;
     element->bytes += n;
     element->len -= n;
-    return true;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool unhex(struct span text, unsigned char digest[DIGEST_BYTES])
-{
-    if (text.len != 2 * DIGEST_BYTES)
-        return false;
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        int high = hex_digit(text.bytes[2 * i]), low = hex_digit(text.bytes[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        digest[i] = (unsigned char)(high * 16 + low);
-    }
     return true;
 }
 
@@ -75,7 +55,8 @@ static bool is_any(struct span field, const unsigned char wanted[DIGEST_BYTES])
 
     for (int i = 0; i < ELEMENTS_MAX && field.len > 0; i++) {
         struct span element = next(&field);
-        if (has_name(&element, "v1=") && unhex(element, given))
+        if (has_name(&element, "v1=") && element.len == 2 * DIGEST_BYTES &&
+            text_unhex(element, given))
             right |= digest_equal(given, wanted);
     }
     return right;

@@ -407,6 +407,24 @@ TEST(the_quantity_is_of_all_lines)
     assert_int_equal(booking_quantity(&a.booking), 0);
 }
 
+TEST(lines_are_read_from_text)
+{
+    static const char *const wrong[] = {"",        "1",           "1:2",    "1:2:x", "33:1:1",
+                                        "1:2:3:4", "1:2:3;2:2:3", "1:-2:3", "2:0:5"};
+    struct booking booking;
+
+    assert_true(booking_lines_read(BYTES("1:2:300,4:0:5,32:1:0"), &booking));
+    assert_int_equal(booking.lines, 2);
+    assert_int_equal(booking.line[0].tier, 1);
+    assert_int_equal(booking.line[0].quantity, 2);
+    assert_int_equal(booking.line[0].price, 300);
+    assert_int_equal(booking.line[1].tier, 32);
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_false(booking_lines_read(span_of(wrong[i]), &booking));
+    assert_false(booking_lines_read(
+        BYTES("1:1:1,2:1:1,3:1:1,4:1:1,5:1:1,6:1:1,7:1:1,8:1:1,9:1:1,10:1:1,11:1:1"), &booking));
+}
+
 TEST(changed_bytes_never_lead_beyond_the_end)
 {
     struct answer a = granted();
@@ -431,7 +449,7 @@ TEST(changed_bytes_never_lead_beyond_the_end)
 int main(void)
 {
     return RUN(
-        cmocka_unit_test(an_answer_survives_the_way),
+        cmocka_unit_test(lines_are_read_from_text), cmocka_unit_test(an_answer_survives_the_way),
         cmocka_unit_test(several_bookings_survive_the_way),
         cmocka_unit_test(a_refusal_of_several_names_the_show),
         cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(every_field_has_its_kind),

@@ -216,9 +216,31 @@ TEST(hashes_differ)
     assert_true(most <= 10);
 }
 
+TEST(an_id_is_a_uuid_too)
+{
+    static const struct span wrong[] = {
+        BYTES(""),
+        BYTES("00000001-0203-0405-0607-08090a0b0c0"),
+        BYTES("00000001-0203-0405-0607-08090a0b0c0d0"),
+        BYTES("00000001-0203-0405-0607-08090a0b0cxx"),
+    };
+    struct id id = {{0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}}, same;
+    char text[UUID_BYTES];
+
+    id_format_uuid(id, text);
+    assert_string_equal(text, "00000001-0203-0405-0607-08090a0b0c0d");
+    assert_int_equal(id_from_uuid(span_of(text), &same), ERR_NONE);
+    assert_true(id_equal(id, same));
+    assert_int_equal(id_from_uuid(BYTES("0000000102030405060708090a0b0c0d"), &same), ERR_NONE);
+    assert_true(id_equal(id, same));
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_int_equal(id_from_uuid(wrong[i], &same), ERR_INPUT);
+}
+
 int main(void)
 {
-    return RUN(cmocka_unit_test(a_fresh_id_tells_what_it_was_made_of),
+    return RUN(cmocka_unit_test(an_id_is_a_uuid_too),
+               cmocka_unit_test(a_fresh_id_tells_what_it_was_made_of),
                cmocka_unit_test(deadlines_are_rounded_up_and_never_down),
                cmocka_unit_test(a_deadline_beyond_the_bound_is_a_programming_error),
                cmocka_unit_test(the_layout_is_the_documented_one),

@@ -192,15 +192,47 @@ TEST(passwords_are_masked)
     }
 }
 
+TEST(a_list_is_cut_at_its_separators)
+{
+    struct guarded g = guarded_copy(BYTES("a,,b"));
+    struct span rest = g.span, none = {NULL, 0};
+
+    assert_span(text_cut(&rest, ','), BYTES("a"));
+    assert_span(text_cut(&rest, ','), BYTES(""));
+    assert_span(rest, BYTES("b"));
+    assert_span(text_cut(&rest, ','), BYTES("b"));
+    assert_int_equal(rest.len, 0);
+    assert_span(text_cut(&rest, ','), BYTES(""));
+    assert_span(text_cut(&none, ','), BYTES(""));
+    guarded_free(&g);
+}
+
+TEST(hexadecimal_digits_are_whole_bytes)
+{
+    static const struct span wrong[] = {BYTES("0"),  BYTES("0g"),  BYTES("0A"),
+                                        BYTES("0 "), BYTES("\0g"), BYTES("123")};
+    unsigned char bytes[4];
+
+    assert_true(text_unhex(BYTES("00ff1a90"), bytes));
+    assert_memory_equal(bytes, "\x00\xff\x1a\x90", 4);
+    assert_true(text_unhex(BYTES(""), bytes));
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct guarded g = guarded_copy(wrong[i]);
+        assert_false(text_unhex(g.span, bytes));
+        guarded_free(&g);
+    }
+}
+
 int main(void)
 {
-    return RUN(cmocka_unit_test(well_formed_utf8_passes),
-               cmocka_unit_test(malformed_utf8_is_refused),
-               cmocka_unit_test(control_characters_are_seen),
-               cmocka_unit_test(a_cut_c1_character_is_not_read_beyond_its_end),
-               cmocka_unit_test(a_user_is_short_and_printable),
-               cmocka_unit_test(a_slug_is_lower_case_and_begins_with_a_letter),
-               cmocka_unit_test(numbers_are_digits_within_their_bound),
-               cmocka_unit_test(what_is_no_number_is_refused_and_writes_nothing),
-               cmocka_unit_test(passwords_are_masked));
+    return RUN(
+        cmocka_unit_test(well_formed_utf8_passes), cmocka_unit_test(malformed_utf8_is_refused),
+        cmocka_unit_test(control_characters_are_seen),
+        cmocka_unit_test(a_cut_c1_character_is_not_read_beyond_its_end),
+        cmocka_unit_test(a_user_is_short_and_printable),
+        cmocka_unit_test(a_slug_is_lower_case_and_begins_with_a_letter),
+        cmocka_unit_test(numbers_are_digits_within_their_bound),
+        cmocka_unit_test(what_is_no_number_is_refused_and_writes_nothing),
+        cmocka_unit_test(passwords_are_masked), cmocka_unit_test(a_list_is_cut_at_its_separators),
+        cmocka_unit_test(hexadecimal_digits_are_whole_bytes));
 }
