@@ -77,6 +77,8 @@ include bench/bench.mk
 
 include ops/ops.mk
 
+include ops/package.mk
+
 include http/http.mk
 
 include gateway/gateway.mk
@@ -92,4 +94,4 @@ include tests/fuzz/fuzz.mk
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -34,7 +34,7 @@ wipe: ## remove RUN_DIR with its database and all bookings
 	@ops/wipe
 
 test: ## install what is missing, build, and run every test; ends with `N passed, N failed`
-	@ops/install build run test
+	@ops/install build run test deb
 	@ops/test
 
 test-long: ## what takes minutes: the protocol's model, and breaking things while people book
