@@ -143,30 +143,6 @@ enum err verify_holds(struct comparison *c)
 
 /* Reading what Postgres has. */
 
-static bool unhex(struct span text, void *into)
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned char *bytes = into;
-    for (size_t i = 0; i + 1 < text.len; i += 2) {
-        const char *high = memchr(digits, text.bytes[i], 16);
-        const char *low = memchr(digits, text.bytes[i + 1], 16);
-        if (high == NULL || low == NULL)
-            return false;
-        bytes[i / 2] = (unsigned char)((high - digits) * 16 + (low - digits));
-    }
-    return text.len % 2 == 0;
-}
-
-static bool take_number(struct span *text, char end, uint64_t max, uint64_t *n)
-{
-    const char *stop = text->len > 0 ? memchr(text->bytes, end, text->len) : NULL;
-    struct span number = {text->bytes, stop != NULL ? (size_t)(stop - text->bytes) : text->len};
-    size_t used = number.len + (stop != NULL);
-    text->bytes += used;
-    text->len -= used;
-    return text_u64(number, max, n);
-}
-
 static void add_line(struct live_booking *b, uint64_t tier, uint64_t quantity, uint64_t price)
 {
     if (quantity > 0 && b->lines < LINES_MAX)
@@ -174,17 +150,13 @@ static void add_line(struct live_booking *b, uint64_t tier, uint64_t quantity, u
             .tier = (uint32_t)tier, .quantity = (uint32_t)quantity, .price = (int64_t)price};
 }
 
-/* "tier:quantity:price,…" */
 static bool read_lines(struct span text, struct live_booking *b)
 {
-    while (text.len > 0) {
-        uint64_t tier, quantity, price;
-        if (!take_number(&text, ':', TIERS_MAX, &tier) ||
-            !take_number(&text, ':', UINT32_MAX, &quantity) ||
-            !take_number(&text, ',', INT64_MAX, &price))
-            return false;
-        add_line(b, tier, quantity, price);
-    }
+    struct booking booking;
+    if (!booking_lines_read(text, &booking))
+        return false;
+    b->lines = booking.lines;
+    memcpy(b->line, booking.line, booking.lines * sizeof(booking.line[0]));
     return true;
 }
 
@@ -196,7 +168,7 @@ static bool read_extended(struct span origin_hex, struct live_booking *b)
     struct booking origin;
     if (origin_hex.len == 0)
         return true;
-    if (origin_hex.len / 2 > sizeof(bytes) || !unhex(origin_hex, bytes) ||
+    if (origin_hex.len / 2 > sizeof(bytes) || !text_unhex(origin_hex, bytes) ||
         tree_read(&tree, bytes, origin_hex.len / 2))
         return false;
     bool right = booking_from(tree_root(&tree), &origin) == ERR_NONE;
@@ -223,11 +195,11 @@ static bool read_row(struct span line, struct live_booking *b)
     uint64_t state, expires, created;
     *b = (struct live_booking){0};
     if (postgres_copy_split(line, field, 9) != 9 || field[0].len != 2 * ID_BYTES ||
-        !unhex(field[0], b->id.bytes) || !text_u64(field[1], 6, &state) ||
+        !text_unhex(field[0], b->id.bytes) || !text_u64(field[1], 6, &state) ||
         !read_user(field[2], b->user, &b->user_len) || !text_u64(field[3], INT64_MAX, &expires) ||
         !text_u64(field[4], INT64_MAX, &created) || field[7].len > 2 * ID_BYTES ||
-        !unhex(field[7], b->payment.bytes) || field[8].len > 2 * sizeof(b->seats) ||
-        !unhex(field[8], b->seats))
+        !text_unhex(field[7], b->payment.bytes) || field[8].len > 2 * sizeof(b->seats) ||
+        !text_unhex(field[8], b->seats))
         return false;
     b->seats_len = field[8].len / 2;
     b->has_payment = field[7].len > 0;
@@ -324,7 +296,7 @@ static bool same_lines(const struct live_booking *a, const struct live_booking *
 
 static void compare_booking(struct stream *s, const struct live_booking *row, struct span packed)
 {
-    char id[UUID_TEXT_BYTES];
+    char id[UUID_BYTES];
     struct differences *found = s->c->found;
     struct live_booking has;
     struct tree tree;
@@ -333,7 +305,7 @@ static void compare_booking(struct stream *s, const struct live_booking *row, st
         right = read_packed(tree_root(&tree), &has);
         tree_free(&tree);
     }
-    uuid_text(row->id.bytes, id);
+    id_format_uuid(row->id, id);
     if (!right) {
         differences_add(found, "booking %s: what Redis has of it cannot be read", id);
         return;
@@ -373,15 +345,15 @@ static enum err compare_bookings(struct stream *s)
         argv[i + 2] = (struct span){(const char *)s->booking[i].id.bytes, ID_BYTES};
     TRY(comparison_ask(s->c, s->count + 2, argv, &reply));
     for (size_t i = 0; reply != NULL && i < redis_count(reply); i++) {
-        char id[UUID_TEXT_BYTES];
+        char id[UUID_BYTES];
+        id_format_uuid(s->booking[i].id, id);
         if (redis_kind_of(redis_at(reply, i)) == REDIS_STRING)
             compare_booking(s, &s->booking[i], redis_text(redis_at(reply, i)));
         else
             differences_add(s->c->found,
                             "booking %s of show %" PRIu32 ": it is live in Postgres"
                             " (%s), and not in Redis",
-                            uuid_text(s->booking[i].id.bytes, id), s->show,
-                            state_name(s->booking[i].state));
+                            id, s->show, state_name(s->booking[i].state));
     }
     redis_reply_free(reply);
     enum err err = compare_holds(s);
@@ -392,8 +364,8 @@ static enum err compare_bookings(struct stream *s)
 static void compare_hold(struct stream *s, const struct live_booking *held,
                          const struct redis_reply *score)
 {
-    char id[UUID_TEXT_BYTES];
-    uuid_text(held->id.bytes, id);
+    char id[UUID_BYTES];
+    id_format_uuid(held->id, id);
     if (redis_kind_of(score) != REDIS_STRING) /* it ends in a NUL, as hiredis' strings do */
         differences_add(s->c->found, "booking %s: it is held, and Redis does not know until when",
                         id);

@@ -12,15 +12,6 @@
 #define SCAN_COUNT "1000"
 #define STRAYS_TOLD_MAX 20
 
-const char *uuid_text(const void *bytes, char text[UUID_TEXT_BYTES])
-{
-    const unsigned char *byte = bytes;
-    char *at = text;
-    for (size_t i = 0; i < ID_BYTES; i++)
-        at += snprintf(at, 4, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", byte[i]);
-    return text;
-}
-
 enum err compare_size(struct comparison *c, const char *command, struct key key, int64_t expected,
                       const char *what, bool *more)
 {
@@ -39,15 +30,22 @@ enum err compare_size(struct comparison *c, const char *command, struct key key,
     return ERR_NONE;
 }
 
+static struct id id_at(struct span bytes)
+{
+    struct id id;
+    memcpy(id.bytes, bytes.bytes, ID_BYTES);
+    return id;
+}
+
 /* One array's text from the fields of a scan's reply: {"…","…"} */
 static void put_array(struct buf *b, const struct redis_reply *pairs, bool are_ids)
 {
     buf_putc(b, '{');
     for (size_t i = 0; i + 1 < redis_count(pairs); i += 2) {
         struct span field = redis_text(redis_at(pairs, i));
-        char id[UUID_TEXT_BYTES] = "00000000-0000-0000-0000-000000000000";
+        char id[UUID_BYTES] = "00000000-0000-0000-0000-000000000000";
         if (are_ids && field.len == ID_BYTES)
-            uuid_text(field.bytes, id);
+            id_format_uuid(id_at(field), id);
         if (are_ids)
             field = span_of(id);
         buf_puts(b, i > 0 ? ",\"" : "\"");

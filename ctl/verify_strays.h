@@ -12,11 +12,6 @@
 #include "base/keys.h"
 #include "verify_redis.h"
 
-#define UUID_TEXT_BYTES 37
-
-/* 16 bytes as Postgres writes a uuid. Gives `text`. */
-const char *uuid_text(const void *bytes, char text[UUID_TEXT_BYTES]);
-
 /* `command` gives the size of a key, which should be this; *more: there is too much in it. */
 enum err compare_size(struct comparison *c, const char *command, struct key key, int64_t expected,
                       const char *what, bool *more);

@@ -47,12 +47,6 @@ static enum err expect(struct comparison *c, uint32_t show, size_t argc, const s
     return ERR_NONE;
 }
 
-static void unhex(struct span text, unsigned char bytes[ID_BYTES])
-{
-    for (size_t i = 0; i < ID_BYTES && 2 * i + 1 < text.len; i++)
-        sscanf(text.bytes + 2 * i, "%2hhx", &bytes[i]);
-}
-
 static enum err check_waiter(struct comparison *c, uint32_t show,
                              const struct postgres_result *rows, size_t row)
 {
@@ -63,7 +57,9 @@ static enum err check_waiter(struct comparison *c, uint32_t show,
     struct key waiters = comparison_key(c, "waiters:", show);
     struct key waiting = comparison_key(c, "waiting:", show);
 
-    unhex(postgres_cell(rows, row, COLUMN_ID), bytes);
+    struct span hex = postgres_cell(rows, row, COLUMN_ID);
+    if (hex.len != 2 * ID_BYTES || !text_unhex(hex, bytes))
+        return ERR_INPUT;
     snprintf(size, sizeof(size), "order:%" PRIu32 ":%.*s", show, (int)slot.len, slot.bytes);
     struct key order = comparison_key(c, size, 0);
     snprintf(what, sizeof(what), "who waits as %.36s", postgres_cell(rows, row, COLUMN_TEXT).bytes);
