@@ -1,6 +1,5 @@
 /*
- * How rows of Postgres go to Redis: in parts, each for one key, several on their way at once. What
- * rebuild.c and its helpers share.
+ * How rows of Postgres go to Redis: in parts, each for one key, several on their way at once.
  */
 #ifndef USHER_ALLOCATOR_LOADING_H
 #define USHER_ALLOCATOR_LOADING_H
@@ -37,10 +36,20 @@ struct loading {
     uint64_t rows;
 };
 
+void loading_init(struct loading *loading, struct rebuild *rebuild, const struct tenure *tenure);
+void loading_free(struct loading *loading);
+/* Until Redis has taken all that was sent. */
+enum err loading_wait(struct loading *loading);
+/* A row of two columns that are text as Redis keeps it: a pair of the main part. */
+enum err loading_take_pair(void *loading, struct span line);
+
 /* Begin a part for the key "kind:show", or "kind" where show is 0. */
 void part_start(struct part *part, const char *kind, uint32_t show);
 /* The bytes put since `at` are one more span of the part. */
 void part_end_span(struct part *part, size_t at);
+/* One more span. */
+void part_put(struct part *part, const void *bytes, size_t n);
+void part_put_number(struct part *part, uint64_t n);
 enum err part_send(struct loading *l, struct part *part);
 enum err part_send_if_full(struct loading *l, struct part *part);
 

@@ -45,11 +45,9 @@ static bool read_waiter(struct span line, struct waiter *w)
 static enum err put_entry(struct loading *l, const struct waiter *w)
 {
     struct part *part = &l->main;
-    size_t at = part->bytes.len;
 
-    buf_put(&part->bytes, w->id.bytes, ID_BYTES);
-    part_end_span(part, at);
-    at = part->bytes.len;
+    part_put(part, w->id.bytes, ID_BYTES);
+    size_t at = part->bytes.len;
     pack_array(&part->bytes, 5);
     pack_uint(&part->bytes, w->tier);
     pack_uint(&part->bytes, w->quantity);
@@ -68,9 +66,7 @@ static enum err put_waiter(struct loading *l, const struct waiter *w)
     buf_putf(&part->bytes, "%" PRIu64 ":", w->tier);
     buf_put(&part->bytes, w->user, w->user_len);
     part_end_span(part, at);
-    at = part->bytes.len;
-    buf_put(&part->bytes, w->id.bytes, ID_BYTES);
-    part_end_span(part, at);
+    part_put(part, w->id.bytes, ID_BYTES);
     return part_send_if_full(l, part);
 }
 
@@ -85,12 +81,8 @@ static enum err put_order(struct loading *l, const struct waiter *w)
         TRY(part_send(l, part));
         part_start(part, what, 0);
     }
-    size_t at = part->bytes.len;
-    buf_put_u64(&part->bytes, w->position);
-    part_end_span(part, at);
-    at = part->bytes.len;
-    buf_put(&part->bytes, w->id.bytes, ID_BYTES);
-    part_end_span(part, at);
+    part_put_number(part, w->position);
+    part_put(part, w->id.bytes, ID_BYTES);
     return part_send_if_full(l, part);
 }
 
@@ -106,27 +98,11 @@ static enum err take_waiter(void *context, struct span line)
     return put_order(l, &w);
 }
 
-static enum err take_size(void *context, struct span line)
-{
-    struct loading *l = context;
-    struct span field[2];
-
-    if (postgres_copy_split(line, field, 2) != 2)
-        return ERR_INPUT;
-    for (int i = 0; i < 2; i++) {
-        size_t at = l->main.bytes.len;
-        buf_put(&l->main.bytes, field[i].bytes, field[i].len);
-        part_end_span(&l->main, at);
-    }
-    return part_send_if_full(l, &l->main);
-}
-
 /* There may be places that nobody was offered yet. */
 static enum err put_offers(struct loading *l, uint32_t show)
 {
     part_start(&l->main, "offers", 0);
-    buf_put_u64(&l->main.bytes, show);
-    part_end_span(&l->main, 0);
+    part_put_number(&l->main, show);
     return part_send(l, &l->main);
 }
 
@@ -146,7 +122,7 @@ enum err rebuild_waiting(struct loading *l, uint32_t show)
         return ERR_NONE;
     part_start(&l->main, "sizes", show);
     snprintf(sql, sizeof sql, SIZES_SQL, show);
-    TRY(postgres_copy_out(l->r->ledger->reader, sql, take_size, l));
+    TRY(postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l));
     TRY(part_send(l, &l->main));
     return put_offers(l, show);
 }
