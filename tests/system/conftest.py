@@ -1,5 +1,6 @@
 """Fixtures: a Postgres cluster for the session, a world for each test, logs where one fails."""
 
+import secrets
 import signal
 import tempfile
 from pathlib import Path
@@ -66,8 +67,10 @@ def cluster(session_folder, migrated):
 
 @pytest.fixture
 def own_cluster(tmp_path_factory, session_folder, migrated, request):
-    number = request.node.name.translate({ord(c): "_" for c in "[]/ :-"})
-    own = Postgres(session_folder, f"own_{number}"[:80]).create_from(migrated).start()
+    # A socket lies in it, whose whole path has 107 bytes.
+    words = request.node.name.translate({ord(c): "_" for c in "[]/ :-"})[:30]
+    name = f"own_{secrets.token_hex(3)}_{words}"
+    own = Postgres(session_folder, name).create_from(migrated).start()
     yield own
     if own.process.alive():
         own.stop()

@@ -64,6 +64,30 @@ class Postgres:
         self._run_as_owner("/bin/cp", "-a", "--reflink=auto", other.data, self.data)
         return self
 
+    def create_standby_of(self, primary):
+        """A copy that follows it by streaming, and can be read."""
+        self.folder.mkdir()
+        user = unprivileged()
+        if user is not None:
+            shutil.chown(self.folder, user, user)
+        self._run_as_owner(BINARIES / "pg_basebackup", "-h", "127.0.0.1", "-p", primary.port,
+                           "-U", "postgres", "-D", self.data, "-R", "-X", "stream",
+                           "--checkpoint=fast", "--no-sync")
+        return self
+
+    def confirm_commits_by_standby(self):
+        """From now on COMMIT returns when a standby has it too."""
+        self.run("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.run("postgres", "SELECT pg_reload_conf()")
+        wait_until("a standby that confirms", lambda: self.run(
+            "postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") ==
+            [(1,)], 30)
+
+    def promote(self):
+        """The standby becomes the primary; the old one must be gone."""
+        self.run("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
+        assert self.run("postgres", "SELECT pg_promote(true, 60)") == [(True,)]
+
     def _run_as_owner(self, *argv):
         user = unprivileged()
         prefix = [] if user is None else ["setpriv", "--reuid", user, "--regid", user,
