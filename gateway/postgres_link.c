@@ -346,7 +346,7 @@ static void connection_set_up(struct connection *c)
     snprintf(sql, sizeof sql,
              "SET default_transaction_read_only = on; SET statement_timeout = %d;"
              "SET lock_timeout = %d; SET idle_in_transaction_session_timeout = %d;"
-             "SET client_encoding = 'UTF8'",
+             "SET client_encoding = 'UTF8'; SET jit = off",
              QUERY_MS, QUERY_MS, QUERY_MS);
     connection_enter(c, CONNECTION_SETTING_UP);
     PQsetnonblocking(c->postgres, 1);

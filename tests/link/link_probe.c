@@ -227,6 +227,7 @@ static void postgres_session_is_set_up(void **state)
                                        {"idle_in_transaction_session_timeout", "1s"},
                                        {"synchronous_commit", "on"},
                                        {"client_min_messages", "warning"},
+                                       {"jit", "off"},
                                        {"application_name", "link-probe"}};
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         struct postgres_parameter name = TEXT_PARAMETER(settings[i][0]);
