@@ -274,9 +274,8 @@ void alternatives_find(struct task *task, void (*tell)(struct task *task, struct
 
 static void tell_asked(struct task *task, struct span member)
 {
-    struct buf *body = reply_open(task);
+    struct buf *body = reply_open_public(task);
 
-    buf_puts(&task->gateway->headers, "Cache-Control: public, max-age=1\r\n");
     buf_putf(body, "{\"show\":\"%s\",\"show_id\":%u", task->show->slug, task->show->number);
     if (member.len > 0)
         buf_put(body, member.bytes, member.len);
@@ -286,31 +285,16 @@ static void tell_asked(struct task *task, struct span member)
     reply_send(task, 200, REPLY_JSON);
 }
 
-static bool read_quantity(struct task *task, uint32_t *quantity)
-{
-    char bytes[8];
-    const char *text;
-    uint64_t n = 1;
-
-    if (!reads_text(task, "quantity", bytes, sizeof bytes - 1, &text))
-        return false;
-    if (text != NULL && (!text_u64(span_of(text), QUANTITY_MAX, &n) || n == 0)) {
-        reply_invalid(task, 400, "\"quantity\" must be a whole number from 1 to 1000");
-        return false;
-    }
-    *quantity = (uint32_t)n;
-    return true;
-}
-
 void get_alternatives(struct task *task)
 {
     char bytes[TIER_BYTES_MAX + 1];
     const char *code;
     const struct tier *tier;
-    uint32_t quantity;
+    uint64_t quantity = 1;
 
     if (!shows_give(task, task->parameter[0]) ||
-        !reads_text(task, "tier", bytes, TIER_BYTES_MAX, &code) || !read_quantity(task, &quantity))
+        !reads_text(task, "tier", bytes, TIER_BYTES_MAX, &code) ||
+        !reads_number(task, "quantity", 1, QUANTITY_MAX, &quantity))
         return;
     if (code == NULL) {
         reply_invalid(task, 400, "\"tier\" is missing: what there should be an alternative to");
@@ -322,6 +306,6 @@ void get_alternatives(struct task *task)
         return;
     }
     task->lines = 1;
-    task->line[0] = (struct line){tier->number, quantity};
+    task->line[0] = (struct line){tier->number, (uint32_t)quantity};
     alternatives_find(task, tell_asked);
 }

@@ -19,6 +19,7 @@
 #define LIMIT_DEFAULT 20
 #define LIMIT_MAX 100
 #define WORDS_BYTES_MAX 200       /* of a search */
+#define STATUS_BYTES_MAX 16       /* a booking's */
 #define NO_START 9007199254740991 /* where a show without a time stands in the order */
 
 static const struct statement booking_by_id = {
@@ -30,6 +31,7 @@ static const struct statement history = {
     "history", "SELECT " SHOW_COLUMNS ", " BOOKING_COLUMNS " FROM " BOOKING_TABLES
                " WHERE hashtextextended(b.user_id, 0) = hashtextextended($1, 0) AND b.user_id = $1"
                " AND ($2::bigint IS NULL OR (b.created_ms, b.id) < ($2::bigint, $3::uuid))"
+               " AND ($5::text IS NULL OR b.status = $5::booking_status)"
                " ORDER BY b.created_ms DESC, b.id DESC LIMIT $4::integer"};
 
 #define START "coalesce((extract(epoch FROM s.starts_at) * 1000)::bigint, 9007199254740991)"
@@ -62,18 +64,11 @@ void reads_ask(struct task *task, struct postgres_query *query)
         reply_overloaded(task, "Too many questions are under way", 1);
 }
 
-static void open_private(struct task *task)
-{
-    reply_open(task);
-    buf_puts(&task->gateway->headers, "Cache-Control: no-store\r\n");
-}
-
 void get_show(struct task *task)
 {
     if (!shows_give(task, task->parameter[0]))
         return;
-    struct buf *body = reply_open(task);
-    buf_puts(&task->gateway->headers, "Cache-Control: public, max-age=1\r\n");
+    struct buf *body = reply_open_public(task);
     render_show(body, task->show, clock_wall_ms());
     reply_send(task, 200, REPLY_JSON);
 }
@@ -115,8 +110,7 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
     } else if (booking_from_row(&booking, rows, 0, 0)) {
         reads_fail(task, ERR_INPUT);
     } else {
-        open_private(task);
-        err = put_booking(&task->gateway->body, task->show, &booking, rows);
+        err = put_booking(reply_open_private(task), task->show, &booking, rows);
         if (err)
             reads_fail(task, err);
         else
@@ -182,8 +176,7 @@ static void on_history(void *context, enum err err, const struct postgres_rows *
     }
     if (!reads_limit(task, &limit))
         return;
-    open_private(task);
-    err = put_history(&task->gateway->body, rows, (size_t)limit);
+    err = put_history(reply_open_private(task), rows, (size_t)limit);
     if (err)
         reads_fail(task, err);
     else
@@ -223,23 +216,33 @@ bool reads_text(struct task *task, const char *name, char *bytes, size_t max, co
     return true;
 }
 
-bool reads_limit(struct task *task, int64_t *limit)
+bool reads_number(struct task *task, const char *name, uint64_t min, uint64_t max, uint64_t *n)
 {
-    char bytes[12];
+    char bytes[24], why[96];
     const char *text;
-    uint64_t n;
+    uint64_t number;
 
-    *limit = LIMIT_DEFAULT;
-    if (!reads_text(task, "limit", bytes, sizeof bytes - 1, &text))
+    if (!reads_text(task, name, bytes, sizeof bytes - 1, &text))
         return false;
     if (text == NULL)
         return true;
-    if (!text_u64(span_of(text), LIMIT_MAX, &n) || n == 0) {
-        reply_invalid(task, 400, "\"limit\" must be a whole number from 1 to 100");
-        return false;
+    if (text_u64(span_of(text), max, &number) && number >= min) {
+        *n = number;
+        return true;
     }
+    snprintf(why, sizeof why, "\"%s\" must be a whole number from %" PRIu64 " to %" PRIu64, name,
+             min, max);
+    reply_invalid(task, 400, why);
+    return false;
+}
+
+bool reads_limit(struct task *task, int64_t *limit)
+{
+    uint64_t n = LIMIT_DEFAULT;
+    bool right = reads_number(task, "limit", 1, LIMIT_MAX, &n);
+
     *limit = (int64_t)n;
-    return true;
+    return right;
 }
 
 /* "<number>.<rest>" */
@@ -253,17 +256,34 @@ static bool split_cursor(char *cursor, uint64_t *number, char **rest)
     return text_u64((struct span){cursor, (size_t)(dot - cursor)}, INT64_MAX, number);
 }
 
+/* The status that is asked for, or NULL: all. */
+static bool read_status(struct task *task, char bytes[STATUS_BYTES_MAX + 1], const char **status)
+{
+    enum state state;
+
+    if (!reads_text(task, "status", bytes, STATUS_BYTES_MAX, status))
+        return false;
+    if (*status == NULL || state_from_name(span_of(*status), &state))
+        return true;
+    reply_invalid(task, 400,
+                  "\"status\" must be a booking's: HELD, PENDING, CONFIRMED, CANCELLED, "
+                  "EXPIRED or FAILED");
+    return false;
+}
+
 void get_user_bookings(struct task *task)
 {
     char user[USER_BYTES_MAX + 1], cursor[64], created[24], uuid[UUID_BYTES], many[24], *rest;
+    char status[STATUS_BYTES_MAX + 1];
     const char *text;
     struct postgres_query query = {
-        .statement = &history, .values = 4, .value = {user}, .done = on_history};
+        .statement = &history, .values = 5, .value = {user}, .done = on_history};
     int64_t limit;
     uint64_t created_ms;
     struct id id;
 
     if (!reads_user(task, task->parameter[0], user) || !reads_limit(task, &limit) ||
+        !read_status(task, status, &query.value[4]) ||
         !reads_text(task, "cursor", cursor, sizeof cursor - 1, &text))
         return;
     if (text != NULL) {
@@ -319,9 +339,7 @@ static void on_shows(void *context, enum err err, const struct postgres_rows *ro
     }
     if (!reads_limit(task, &limit))
         return;
-    reply_open(task);
-    buf_puts(&task->gateway->headers, "Cache-Control: public, max-age=1\r\n");
-    err = put_shows(&task->gateway->body, rows, (size_t)limit);
+    err = put_shows(reply_open_public(task), rows, (size_t)limit);
     if (err)
         reads_fail(task, err);
     else

@@ -22,6 +22,8 @@
 enum err booking_from_row(struct booking *booking, const struct postgres_rows *rows, size_t row,
                           size_t first_column);
 
+bool state_from_name(struct span name, enum state *state);
+
 /* Answer that Postgres gave none. */
 void reads_fail(struct task *task, enum err err);
 
@@ -36,6 +38,8 @@ void reads_ask(struct task *task, struct postgres_query *query);
  * *text is NULL. False: the task was answered. */
 bool reads_text(struct task *task, const char *name, char *bytes, size_t max, const char **text);
 
+/* A parameter that is a whole number; absent: *n stays. False: the task was answered. */
+bool reads_number(struct task *task, const char *name, uint64_t min, uint64_t max, uint64_t *n);
 /* A percent-encoded user in a path; false: the task was answered. */
 bool reads_user(struct task *task, struct span raw, char user[USER_BYTES_MAX + 1]);
 

@@ -83,6 +83,22 @@ struct buf *reply_open(struct task *task)
     return &g->body;
 }
 
+struct buf *reply_open_private(struct task *task)
+{
+    struct buf *body = reply_open(task);
+
+    reply_field(task, "Cache-Control", "no-store");
+    return body;
+}
+
+struct buf *reply_open_public(struct task *task)
+{
+    struct buf *body = reply_open(task);
+
+    reply_field(task, "Cache-Control", "public, max-age=1");
+    return body;
+}
+
 void reply_field(struct task *task, const char *name, const char *value)
 {
     put_field(&task->gateway->headers, name, span_of(value));

@@ -12,6 +12,8 @@
 /* Begin: the fields that every answer has. Returns the body to write to; until reply_send, nothing
  * may be done that could begin another answer. */
 struct buf *reply_open(struct task *task);
+struct buf *reply_open_private(struct task *task); /* nobody may keep it */
+struct buf *reply_open_public(struct task *task);  /* anybody may keep it for a second */
 void reply_field(struct task *task, const char *name, const char *value);
 void reply_send(struct task *task, int status, const char *content_type);
 /* The same with a body that is not in the buffer; borrowed for the call. */

@@ -1,7 +1,7 @@
 /* From rows of Postgres to the domain (reads.h). */
 #include "gateway/reads.h"
 
-static bool state_from(struct span name, enum state *state)
+bool state_from_name(struct span name, enum state *state)
 {
 #define X(number, word)                                                                            \
     if (span_is(name, #word)) {                                                                    \
@@ -20,7 +20,7 @@ enum err booking_from_row(struct booking *booking, const struct postgres_rows *r
 
     TRY(id_from_uuid(rows_text(rows, row, at), &booking->id));
     booking->user = rows_text(rows, row, at + 1);
-    if (!state_from(rows_text(rows, row, at + 2), &booking->state))
+    if (!state_from_name(rows_text(rows, row, at + 2), &booking->state))
         return ERR_INPUT;
     booking->created_ms = rows_i64(rows, row, at + 3);
     booking->expires_ms = rows_i64(rows, row, at + 4);

@@ -24,6 +24,7 @@
 #include "gateway/shows.h"
 
 #define PAGE_BYTES_MAX (600 << 10) /* a connection may have a megabyte unsent */
+#define ABSENT UINT64_MAX          /* a number that was not given */
 #define CHANGE_BYTES 6             /* position, byte before, byte after (lua/seatmap.lua) */
 
 static const unsigned char seatmap_source[] = {
@@ -53,32 +54,21 @@ struct asked {
     uint64_t cursor; /* position of the last seat that was told */
 };
 
-static bool read_number(struct task *task, const char *name, uint64_t max, bool *there, uint64_t *n)
-{
-    char bytes[24], why[64];
-    const char *text;
-
-    if (!reads_text(task, name, bytes, sizeof bytes - 1, &text))
-        return false;
-    *there = text != NULL;
-    if (text == NULL || text_u64(span_of(text), max, n))
-        return true;
-    snprintf(why, sizeof why, "\"%s\" must be a whole number", name);
-    reply_invalid(task, 400, why);
-    return false;
-}
-
 static bool read_asked(struct task *task, struct asked *asked)
 {
     char form[16];
     const char *text;
     bool has_cursor;
 
-    *asked = (struct asked){0};
-    if (!read_number(task, "since", INT64_MAX, &asked->has_since, &asked->since) ||
-        !read_number(task, "cursor", POSITIONS_MAX, &has_cursor, &asked->cursor) ||
+    *asked = (struct asked){.since = ABSENT, .cursor = ABSENT};
+    if (!reads_number(task, "since", 0, INT64_MAX, &asked->since) ||
+        !reads_number(task, "cursor", 0, POSITIONS_MAX, &asked->cursor) ||
         !reads_text(task, "form", form, sizeof form - 1, &text))
         return false;
+    asked->has_since = asked->since != ABSENT;
+    has_cursor = asked->cursor != ABSENT;
+    if (!has_cursor)
+        asked->cursor = 0;
     asked->is_compact = text != NULL && strcmp(text, "status") == 0;
     if (text != NULL && !asked->is_compact) {
         reply_invalid(task, 400, "\"form\" must be \"status\", or be left out");
@@ -96,9 +86,8 @@ static bool is_known(struct task *task, const char *etag)
 {
     struct span asked = exchange_header(task->exchange, "if-none-match");
 
-    reply_open(task);
+    reply_open_public(task);
     reply_field(task, "ETag", etag);
-    reply_field(task, "Cache-Control", "public, max-age=1");
     if (asked.len == 0 || !etag_matches(asked, span_of(etag)))
         return false;
     reply_send_body(task, 304, NULL, (struct span){"", 0});

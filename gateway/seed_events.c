@@ -15,6 +15,7 @@
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/seed_seat.h"
+#include "gateway/seeds.h"
 #include "gateway/shows.h"
 
 #define PAGE_BYTES_MAX (600 << 10) /* a connection may have a megabyte unsent */
@@ -35,14 +36,6 @@ static const struct statement seed_seats = {
                   " ORDER BY t.position LIMIT 10000"};
 enum seat_column { COLUMN_POSITION, COLUMN_STATUS, COLUMN_EXPIRES };
 
-static struct buf *open_fresh(struct task *task)
-{
-    struct buf *body = reply_open(task);
-
-    reply_field(task, "Cache-Control", "no-store");
-    return body;
-}
-
 static void put_event_members(struct buf *b, const struct show *show)
 {
     buf_putf(b, "\"id\":%u,\"slug\":\"%s\",\"title\":", show->number, show->slug);
@@ -53,10 +46,16 @@ static void put_event_members(struct buf *b, const struct show *show)
     render_time(b, show->starts_ms);
 }
 
+static void put_listed(struct buf *b, const struct show *show)
+{
+    buf_putc(b, '{');
+    put_event_members(b, show);
+    buf_putc(b, '}');
+}
+
 static void on_events(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
-    struct show show = {0};
 
     if (!task_resume(task))
         return;
@@ -64,22 +63,9 @@ static void on_events(void *context, enum err err, const struct postgres_rows *r
         reads_fail(task, err);
         return;
     }
-    struct buf *body = open_fresh(task);
+    struct buf *body = reply_open_private(task);
     reply_field(task, "Vary", "Accept");
-    for (size_t i = 0; i < rows_count(rows) && !err; i++) {
-        err = show_from_row(&show, rows, i);
-        if (err)
-            break;
-        buf_puts(body, i > 0 ? ",{" : "[{");
-        put_event_members(body, &show);
-        buf_putc(body, '}');
-    }
-    buf_puts(body, rows_count(rows) > 0 ? "]" : "[]");
-    show_free(&show);
-    if (err)
-        reads_fail(task, err);
-    else
-        reply_send(task, 200, REPLY_JSON);
+    seed_tell_shows(task, body, rows, put_listed);
 }
 
 /* Where the stream of events will be. */
@@ -135,7 +121,7 @@ static void on_event(void *context, enum err err, const struct postgres_rows *ro
         reads_fail(task, err);
         return;
     }
-    put_event(open_fresh(task), &show);
+    put_event(reply_open_private(task), &show);
     show_free(&show);
     reply_send(task, 200, REPLY_JSON);
 }
@@ -155,18 +141,11 @@ void seed_get_event(struct task *task)
 /* The place behind which the list goes on, read again whenever it is needed. */
 static bool read_cursor(struct task *task, uint32_t *place)
 {
-    char bytes[12];
-    const char *text;
     uint64_t n = 0;
+    bool right = reads_number(task, "cursor", 0, SEATS_MAX, &n);
 
-    if (!reads_text(task, "cursor", bytes, sizeof bytes - 1, &text))
-        return false;
-    if (text != NULL && !text_u64(span_of(text), SEATS_MAX, &n)) {
-        reply_invalid(task, 400, "\"cursor\" must be a whole number");
-        return false;
-    }
     *place = (uint32_t)n;
-    return true;
+    return right;
 }
 
 static enum err put_seat(struct buf *b, const struct show *show, const struct postgres_rows *rows,
@@ -214,7 +193,7 @@ static void on_seats(void *context, enum err err, const struct postgres_rows *ro
     }
     if (!read_cursor(task, &place))
         return;
-    struct buf *body = open_fresh(task);
+    struct buf *body = reply_open_private(task);
     buf_putc(body, '[');
     for (; i < rows_count(rows) && body->len < PAGE_BYTES_MAX && !err; i++) {
         if (i > 0)
@@ -249,7 +228,7 @@ void seed_get_seats(struct task *task)
         return;
     const struct seat *first = seed_seat_find(task->show->seatmap, place + 1);
     if (first == NULL) {
-        buf_puts(open_fresh(task), "[]");
+        buf_puts(reply_open_private(task), "[]");
         reply_send(task, 200, REPLY_JSON);
         return;
     }

@@ -249,8 +249,7 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
         reads_fail(task, ERR_INPUT);
         return;
     }
-    struct buf *body = reply_open(task);
-    buf_puts(&task->gateway->headers, "Cache-Control: no-store\r\n");
+    struct buf *body = reply_open_private(task);
     buf_puts(body, "{\"userId\":");
     render_text(body, booking.user);
     buf_putc(body, ',');
@@ -310,18 +309,12 @@ static void put_seed_show(struct buf *body, const struct show *show)
              total - available, available);
 }
 
-static void on_shows(void *context, enum err err, const struct postgres_rows *rows)
+void seed_tell_shows(struct task *task, struct buf *body, const struct postgres_rows *rows,
+                     void (*put)(struct buf *body, const struct show *show))
 {
-    struct task *task = context;
     struct show show = {0};
+    enum err err = ERR_NONE;
 
-    if (!task_resume(task))
-        return;
-    if (err) {
-        reads_fail(task, err);
-        return;
-    }
-    struct buf *body = reply_open(task);
     buf_putc(body, '[');
     for (size_t i = 0; i < rows_count(rows) && !err; i++) {
         err = show_from_row(&show, rows, i);
@@ -329,7 +322,7 @@ static void on_shows(void *context, enum err err, const struct postgres_rows *ro
             break;
         if (i > 0)
             buf_putc(body, ',');
-        put_seed_show(body, &show);
+        put(body, &show);
     }
     buf_putc(body, ']');
     show_free(&show);
@@ -337,6 +330,18 @@ static void on_shows(void *context, enum err err, const struct postgres_rows *ro
         reads_fail(task, err);
     else
         reply_send(task, 200, REPLY_JSON);
+}
+
+static void on_shows(void *context, enum err err, const struct postgres_rows *rows)
+{
+    struct task *task = context;
+
+    if (!task_resume(task))
+        return;
+    if (err)
+        reads_fail(task, err);
+    else
+        seed_tell_shows(task, reply_open(task), rows, put_seed_show);
 }
 
 void seed_get_shows(struct task *task)

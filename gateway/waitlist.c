@@ -141,9 +141,7 @@ static void on_entry(void *context, enum err err, const struct postgres_rows *ro
         reads_fail(task, err);
         return;
     }
-    reply_open(task);
-    buf_puts(&task->gateway->headers, "Cache-Control: no-store\r\n");
-    render(&task->gateway->body, task->show, &told);
+    render(reply_open_private(task), task->show, &told);
     reply_send(task, 200, REPLY_JSON);
 }
 

@@ -143,6 +143,18 @@ def test_history(client):
     assert all(client.booking(b["id"]).json == b for b in history)
 
 
+def test_a_users_holds(client):
+    holds = [client.hold("matinee", "ann", "GA", n).json["id"] for n in (1, 2, 3)]
+    client.book("matinee", "ann", "GA", 1)
+    client.cancel(holds[1])
+    held = client.get("/v1/users/ann/bookings?status=HELD&limit=1").json
+    assert [b["id"] for b in held["bookings"]] == [holds[2]]
+    rest = client.get(f"/v1/users/ann/bookings?status=HELD&limit=1&cursor={held['next']}").json
+    assert [b["id"] for b in rest["bookings"]] == [holds[0]] and rest["next"] is None
+    wrong = client.get("/v1/users/ann/bookings?status=held")
+    assert wrong.status == 400 and "status" in wrong.json["detail"]
+
+
 def test_names_of_people(client):
     for user in ("ann@example.com", "Ünï côdé", "a/b", "%", "+ +", "'; --", "user\"quote", "\\",
                  "😀", "x" * 128):
