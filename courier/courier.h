@@ -3,8 +3,7 @@
  * back: the result of a payment as a request in the show's stream, that of a refund to Postgres.
  *
  *              ┌──────────── lease over: anybody's again ◀───────────┐
- *   outbox row ┴──claim──▶ provider ──verdict──▶ SETTLE in the stream ┴─▶ committed: the row is
- * gone
+ *   outbox row ┴──claim──▶ provider ──verdict──▶ SETTLE in the stream ┴──▶ committed: it is gone
  *
  * A courier keeps nothing that is not in the outbox. Killed anywhere, another does the same again
  * after the lease, and it is the same: the provider knows the payment by its id, the queue knows

@@ -1,5 +1,4 @@
-/* One request for places in several shows, all or nothing: asking for it, and telling its answer.
- */
+/* One request for places in several shows, all or nothing: asking for it, telling its answer. */
 #ifndef USHER_GATEWAY_SEVERAL_H
 #define USHER_GATEWAY_SEVERAL_H
 

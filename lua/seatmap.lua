@@ -8,8 +8,8 @@
 --     version   of the last change of these seats
 --     seats     one byte a position (base/seats.h), as decided, which may be ahead of what is
 --               published; '' where only changes are wanted, and known
---     seats     one byte a position (base/seats.h), as decided, which may be ahead of what is
---               after, …; the bytes before are what readers see
+--     hidden    what is not published yet, the newest first, each a string of position (4 bytes),
+--               byte before, byte after, …; the bytes before are what readers see
 --     complete  '1' with seats; '0' with changes, which have that same form, the oldest first
 local state = redis.call('HMGET', KEYS[1], 'generation', 'published')
 if not state[1] then

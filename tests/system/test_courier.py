@@ -161,9 +161,8 @@ def test_the_provider_breaks_off(shop, fault):
     assert paid.json["status"] == "SUCCEEDED", paid
 
 
-def test_the_provider_hangs_and_has_taken_the_money(shop):
-    """Nobody can say for a while: the hold's places are free again, then its money comes to light
-    and the booking is honoured."""
+def given_up(shop):
+    """A booking of two places whose money was taken while nobody can say so: it has FAILED."""
     shop.provider.plan = lambda fields: "hang"
     shop.start_courier(provider_ms=200, stuck_ms=600, lease_ms=1000)
     shop.provider.on_charged = lambda fields: setattr(shop.provider, "is_away", True)
@@ -171,6 +170,12 @@ def test_the_provider_hangs_and_has_taken_the_money(shop):
     booking = held(client, "ann", 2)
     pay_later(client, booking)
     await_status(client, booking, "FAILED")
+    return client, booking
+
+
+def test_the_provider_hangs_and_has_taken_the_money(shop):
+    """The hold's places are free again, then its money comes to light and it is honoured."""
+    client, booking = given_up(shop)
     client.await_stock("one", {"GA": (4, 0, 0)})
     assert client.booking(booking).json["payment"]["reason"] == "no_answer"
     shop.provider.is_away = False
@@ -181,13 +186,7 @@ def test_the_provider_hangs_and_has_taken_the_money(shop):
 
 
 def test_a_late_success_without_places_is_refunded(shop):
-    shop.provider.plan = lambda fields: "hang"
-    shop.start_courier(provider_ms=200, stuck_ms=600, lease_ms=1000)
-    shop.provider.on_charged = lambda fields: setattr(shop.provider, "is_away", True)
-    client = shop.client()
-    booking = held(client, "ann", 2)
-    pay_later(client, booking)
-    await_status(client, booking, "FAILED")
+    client, booking = given_up(shop)
     assert client.book("one", "bob", "GA", 3).status == 201
     shop.provider.is_away = False
     wait_until("the refund", lambda: shop.provider.refunds)
