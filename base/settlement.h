@@ -9,6 +9,9 @@
 #include "base/id.h"
 #include "base/request.h"
 
+/* Postgres' channel on which a gateway tells couriers the id of a refund that there is news of. */
+#define REFUND_NEWS "usher_refund_news"
+
 /*
  * Fill in a SETTLE whose booking, payment, result, reference, reason and reply_to are set. It has
  * no deadline to speak of: money that was taken is never too late to hear of. `round`: 0; a higher

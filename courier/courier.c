@@ -159,13 +159,13 @@ static void on_asked(struct courier *c, const struct job *job, const struct verd
 
 static void on_refunded(struct courier *c, const struct job *job, const struct verdict *verdict)
 {
-    bool is_done = verdict->kind == VERDICT_SUCCEEDED || verdict->kind == VERDICT_FAILED;
+    enum err err;
 
-    if (is_done)
-        note(outbox_refunded(c->postgres, job, verdict->kind == VERDICT_SUCCEEDED, verdict),
-             "refunded", job, postgres_why(c->postgres));
+    if (verdict->kind == VERDICT_SUCCEEDED || verdict->kind == VERDICT_FAILED)
+        err = outbox_refunded(c->postgres, job, verdict->kind == VERDICT_SUCCEEDED, verdict);
     else
-        postpone(c, job, JOB_REFUND, "", pause_after(c, job));
+        err = outbox_postpone_refund(c->postgres, job, verdict->reference, pause_after(c, job));
+    note(err, "refund", job, postgres_why(c->postgres));
 }
 
 static void say(const struct job *job, const struct verdict *verdict)
@@ -235,6 +235,19 @@ static void begin(struct courier *c, const struct job *claimed)
     c->provider.begin(c->provider.self, &c->job[at]);
 }
 
+/* A gateway heard from the provider (gateway/webhook.c): what it says there is not believed, but
+ * asked for. Whatever is lost here is asked for in its time. */
+static enum err hear(struct courier *c)
+{
+    char text[ID_TEXT_BYTES];
+    struct id refund;
+
+    while (postgres_notified(c->postgres, text, sizeof text))
+        if (id_parse(span_of(text), &refund) == ERR_NONE)
+            TRY(outbox_hasten_refund(c->postgres, refund));
+    return ERR_NONE;
+}
+
 static enum err look(struct courier *c)
 {
     size_t free = (size_t)c->options->jobs_max - c->under_way, count = 0;
@@ -244,6 +257,7 @@ static enum err look(struct courier *c)
         return ERR_NONE;
     TRY(outbox_claim(c->postgres, c->options->name, free, c->options->lease_ms, c->claimed,
                      &count));
+    TRY(hear(c));
     c->look_us = count == 0 ? now_us + c->options->poll_ms * 1000 : 0;
     for (size_t i = 0; i < count; i++)
         if (!is_settled_already(c, &c->claimed[i]))
@@ -264,6 +278,12 @@ static enum err recover(struct courier *c)
     return ERR_NONE;
 }
 
+static enum err open_postgres(struct courier *c)
+{
+    TRY(postgres_connect(c->postgres));
+    return postgres_run(c->postgres, "LISTEN " REFUND_NEWS);
+}
+
 /* Both or neither: a payment whose result cannot be told is better not begun. */
 static bool connect_both(struct courier *c)
 {
@@ -273,7 +293,7 @@ static bool connect_both(struct courier *c)
     if (connected || now_us < c->connect_us)
         return connected;
     c->connect_us = now_us + RECONNECT_MS * 1000;
-    connected = (postgres_is_connected(c->postgres) || !postgres_connect(c->postgres)) &&
+    connected = (postgres_is_connected(c->postgres) || !open_postgres(c)) &&
                 (redis_is_connected(c->redis) || !redis_connect(c->redis));
     if (connected || c->was_connected) {
         bool postgres = postgres_is_connected(c->postgres);

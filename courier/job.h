@@ -36,6 +36,7 @@ struct job {
     char currency[4];
     char method[METHOD_BYTES_MAX + 1];
     char reference[REFERENCE_BYTES_MAX + 1]; /* the provider's name for the payment, or empty */
+    char refund_reference[REFERENCE_BYTES_MAX + 1]; /* … for the refund: it is under way */
     char reply_to[GATEWAY_NAME_BYTES_MAX + 1];
     uint32_t partition;
     bool is_pending;   /* the payment was, when the row was taken */

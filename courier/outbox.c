@@ -9,7 +9,8 @@
 
 static const char claim_sql[] =
     "SELECT id, kind, attempts, payment, coalesce(refund::text, ''), booking, amount,"
-    " currency, method, reference, reply_to, partition, payment_status, booking_status, age_ms"
+    " currency, method, reference, refund_reference, reply_to, partition, payment_status, "
+    "booking_status, age_ms"
     " FROM claim_outbox($1, $2::integer, $3::bigint)";
 enum {
     C_ROW,
@@ -22,6 +23,7 @@ enum {
     C_CURRENCY,
     C_METHOD,
     C_REFERENCE,
+    C_REFUND_REFERENCE,
     C_REPLY_TO,
     C_PARTITION,
     C_PAYMENT_STATUS,
@@ -113,6 +115,8 @@ static bool read_job(const struct postgres_result *r, size_t row, struct job *jo
            read_text(postgres_cell(r, row, C_CURRENCY), job->currency, sizeof job->currency) &&
            read_text(postgres_cell(r, row, C_METHOD), job->method, sizeof job->method) &&
            read_text(postgres_cell(r, row, C_REFERENCE), job->reference, sizeof job->reference) &&
+           read_text(postgres_cell(r, row, C_REFUND_REFERENCE), job->refund_reference,
+                     sizeof job->refund_reference) &&
            read_text(postgres_cell(r, row, C_REPLY_TO), job->reply_to, sizeof job->reply_to);
 }
 
@@ -152,6 +156,18 @@ enum err outbox_postpone(struct postgres *p, const struct job *job, enum job_kin
         p, "SELECT postpone_outbox($1::bigint, $2::integer, $3::outbox_kind, $4, $5::bigint)", &w);
 }
 
+enum err outbox_postpone_refund(struct postgres *p, const struct job *job, const char *reference,
+                                int64_t pause_ms)
+{
+    struct words w = {0};
+
+    put_number(&w, job->row);
+    put_number(&w, job->attempts);
+    put_word(&w, reference);
+    put_number(&w, pause_ms);
+    return tell(p, "SELECT postpone_refund($1::bigint, $2::integer, $3, $4::bigint)", &w);
+}
+
 enum err outbox_drop(struct postgres *p, const struct job *job)
 {
     struct words w = {0};
@@ -171,6 +187,14 @@ enum err outbox_refunded(struct postgres *p, const struct job *job, bool succeed
     put_word(&w, verdict->reference);
     put_word(&w, verdict->reason);
     return tell(p, "SELECT settle_refund($1::uuid, $2::boolean, $3, $4)", &w);
+}
+
+enum err outbox_hasten_refund(struct postgres *p, struct id refund)
+{
+    struct words w = {0};
+
+    put_id(&w, refund);
+    return tell(p, "SELECT hasten_refund($1::uuid)", &w);
 }
 
 enum err outbox_recover(struct postgres *p, int64_t stuck_ms, int64_t *count)

@@ -94,11 +94,22 @@ static void put_refund(struct buf *form, const struct job *job)
     put_id_pair(form, "metadata[payment]", job->payment);
 }
 
+/* Nothing is made: a payment is asked for, or a refund that the provider works on. */
+static bool is_question(const struct job *job)
+{
+    return job->kind == JOB_ASK || (job->kind == JOB_REFUND && job->refund_reference[0] != '\0');
+}
+
 /* By its name if that is known, else by what the metadata says. */
 static void put_question(struct buf *url, const struct job *job)
 {
     char payment[ID_TEXT_BYTES], query[ID_TEXT_BYTES + 32];
 
+    if (job->kind == JOB_REFUND) {
+        buf_puts(url, "/v1/refunds/");
+        put_encoded(url, job->refund_reference);
+        return;
+    }
     if (job->reference[0] != '\0') {
         buf_puts(url, "/v1/payment_intents/");
         put_encoded(url, job->reference);
@@ -120,7 +131,7 @@ static void begin(void *self, struct job *job)
     buf_init(&url, URL_BYTES_MAX);
     buf_init(&form, FORM_BYTES_MAX);
     buf_puts(&url, s->options->provider_url);
-    if (job->kind == JOB_ASK) {
+    if (is_question(job)) {
         put_question(&url, job);
     } else {
         bool is_charge = job->kind == JOB_CHARGE;
@@ -198,16 +209,19 @@ static void read_found(const struct json *json, struct verdict *verdict)
     }
 }
 
-/* "pending" is a refund that the provider has taken upon itself. */
+/* One that is "pending" has its end before it: it is asked for by its name from then on, since its
+ * key would only bring this first answer again. */
 static void read_refund(const struct json *json, struct verdict *verdict)
 {
     char status[WORD_BYTES];
 
     json_text(json, "status", status, sizeof status);
-    if (strcmp(status, "succeeded") == 0 || strcmp(status, "pending") == 0)
+    if (strcmp(status, "succeeded") == 0)
         verdict->kind = VERDICT_SUCCEEDED;
     else if (strcmp(status, "failed") == 0 || strcmp(status, "canceled") == 0)
         fail(json, "failure_reason", verdict);
+    else if (status[0] != '\0')
+        verdict->kind = VERDICT_WORKING;
     read_reference(json, "id", verdict);
 }
 
@@ -237,7 +251,7 @@ static struct verdict judge(const struct job *job, int status, struct span body)
         read_intent(&json, "", &verdict);
     else if (status == 404 && job->kind == JOB_ASK)
         verdict.kind = VERDICT_ABSENT;
-    else if ((status == 400 || status == 402 || status == 404) && job->kind != JOB_ASK)
+    else if ((status == 400 || status == 402 || status == 404) && !is_question(job))
         read_error(&json, &verdict);
     json_free(&json);
     return verdict;

@@ -71,7 +71,8 @@ static enum err put_refunds(struct buf *b, struct span text)
         render_text(b, row);
         buf_putc(b, '}');
         comma = ",";
-        sum += amount;
+        if (!span_is(status, "FAILED"))
+            sum += amount;
     }
     buf_puts(b, "],\"refunded\":");
     buf_put_u64(b, sum);

@@ -1,7 +1,8 @@
 /*
  * POST /webhooks/payments: the provider's word, when it comes later than its answer. Signed, or it
  * is nobody's. It becomes the same request that a courier would make of it, and the provider is
- * told that it was heard once that stands in the queue; else it sends it again.
+ * told that it was heard once that stands in the queue; else it sends it again. News of a refund
+ * moves no booking: couriers are told that there is some, and ask the provider themselves.
  */
 #include <string.h>
 
@@ -12,24 +13,37 @@
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/json.h"
+#include "gateway/postgres_link.h"
+#include "gateway/reads.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 #include "gateway/signature.h"
 
+enum about { ABOUT_NOTHING, ABOUT_PAYMENT, ABOUT_REFUND };
+
 struct event {
-    enum result result; /* 0: an event that says nothing to usher */
-    struct id payment, booking;
+    enum about about; /* ABOUT_NOTHING: an event that says nothing to usher */
+    enum result result;
+    struct id payment, booking; /* ABOUT_PAYMENT */
     struct span reference, reason;
+    struct id refund; /* ABOUT_REFUND */
 };
 
 static const struct {
     const char *type;
-    enum result result;
+    enum about about;
+    enum result result; /* of a payment */
 } types[] = {
-    {"payment_intent.succeeded", RESULT_SUCCEEDED},
-    {"payment_intent.payment_failed", RESULT_FAILED},
-    {"payment_intent.canceled", RESULT_FAILED},
+    {"payment_intent.succeeded", ABOUT_PAYMENT, RESULT_SUCCEEDED},
+    {"payment_intent.payment_failed", ABOUT_PAYMENT, RESULT_FAILED},
+    {"payment_intent.canceled", ABOUT_PAYMENT, RESULT_FAILED},
+    {"refund.updated", ABOUT_REFUND, RESULT_SUCCEEDED},
+    {"refund.failed", ABOUT_REFUND, RESULT_SUCCEEDED},
+    {"charge.refund.updated", ABOUT_REFUND, RESULT_SUCCEEDED},
 };
+
+static const struct statement refund_news = {"refund_news",
+                                             "SELECT pg_notify('" REFUND_NEWS "', $1)"};
 
 static bool is_text(struct span text, size_t max)
 {
@@ -37,7 +51,17 @@ static bool is_text(struct span text, size_t max)
 }
 
 /* What it is about stands in the metadata that the courier gave along. */
-static bool read_object(struct json *json, struct json_object in, struct event *event)
+static bool read_refund(struct json *json, struct json_object in, struct event *event)
+{
+    struct json_object metadata;
+    struct span refund;
+
+    return json_object_in(json, in, "metadata", true, &metadata) &&
+           json_text(json, metadata, "refund", false, &refund) &&
+           id_parse(refund, &event->refund) == ERR_NONE;
+}
+
+static bool read_payment(struct json *json, struct json_object in, struct event *event)
 {
     struct json_object metadata, error;
     struct span payment, booking;
@@ -71,12 +95,15 @@ static void read_event(struct json *json, struct event *event)
     if (!json_text(json, root, "type", true, &type))
         return;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (span_is(type, types[i].type))
+        if (span_is(type, types[i].type)) {
+            event->about = types[i].about;
             event->result = types[i].result;
-    if (event->result != 0 &&
+        }
+    if (event->about != ABOUT_NOTHING &&
         (!json_object_in(json, root, "data", true, &data) ||
-         !json_object_in(json, data, "object", true, &object) || !read_object(json, object, event)))
-        event->result = 0;
+         !json_object_in(json, data, "object", true, &object) ||
+         !(event->about == ABOUT_REFUND ? read_refund : read_payment)(json, object, event)))
+        event->about = ABOUT_NOTHING;
 }
 
 static void tell_received(struct task *task)
@@ -110,6 +137,29 @@ static void send_settlement(struct task *task, const struct event *event)
     command_queue(task, &request);
 }
 
+static void on_told(void *context, enum err err, const struct postgres_rows *rows)
+{
+    struct task *task = context;
+
+    (void)rows;
+    if (!task_resume(task))
+        return;
+    if (err)
+        reads_fail(task, err);
+    else
+        tell_received(task);
+}
+
+static void tell_couriers(struct task *task, struct id refund)
+{
+    char id[ID_TEXT_BYTES];
+    struct postgres_query query = {
+        .statement = &refund_news, .values = 1, .value = {id}, .done = on_told};
+
+    id_format(refund, id);
+    reads_ask(task, &query);
+}
+
 static bool is_signed(struct task *task)
 {
     const char *secrets = task->gateway->options->payment_webhook_secret;
@@ -136,8 +186,10 @@ void post_payment_webhook(struct task *task)
     read_event(&json, &event);
     if (!command_is_right(task, &json))
         ;
-    else if (event.result == 0)
+    else if (event.about == ABOUT_NOTHING)
         tell_received(task);
+    else if (event.about == ABOUT_REFUND)
+        tell_couriers(task, event.refund);
     else if (shows_give_number(task, id_show(event.booking)))
         send_settlement(task, &event);
     json_free(&json);

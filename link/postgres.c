@@ -422,6 +422,21 @@ enum err postgres_settle(struct postgres *p, struct postgres_result **result)
     return err == ERR_UNAVAILABLE ? ERR_UNKNOWN : err;
 }
 
+bool postgres_notified(struct postgres *p, char *payload, size_t size)
+{
+    PGnotify *notify;
+    bool found = false;
+
+    while (!found && p->conn != NULL && (notify = PQnotifies(p->conn)) != NULL) {
+        size_t bytes = strlen(notify->extra) + 1;
+        found = bytes <= size;
+        if (found)
+            memcpy(payload, notify->extra, bytes);
+        PQfreemem(notify);
+    }
+    return found;
+}
+
 /* Rows by the stream: libpq holds no more than what one read brought. */
 
 static enum err copy_next(struct postgres *p, char **bytes, int *n)

@@ -80,6 +80,10 @@ enum err postgres_settle(struct postgres *p, struct postgres_result **result);
 /* The socket, to wait for it together with another; -1 when not connected. */
 int postgres_socket(const struct postgres *p);
 
+/* A notification (LISTEN) that came with the answers since; false: none. What does not fit is left
+ * out. */
+bool postgres_notified(struct postgres *p, char *payload, size_t size);
+
 /* COPY (query) TO STDOUT in text format: `line` is called for each row of the query with its bytes
  * (without the newline), columns split by tabs, escapes as COPY writes them. It returns ERR_NONE to
  * go on; after an error the remaining rows are read and dropped, and the error is returned. */

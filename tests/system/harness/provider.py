@@ -28,10 +28,14 @@ class Provider:
       "refuse"      not taken, and the connection breaks before (may be tried again)
       "busy"        503, not taken (may be tried again)
       "later"       200 "processing": settle() decides
+
+    `refund_plan(fields)` says what becomes of a refund: "succeeded", "pending" (end_refund()
+    decides), "failed", or "die": it is pending, and the connection breaks.
     """
 
     def __init__(self, plan=None):
         self.plan = plan or (lambda fields: "succeed")
+        self.refund_plan = lambda fields: "succeeded"
         self.intents = {}        # id → payment intent
         self.by_key = {}         # Idempotency-Key → (fields, status, body, what)
         self.refunds = []        # every refund that was made
@@ -82,7 +86,8 @@ class Provider:
 
     def returned(self, intent):
         with self.lock:
-            return sum(r["amount"] for r in self.refunds if r["payment_intent"] == intent["id"])
+            return sum(r["amount"] for r in self.refunds
+                       if r["payment_intent"] == intent["id"] and r["status"] != "failed")
 
     def net(self, booking):
         """What the booking's owner has paid after all."""
@@ -101,12 +106,21 @@ class Provider:
                     return intent
         raise AssertionError(f"no charge of {booking} is processing")
 
+    def end_refund(self, refund, status="succeeded"):
+        """What was "pending" ends, or comes back after all."""
+        with self.lock:
+            refund["status"] = status
+            refund["failure_reason"] = "expired_or_canceled_card" if status == "failed" else None
+
     # Events.
 
-    def event(self, intent, kind=None):
+    def event(self, about, kind=None):
+        """What is told of a payment intent or of a refund."""
+        if kind is None and about["object"] == "refund":
+            kind = "refund.updated"
         kind = kind or {"succeeded": "payment_intent.succeeded",
-                        "canceled": "payment_intent.canceled"}[intent["status"]]
-        return {"id": f"evt_{next(self.numbers)}", "type": kind, "data": {"object": intent}}
+                        "canceled": "payment_intent.canceled"}[about["status"]]
+        return {"id": f"evt_{next(self.numbers)}", "type": kind, "data": {"object": about}}
 
     @staticmethod
     def sign(body, secret=WEBHOOK_SECRET, at=None):
@@ -137,8 +151,10 @@ class Provider:
         elif request.command == "GET" and path.path == "/v1/payment_intents/search":
             self.search(request, unquote(path.query))
         elif request.command == "GET":
-            intent = self.intents.get(path.path.rsplit("/", 1)[1])
-            self.answer(request, 200 if intent else 404, intent or {
+            name = path.path.rsplit("/", 1)[1]
+            found = self.intents.get(name) or next(
+                (r for r in self.refunds if r["id"] == name), None)
+            self.answer(request, 200 if found else 404, found or {
                 "error": {"type": "invalid_request_error", "code": "resource_missing"}})
         elif path.path == "/v1/payment_intents":
             self.charge(request, key, fields)
@@ -197,13 +213,20 @@ class Provider:
                 amount = int(fields["amount"])
                 assert intent["status"] == "succeeded", intent
                 assert self.returned(intent) + amount <= intent["amount"], (intent, fields)
-                refund = {"id": f"re_{next(self.numbers)}", "amount": amount,
-                          "payment_intent": intent["id"], "status": "succeeded"}
+                what = self.refund_plan(fields)
+                refund = {"id": f"re_{next(self.numbers)}", "object": "refund", "amount": amount,
+                          "payment_intent": intent["id"],
+                          "metadata": {"refund": fields["metadata[refund]"],
+                                       "payment": fields["metadata[payment]"]},
+                          "status": "pending" if what == "die" else what}
                 self.refunds.append(refund)
-                self.by_key[key] = (fields, 200, refund, "")
+                self.by_key[key] = (fields, 200, dict(refund), what)
+                if what == "die":
+                    self.hang_up(request)
+                    return
             assert self.by_key[key][0] == fields
-            refund = self.by_key[key][2]
-        self.answer(request, 200, refund)
+            first = self.by_key[key][2]
+        self.answer(request, 200, first)
 
     def end(self, request, what, status, body):
         if what == "hang":
