@@ -115,6 +115,8 @@ static void go_on(struct connection *c)
         intake_resume(c);
         send_out(c);
     }
+    if (stream_is_first(c))
+        stream_go_on(c);
     bool is_in_request = c->incoming != NULL || (c->input_len > 0 && !c->is_stalled);
     if (c->has_eof && is_in_request && !c->is_ended) {
         intake_refuse(c, METHOD_UNKNOWN, 400, "The request was cut short.");
@@ -213,12 +215,15 @@ static void abandon_exchanges(struct connection *c)
         else
             c->incoming = NULL;
         bool was_handed = x->state == EXCHANGE_HANDED;
+        bool was_stream = x->state == EXCHANGE_STREAMING;
         if (x->state != EXCHANGE_ANSWERED)
             exchange_set_state(x, EXCHANGE_ABANDONED);
         x->next = server->finished;
         server->finished = x;
         if (was_handed)
             server->application->gone(server->application->context, x);
+        else if (was_stream)
+            x->stream->gone(x->data);
     }
     c->last = NULL;
     c->under_way = 0;

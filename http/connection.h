@@ -14,7 +14,8 @@
  * A connection that waits costs its struct and its exchanges; buffers are borrowed from the server
  * and are kept only while they hold something.
  *
- * connection.c is its life, intake.c what comes in, output.c what goes out.
+ * connection.c is its life, intake.c what comes in, output.c what goes out, stream.c answers that
+ * have no end.
  */
 #ifndef USHER_HTTP_CONNECTION_H
 #define USHER_HTTP_CONNECTION_H
@@ -105,5 +106,17 @@ void output_continue(struct connection *c);
 void output_flush(struct connection *c);
 void output_free(struct connection *c);
 size_t output_unsent(const struct connection *c);
+/* Its first exchange's answer is out of its hands. */
+void output_finish_first(struct connection *c);
+/* Behind what is unsent, within the bound; else the connection is doomed. */
+void output_put(struct connection *c, struct span a, struct span b);
+/* To the socket, past an empty output, as far as it goes: what is left of them. */
+void output_send_through(struct connection *c, struct span *a, struct span *b);
+
+/* stream.c: answers that have no end. */
+bool stream_is_first(const struct connection *c); /* and so it is what the connection is for */
+void stream_begin(struct connection *c);          /* its turn has come: what was kept of it */
+void stream_go_on(struct connection *c);          /* all is sent: it may write */
+bool stream_take(struct connection *c, struct span input); /* false: nobody wants it */
 
 #endif

@@ -127,7 +127,9 @@ void exchange_set_state(struct exchange *x, enum exchange_state state)
     static const unsigned legal_moves[] = {
         [EXCHANGE_INCOMING] =
             1u << EXCHANGE_HANDED | 1u << EXCHANGE_ANSWERED | 1u << EXCHANGE_ABANDONED,
-        [EXCHANGE_HANDED] = 1u << EXCHANGE_ANSWERED | 1u << EXCHANGE_ABANDONED,
+        [EXCHANGE_HANDED] =
+            1u << EXCHANGE_STREAMING | 1u << EXCHANGE_ANSWERED | 1u << EXCHANGE_ABANDONED,
+        [EXCHANGE_STREAMING] = 1u << EXCHANGE_ANSWERED | 1u << EXCHANGE_ABANDONED,
         [EXCHANGE_ANSWERED] = 0,
         [EXCHANGE_ABANDONED] = 0,
     };
@@ -186,6 +188,11 @@ int64_t exchange_began_us(const struct exchange *x)
 const char *exchange_peer(const struct exchange *x)
 {
     return x->connection->peer;
+}
+
+bool exchange_is_http_1_0(const struct exchange *x)
+{
+    return x->is_http_1_0;
 }
 
 void exchange_set_data(struct exchange *x, void *data)

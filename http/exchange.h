@@ -12,6 +12,9 @@
  * The server, not the application, answers what is wrong with HTTP itself (400, 408, 413, 414, 417,
  * 431, 501, 505 and connection bounds 503), through the application's `render_error`, so that
  * errors look alike.
+ *
+ * Instead of answering, the application may open a stream: an answer that has no end of its own
+ * (exchange_stream, below).
  */
 #ifndef USHER_HTTP_EXCHANGE_H
 #define USHER_HTTP_EXCHANGE_H
@@ -49,6 +52,8 @@ bool exchange_header_next(const struct exchange *x, const char *name, size_t *at
 int64_t exchange_began_us(const struct exchange *x);
 /* The peer's address as text, NUL-terminated. */
 const char *exchange_peer(const struct exchange *x);
+/* Such a client knows neither Upgrade nor anything else of HTTP/1.1. */
+bool exchange_is_http_1_0(const struct exchange *x);
 /* A place for the application's own pointer, NULL at first. */
 void exchange_set_data(struct exchange *x, void *data);
 void *exchange_data(const struct exchange *x);
@@ -67,6 +72,39 @@ struct response {
  * then. A body longer than output_bytes_max is sent only as far as the socket takes it at once.
  */
 void exchange_answer(struct exchange *x, const struct response *response);
+
+/*
+ * A stream: the head and the first bytes go out, then whatever is written, until the application
+ * ends it or its client goes away. 200 is answered without a length, so that the body ends with the
+ * connection: no framing is wanted in HTTP/1.0 or 1.1, and the same bytes go to everybody. 101 is a
+ * change of protocol, for which the application gives the fields; what the client sends from then
+ * on is handed to `received`.
+ *
+ * A stream is bounded by not being a queue: while something of it is still unsent, nothing more is
+ * taken, and the application keeps what it would say, or better, says the newest when it can. A
+ * client that does not read for write_ms is closed like any other; no other timeout concerns it.
+ */
+struct http_stream {
+    /* Once, unless the application ended it; the exchange must not be touched after it returns. The
+     * client has broken its connection, has shut its sending side (who waits for something without
+     * an end keeps it open), or does not read. */
+    void (*gone)(void *context);
+    /* After exchange_write took nothing: now it would. It may write. */
+    void (*writable)(void *context);
+    /* Borrowed bytes of the client's, behind its request. It may write, and end the stream. NULL:
+     * they are dropped. */
+    void (*received)(void *context, struct span bytes);
+};
+
+/* `first`, its status, type, headers and body, is copied. Never calls back. */
+void exchange_stream(struct exchange *x, const struct response *first,
+                     const struct http_stream *stream, void *context);
+/* All of the bytes are taken, sent at once as far as the socket takes them; or false: none, because
+ * earlier ones are unsent, and `writable` is called when they are not any more. Never calls back.
+ */
+bool exchange_write(struct exchange *x, struct span bytes);
+/* What was taken is sent, then the connection ends. The exchange must not be touched again. */
+void exchange_end(struct exchange *x);
 
 struct http_application {
     void *context;

@@ -16,6 +16,7 @@ struct connection;
 enum exchange_state {
     EXCHANGE_INCOMING,  /* its head was taken, its body is being read; nobody else knows it */
     EXCHANGE_HANDED,    /* the application owes an answer */
+    EXCHANGE_STREAMING, /* its answer has begun and goes on; the last of its connection */
     EXCHANGE_ANSWERED,  /* its answer is kept until its turn comes, or is in the output */
     EXCHANGE_ABANDONED, /* its client went away, or broke off the request */
 };
@@ -33,8 +34,10 @@ struct exchange {
     bool keep_alive; /* what the client wants */
     bool is_usual_block;
     bool ends_connection; /* nothing is sent after its answer */
+    bool owes_writable;   /* a stream that wanted to write and could not */
     uint16_t fields;
     void *data;
+    const struct http_stream *stream; /* of a stream; `data` is its context */
     int64_t began_us;
     struct span path;
     struct span query;

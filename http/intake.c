@@ -76,7 +76,8 @@ static void take(struct connection *c, struct span input)
     while (input.len > 0 && !c->is_doomed) {
         if (c->incoming == NULL) {
             if (c->is_closing) {
-                c->dropped += input.len;
+                if (!stream_take(c, input))
+                    c->dropped += input.len;
                 break;
             }
             c->is_stalled = !has_room_for_request(c);

@@ -86,7 +86,7 @@ static size_t note_sent(struct connection *c, ssize_t n)
 }
 
 /* What is too much for the buffer may still fit into the socket. */
-static void send_through(struct connection *c, struct span *a, struct span *b)
+void output_send_through(struct connection *c, struct span *a, struct span *b)
 {
     struct iovec parts[] = {{.iov_base = (void *)(uintptr_t)a->bytes, .iov_len = a->len},
                             {.iov_base = (void *)(uintptr_t)b->bytes, .iov_len = b->len}};
@@ -97,13 +97,13 @@ static void send_through(struct connection *c, struct span *a, struct span *b)
     *b = (struct span){b->bytes + (sent - of_a), b->len - (sent - of_a)};
 }
 
-static void output_put(struct connection *c, struct span a, struct span b)
+void output_put(struct connection *c, struct span a, struct span b)
 {
     struct http_server *server = c->server;
     if (a.len + b.len > output_room(c))
         output_flush(c);
     if (a.len + b.len > output_room(c) && output_unsent(c) == 0 && !c->is_doomed)
-        send_through(c, &a, &b);
+        output_send_through(c, &a, &b);
     if (c->is_doomed || a.len + b.len == 0)
         return;
     if (a.len + b.len > output_room(c)) {
@@ -121,8 +121,7 @@ static void output_put(struct connection *c, struct span a, struct span b)
     c->is_doomed = c->output.failed;
 }
 
-/* The first exchange's answer is out of its hands. */
-static void finish_first(struct connection *c)
+void output_finish_first(struct connection *c)
 {
     struct http_server *server = c->server;
     struct exchange *x = c->first;
@@ -138,7 +137,7 @@ static void finish_first(struct connection *c)
 static void put_answer(struct connection *c, struct exchange *x, const struct response *response)
 {
     output_put(c, render_head(c->server, x, response), body_to_send(x, response));
-    finish_first(c);
+    output_finish_first(c);
 }
 
 static void put_kept_answers(struct connection *c)
@@ -147,8 +146,10 @@ static void put_kept_answers(struct connection *c)
         struct span answer = buf_span(&c->first->answer);
         c->kept_bytes -= answer.len;
         output_put(c, answer, (struct span){NULL, 0});
-        finish_first(c);
+        output_finish_first(c);
     }
+    if (stream_is_first(c) && !c->is_ended)
+        stream_begin(c);
 }
 
 static void keep_answer(struct connection *c, struct exchange *x, const struct response *response)

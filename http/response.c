@@ -6,6 +6,7 @@
 #include <time.h>
 
 #define REASONS(X)                                                                                 \
+    X(101, "Switching Protocols")                                                                  \
     X(200, "OK")                                                                                   \
     X(201, "Created")                                                                              \
     X(202, "Accepted")                                                                             \
@@ -99,14 +100,10 @@ static void put_literal(struct buf *out, struct span text)
     buf_put(out, text.bytes, text.len);
 }
 
-void response_put_head(struct buf *out, const struct response *response,
-                       const struct response_date *date, enum response_connection connection)
+static void put_beginning(struct buf *out, const struct response *response,
+                          const struct response_date *date)
 {
-    struct span further = response->headers;
     assert(response->status >= 100 && response->status <= 599);
-    assert(further.len == 0 ||
-           (further.len > 2 && memcmp(further.bytes + further.len - 2, "\r\n", 2) == 0));
-
     put_status_line(out, response->status);
     buf_put(out, date->line, RESPONSE_DATE_BYTES);
     if (response->content_type != NULL) {
@@ -114,11 +111,12 @@ void response_put_head(struct buf *out, const struct response *response,
         buf_puts(out, response->content_type);
         put_literal(out, SPAN("\r\n"));
     }
-    if (response_may_have_body(response->status)) {
-        put_literal(out, SPAN("Content-Length: "));
-        buf_put_u64(out, response->body.len);
-        put_literal(out, SPAN("\r\n"));
-    }
+}
+
+static void put_end(struct buf *out, struct span further, enum response_connection connection)
+{
+    assert(further.len == 0 ||
+           (further.len > 2 && memcmp(further.bytes + further.len - 2, "\r\n", 2) == 0));
     switch (connection) {
     case RESPONSE_IMPLICIT:
         break;
@@ -132,4 +130,23 @@ void response_put_head(struct buf *out, const struct response *response,
     if (further.len > 0)
         put_literal(out, further);
     put_literal(out, SPAN("\r\n"));
+}
+
+void response_put_head(struct buf *out, const struct response *response,
+                       const struct response_date *date, enum response_connection connection)
+{
+    put_beginning(out, response, date);
+    if (response_may_have_body(response->status)) {
+        put_literal(out, SPAN("Content-Length: "));
+        buf_put_u64(out, response->body.len);
+        put_literal(out, SPAN("\r\n"));
+    }
+    put_end(out, response->headers, connection);
+}
+
+void response_put_stream_head(struct buf *out, const struct response *response,
+                              const struct response_date *date)
+{
+    put_beginning(out, response, date);
+    put_end(out, response->headers, response->status == 101 ? RESPONSE_IMPLICIT : RESPONSE_CLOSE);
 }

@@ -22,9 +22,12 @@ enum response_connection {
     RESPONSE_CLOSE,
 };
 
-/* The status line and all fields, with the empty line; never the body. */
+/* The status line and all fields, with the empty line; never the body. That of a stream has no
+ * length, and keeps to itself what follows for the connection if it changes the protocol. */
 void response_put_head(struct buf *out, const struct response *response,
                        const struct response_date *date, enum response_connection connection);
+void response_put_stream_head(struct buf *out, const struct response *response,
+                              const struct response_date *date);
 /* 204, 304 and 1xx have neither a body nor a length. */
 bool response_may_have_body(int status);
 
