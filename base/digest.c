@@ -30,6 +30,21 @@ void digest_sha256(const struct span *parts, size_t count, unsigned char digest[
     assert(right && len == DIGEST_BYTES);
 }
 
+void digest_sha1_base64(const struct span *parts, size_t count, char text[DIGEST_SHA1_TEXT_BYTES])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    bool right = context != NULL && EVP_DigestInit_ex(context, EVP_sha1(), NULL) == 1;
+
+    for (size_t i = 0; i < count && right; i++)
+        right = EVP_DigestUpdate(context, parts[i].bytes, parts[i].len) == 1;
+    right = right && EVP_DigestFinal_ex(context, digest, &len) == 1;
+    assert(right &&
+           EVP_EncodeBlock((unsigned char *)text, digest, (int)len) == DIGEST_SHA1_TEXT_BYTES - 1);
+    EVP_MD_CTX_free(context);
+}
+
 void digest_hmac_sha256(struct span key, struct span message, unsigned char digest[DIGEST_BYTES])
 {
     unsigned len = 0;

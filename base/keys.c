@@ -80,6 +80,14 @@ struct key key_show_channel(uint32_t show)
     return key;
 }
 
+struct key key_shows_channel(void)
+{
+    struct key key = {.len = 0};
+
+    add(&key, "usher:shows");
+    return key;
+}
+
 uint64_t key_answer_bucket(struct id id)
 {
     if (id_is_keyed(id) || id_made_ms(id) == ID_EPOCH_MS)

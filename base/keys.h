@@ -24,6 +24,8 @@
  *     …shows                      set       shows that are loaded
  *   usher:replies:<gateway>       channel   answers for one gateway
  *   usher:show:<show>             channel   what is new about a show (news.h)
+ *   usher:shows                   channel   silent: what a listener to shows is always subscribed
+ * to
  */
 #ifndef USHER_BASE_KEYS_H
 #define USHER_BASE_KEYS_H
@@ -49,6 +51,7 @@ struct key key_queue_news(uint32_t partition, uint32_t show);
 struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
 struct key key_replies_channel(const char *gateway);
 struct key key_show_channel(uint32_t show);
+struct key key_shows_channel(void);
 
 /*
  * Where an answer lies. A fresh id tells when it was made, and the answers of all ids made within

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 
@@ -363,6 +364,30 @@ bool media_prefers_stream(struct span accept)
         if (media_is_json(element))
             return false;
         if (next_element(&element, ';', &media) && span_is_nocase(media, "text/event-stream"))
+            return true;
+    }
+    return false;
+}
+
+bool list_has_token(struct span list, const char *token)
+{
+    struct span element;
+
+    while (next_element(&list, ',', &element))
+        if (span_is_nocase(element, token))
+            return true;
+    return false;
+}
+
+bool origin_is_of_host(struct span origin, struct span host)
+{
+    static const struct span schemes[] = {{"http://", 7}, {"https://", 8}};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = schemes[i].len;
+        if (host.len > 0 && origin.len == n + host.len &&
+            memcmp(origin.bytes, schemes[i].bytes, n) == 0 &&
+            strncasecmp(origin.bytes + n, host.bytes, host.len) == 0)
             return true;
     }
     return false;

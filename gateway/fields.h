@@ -53,6 +53,11 @@ bool media_is_json(struct span content_type);
 /* Whether an Accept field names text/event-stream, and no JSON before it. */
 bool media_prefers_stream(struct span accept);
 
+/* Whether a list of tokens, as in Connection or Upgrade, has this one, in any case. */
+bool list_has_token(struct span list, const char *token);
+
+/* Whether an Origin is http(s):// and just this Host. */
+bool origin_is_of_host(struct span origin, struct span host);
 /* Whether the origin stands in the list (separated by commas or spaces; "*" allows all). */
 bool origin_is_allowed(struct span list, struct span origin);
 

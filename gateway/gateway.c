@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "gateway/alternatives.h"
 #include "gateway/enqueue.h"
+#include "gateway/live.h"
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
 #include "gateway/redis_link.h"
@@ -31,7 +32,7 @@ struct run {
     struct gateway gateway;
     struct http_application application;
     struct http_counts counted; /* already in the shared gauges */
-    uint64_t reconnects_counted[3];
+    uint64_t reconnects_counted[4];
     ev_timer count_timer, drain_tell, drain_end;
     ev_signal terminate, interrupt;
 };
@@ -88,9 +89,11 @@ void gateway_count(struct gateway *g)
              &run->reconnects_counted[1]);
     count_up(&g->own[G_POSTGRES_RECONNECTS], postgres_link_reconnects(g->postgres),
              &run->reconnects_counted[2]);
+    count_up(&g->own[G_LIVE_RECONNECTS], live_reconnects(g->live), &run->reconnects_counted[3]);
     g->own[G_CONNECTIONS].count = now->connections;
     g->own[G_TASKS].count = g->tasks.taken;
     g->own[G_WAITERS].count = waiters_count(g->waiters);
+    g->own[G_STREAM_TOPICS].count = live_topics(g->live);
 }
 
 static void on_count(struct ev_loop *loop, ev_timer *timer, int events)
@@ -144,24 +147,28 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     ev_timer_start(loop, &run->drain_tell);
     ev_timer_start(loop, &run->drain_end);
     http_server_drain(g->http, on_drained, g);
+    live_drain(g->live);
 }
 
 static void open_links(struct gateway *g)
 {
     const struct gateway_options *o = g->options;
     struct key channel = key_replies_channel(g->name);
-    struct redis_link_events commands = {g, on_redis_ready, nothing, NULL};
-    struct redis_link_events answers = {g, on_subscribed, nothing, on_message};
+    struct redis_link_events commands = {.context = g, .ready = on_redis_ready, .lost = nothing};
+    struct redis_link_events answers = {
+        .context = g, .ready = on_subscribed, .lost = nothing, .message = on_message};
 
     g->redis = redis_link_open(g->loop, &o->redis_url, NULL, &commands);
     g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);
     g->postgres = postgres_link_open(g->loop, o->postgres, (size_t)o->postgres_connections);
     partitions_begin(g->partitions);
     shows_begin(g->shows);
+    live_begin(g->live);
 }
 
 static void close_links(struct gateway *g)
 {
+    live_end(g->live);
     redis_link_close(g->subscriber);
     redis_link_close(g->redis);
     postgres_link_close(g->postgres);
@@ -187,10 +194,12 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->enqueue = enqueue_new(g);
     g->shows = shows_new(g);
     g->alternatives = alternatives_new(g);
+    g->live = live_new(g);
 }
 
 static void close_parts(struct gateway *g)
 {
+    live_free(g->live);
     alternatives_free(g->alternatives);
     shows_free(g->shows);
     enqueue_free(g->enqueue);

@@ -28,6 +28,7 @@ struct gateway {
     struct postgres_link *postgres;
     struct shows *shows;
     struct alternatives *alternatives;
+    struct live *live; /* what is new about shows, and who listens */
     struct partitions *partitions;
     struct enqueue *enqueue;
     struct waiters *waiters;

@@ -1,5 +1,5 @@
 # The gateway's own rules. Included by the Makefile.
 
 # A script and the document travel inside the program.
-$(BUILD)/gateway/seats.o: $(BUILD)/gen/lua/seatmap.lua.inc
+$(BUILD)/gateway/seat_look.o: $(BUILD)/gen/lua/seatmap.lua.inc
 $(BUILD)/gateway/openapi.o: $(BUILD)/gen/docs/openapi.json.inc

@@ -14,8 +14,8 @@
 /* HTTP statuses that are counted each by its own; others fall under "other". */
 /* clang-format off */
 #define GAUGE_STATUSES(X) \
-    X(200) X(201) X(202) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(409) X(410) X(413) \
-    X(415) X(417) X(422) X(429) X(431) X(500) X(501) X(503) X(504)
+    X(101) X(200) X(201) X(202) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(409) X(410) X(413) \
+    X(415) X(417) X(422) X(426) X(429) X(431) X(500) X(501) X(503) X(504)
 /* clang-format on */
 
 /*        name, kind, metric's name, labels, help; rows of one metric stand together */
@@ -38,6 +38,7 @@
     X(REDIS_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"redis\"",                 \
       "Connections made anew")                                                                     \
     X(SUBSCRIBER_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"subscriber\"", "")   \
+    X(LIVE_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"live\"", "")               \
     X(POSTGRES_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"postgres\"", "")       \
     X(HTTP_ACCEPTED, COUNTER, "usher_gateway_connections_total", "result=\"accepted\"",            \
       "Connections that came")                                                                     \
@@ -52,6 +53,15 @@
     X(CONNECTIONS, GAUGE, "usher_gateway_connections", "", "Connections that are open")            \
     X(TASKS, GAUGE, "usher_gateway_requests_under_way", "", "Requests that are not answered yet")  \
     X(WAITERS, GAUGE, "usher_gateway_awaiting", "", "Requests that await a decision")              \
+    X(STREAMS_SSE, GAUGE, "usher_gateway_streams", "transport=\"sse\"",                            \
+      "Streams of events that are open")                                                           \
+    X(STREAMS_WEBSOCKET, GAUGE, "usher_gateway_streams", "transport=\"websocket\"", "")            \
+    X(STREAM_TOPICS, GAUGE, "usher_gateway_stream_shows", "", "Shows that streams are told of")    \
+    X(STREAM_EVENTS, COUNTER, "usher_gateway_stream_events_total", "", "Events sent to streams")   \
+    X(STREAM_COALESCED, COUNTER, "usher_gateway_stream_coalesced_total", "by=\"show\"",            \
+      "News that only the next news told: of a show that changed too often, to a client that "     \
+      "did not take the last")                                                                     \
+    X(STREAM_SLOW, COUNTER, "usher_gateway_stream_coalesced_total", "by=\"client\"", "")           \
     X(STAGE_ENQUEUE, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"enqueue\"",                \
       "Time by stage: an entry's way into the stream; a command from its last byte to its "        \
       "answer; "                                                                                   \

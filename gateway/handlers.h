@@ -27,6 +27,10 @@ void get_alternatives(struct task *task);
 /* seats.c */
 void get_seats(struct task *task);
 
+/* live_routes.c, live_socket.c */
+void get_show_events(struct task *task);
+void get_show_socket(struct task *task);
+
 /* waitlist.c */
 void post_waitlist(struct task *task);
 void get_waitlist(struct task *task);

@@ -13,6 +13,7 @@ struct gateway_options {
     int64_t workers, connections_max, body_bytes_max;
     int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
     int64_t wait_ms, waiters_max, queue_wait_ms_max, backlog_requests_max;
+    int64_t stream_interval_ms, stream_heartbeat_ms, stream_retry_ms;
     int64_t availability_max_age_ms, shows_max, postgres_connections, drain_ms;
 
     /* Made of the above and checked. */

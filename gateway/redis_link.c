@@ -318,32 +318,64 @@ static void on_heartbeat(redisAsyncContext *connection, void *reply, void *data)
         redis_link_drop(link, r->str);
 }
 
-/* Everything that comes on a subscription, checked by kind and channel. */
+static struct span text_of(const redisReply *r)
+{
+    return (struct span){r->str, (size_t)r->len};
+}
+
+/* Everything that comes on a subscription, checked by kind. */
+static const redisReply *channel_reply(struct redis_link *link, const redisReply *r)
+{
+    if (r == NULL)
+        return NULL;
+    if (r->type == REDIS_REPLY_ERROR) {
+        redis_link_drop(link, r->str);
+        return NULL;
+    }
+    bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 3 &&
+                r->element[0]->type == REDIS_REPLY_STRING &&
+                r->element[1]->type == REDIS_REPLY_STRING;
+    return fits ? r : NULL;
+}
+
+static void hand_over(struct redis_link *link, const redisReply *r)
+{
+    if (strcmp(r->element[0]->str, "message") == 0 && r->element[2]->type == REDIS_REPLY_STRING)
+        link->events.message(link->events.context, text_of(r->element[2]));
+}
+
 static void on_channel(redisAsyncContext *connection, void *reply, void *data)
 {
     struct redis_link *link = data;
-    const redisReply *r = reply;
+    const redisReply *r = channel_reply(link, reply);
+
+    (void)connection;
+    if (r == NULL || strcmp(r->element[1]->str, link->channel) != 0)
+        return;
+    if (strcmp(r->element[0]->str, "subscribe") != 0) {
+        hand_over(link, r);
+        return;
+    }
+    link->ping_sent = false;
+    if (link->state == LINK_GREETING && !ev_is_active(&link->dropping))
+        link_become_ready(link);
+}
+
+/* hiredis calls this for the channels that were joined, each by its own name. */
+static void on_further_channel(redisAsyncContext *connection, void *reply, void *data)
+{
+    struct redis_link *link = data;
+    const redisReply *r = channel_reply(link, reply);
 
     (void)connection;
     if (r == NULL)
         return;
-    if (r->type == REDIS_REPLY_ERROR) {
-        redis_link_drop(link, r->str);
-        return;
-    }
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 3 ||
-        r->element[0]->type != REDIS_REPLY_STRING || r->element[1]->type != REDIS_REPLY_STRING ||
-        strcmp(r->element[1]->str, link->channel) != 0)
-        return;
-    if (strcmp(r->element[0]->str, "subscribe") == 0) {
-        link->ping_sent = false;
-        if (link->state == LINK_GREETING && !ev_is_active(&link->dropping))
-            link_become_ready(link);
-    } else if (strcmp(r->element[0]->str, "message") == 0 &&
-               r->element[2]->type == REDIS_REPLY_STRING) {
-        link->events.message(link->events.context,
-                             (struct span){r->element[2]->str, (size_t)r->element[2]->len});
-    }
+    if (strcmp(r->element[0]->str, "subscribe") == 0)
+        link->events.joined(link->events.context, text_of(r->element[1]));
+    else if (strcmp(r->element[0]->str, "unsubscribe") == 0)
+        link->events.left(link->events.context, text_of(r->element[1]));
+    else
+        hand_over(link, r);
 }
 
 static bool send_greeting(struct redis_link *link, redisCallbackFn *done, const char *format,
@@ -613,4 +645,22 @@ bool redis_link_command(struct redis_link *link, const struct redis_command *com
     list_append(&link->in_flight, &sent->node);
     link->commands++;
     return true;
+}
+
+static bool send_about(struct redis_link *link, const char *format, struct span channel)
+{
+    assert(link->channel != NULL);
+    return link->state == LINK_READY && !ev_is_active(&link->dropping) &&
+           redisAsyncCommand(link->connection, on_further_channel, link, format, channel.bytes,
+                             channel.len) == REDIS_OK;
+}
+
+bool redis_link_join(struct redis_link *link, struct span channel)
+{
+    return send_about(link, "SUBSCRIBE %b", channel);
+}
+
+bool redis_link_leave(struct redis_link *link, struct span channel)
+{
+    return send_about(link, "UNSUBSCRIBE %b", channel);
 }

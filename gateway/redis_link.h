@@ -7,7 +7,8 @@
  *
  * A link for commands sends what redis_link_command is given; what is sent in one turn of the loop
  * leaves with one write at the turn's end. A link for a channel subscribes to it, hands over its
- * messages, and subscribes again as its heartbeat.
+ * messages, and subscribes again as its heartbeat; it may subscribe to more channels while it is
+ * ready, and has forgotten those when it is ready again.
  */
 #ifndef USHER_GATEWAY_REDIS_LINK_H
 #define USHER_GATEWAY_REDIS_LINK_H
@@ -37,7 +38,10 @@ struct redis_link_events {
     void *context;
     void (*ready)(void *context); /* it can be used (again) */
     void (*lost)(void *context);  /* it cannot; replies that were awaited have been called */
-    void (*message)(void *context, struct span payload); /* on the channel */
+    void (*message)(void *context, struct span payload); /* on any of its channels */
+    /* Redis has said that it sends, or no longer sends, what is published on a further channel. */
+    void (*joined)(void *context, struct span channel);
+    void (*left)(void *context, struct span channel);
 };
 
 /* `channel` NULL: for commands. The URL and the channel's name are copied. Never NULL. */
@@ -63,6 +67,11 @@ struct redis_command {
     void *context;
 };
 bool redis_link_command(struct redis_link *link, const struct redis_command *command);
+
+/* Further channels of a link for a channel. `joined` and `left` follow, or `lost`; false: not sent
+ * (not ready). A channel that is being left must not be joined before `left` was called. */
+bool redis_link_join(struct redis_link *link, struct span channel);
+bool redis_link_leave(struct redis_link *link, struct span channel);
 
 /* Give this connection up and make another (a server that has become a replica). Safe anywhere. */
 void redis_link_drop(struct redis_link *link, const char *why);

@@ -241,6 +241,18 @@ void render_show(struct buf *b, const struct show *show, int64_t now_ms)
     buf_putc(b, '}');
 }
 
+void render_tier_count(struct buf *b, const struct show *show, const struct tier_count *count,
+                       int64_t now_ms)
+{
+    const struct tier *tier = show_tier(show, count->tier);
+
+    buf_putf(b,
+             "\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u,\"available\":%u,"
+             "\"held\":%u,\"booked\":%u,\"blocked\":%u",
+             (long long)(tier != NULL ? tier_price(tier, count, now_ms) : 0), show->currency,
+             count->capacity, count->available, count->held, count->booked, count->blocked);
+}
+
 void render_availability(struct buf *b, const struct show *show, const struct availability *a,
                          int64_t now_ms)
 {
@@ -250,14 +262,11 @@ void render_availability(struct buf *b, const struct show *show, const struct av
              show->number, (unsigned long long)a->version);
     for (size_t i = 0; i < a->tiers; i++) {
         const struct tier_count *count = &a->tier[i];
-        const struct tier *tier = show_tier(show, count->tier);
         buf_puts(b, i > 0 ? ",{\"tier\":" : "{\"tier\":");
         render_tier_code(b, show, count->tier);
-        buf_putf(b,
-                 ",\"price\":%lld,\"currency\":\"%s\",\"capacity\":%u,\"available\":%u,"
-                 "\"held\":%u,\"booked\":%u,\"blocked\":%u}",
-                 (long long)(tier != NULL ? tier_price(tier, count, now_ms) : 0), show->currency,
-                 count->capacity, count->available, count->held, count->booked, count->blocked);
+        buf_putc(b, ',');
+        render_tier_count(b, show, count, now_ms);
+        buf_putc(b, '}');
         left += count->available;
     }
     buf_putf(b, "],\"available\":%llu}", (unsigned long long)left);

@@ -23,7 +23,9 @@ void render_booking(struct buf *b, const struct show *show, const struct booking
 void render_seats(struct buf *b, const struct show *show, struct span seats);
 /* A tier's code as JSON; of one that is not known here, its number. */
 void render_tier_code(struct buf *b, const struct show *show, uint32_t number);
-/* With the prices of this moment. */
+/* With the prices of this moment; of a tier, the members without the braces. */
+void render_tier_count(struct buf *b, const struct show *show, const struct tier_count *count,
+                       int64_t now_ms);
 void render_show(struct buf *b, const struct show *show, int64_t now_ms);
 void render_availability(struct buf *b, const struct show *show, const struct availability *a,
                          int64_t now_ms);

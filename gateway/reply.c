@@ -161,6 +161,23 @@ void reply_send_body(struct task *task, int status, const char *content_type, st
     task_give(task);
 }
 
+void reply_stream(struct task *task, int status, const char *content_type,
+                  const struct http_stream *stream, void *context)
+{
+    struct gateway *g = task->gateway;
+    struct exchange *exchange = task->exchange;
+    struct response first = {.status = status,
+                             .content_type = content_type,
+                             .headers = buf_span(&g->headers),
+                             .body = buf_span(&g->body)};
+
+    assert(!g->headers.failed && !g->body.failed);
+    count(task, status);
+    task->exchange = NULL;
+    exchange_stream(exchange, &first, stream, context);
+    task_give(task);
+}
+
 void reply_problem(struct task *task, int status, enum code code, const char *error,
                    const char *detail, unsigned retry_after_s)
 {

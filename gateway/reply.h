@@ -19,6 +19,10 @@ void reply_send(struct task *task, int status, const char *content_type);
 /* The same with a body that is not in the buffer; borrowed for the call. */
 void reply_send_body(struct task *task, int status, const char *content_type, struct span body);
 
+/* The same, but the answer goes on as a stream (exchange.h). The task ends here. */
+void reply_stream(struct task *task, int status, const char *content_type,
+                  const struct http_stream *stream, void *context);
+
 /*
  * A refusal. `error` NULL: the code's own sentence; `detail` NULL: the error. Codes that mean
  * "later" get a Retry-After of retry_after_s, at least 1; others of 0 get none.

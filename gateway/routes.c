@@ -19,6 +19,8 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE},
     {METHOD_GET, "/v1/shows", get_shows, BODY_NONE},
     {METHOD_GET, "/v1/shows/:show/seats", get_seats, BODY_NONE},
+    {METHOD_GET, "/v1/shows/:show/events", get_show_events, BODY_NONE},
+    {METHOD_GET, "/v1/shows/:show/ws", get_show_socket, BODY_NONE},
     {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE},
     {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE},
     {METHOD_POST, "/v1/shows/:show/waitlist", post_waitlist, BODY_REQUIRED},

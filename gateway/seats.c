@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/keys.h"
 #include "base/text.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
@@ -20,32 +19,17 @@
 #include "gateway/redis_link.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
+#include "gateway/seat_look.h"
 #include "gateway/seatmap.h"
 #include "gateway/shows.h"
 
 #define PAGE_BYTES_MAX (600 << 10) /* a connection may have a megabyte unsent */
 #define ABSENT UINT64_MAX          /* a number that was not given */
-#define CHANGE_BYTES 6             /* position, byte before, byte after (lua/seatmap.lua) */
-
-static const unsigned char seatmap_source[] = {
-#include "lua/seatmap.lua.inc"
-};
 
 static const struct statement seat_statuses = {
     "seat_statuses",
     "SELECT p.version, (SELECT string_agg(t.status::text, '' ORDER BY t.position) FROM seats t"
     " WHERE t.show = s.show) FROM " SHOW_TABLES " WHERE s.show = $1::integer"};
-
-/* What readers are told for each status of base/seats.h, as a word and as a digit. */
-static const struct {
-    const char *word;
-    char digit;
-} shown[] = {
-    [SEAT_AVAILABLE] = {"available", '0'}, [SEAT_HELD] = {"held", '1'},
-    [SEAT_PENDING] = {"booked", '2'},      [SEAT_BOOKED] = {"booked", '2'},
-    [SEAT_BLOCKED] = {"blocked", '3'},
-};
-#define STATUSES (sizeof shown / sizeof shown[0])
 
 /* The parameters, read again whenever the handler goes on. */
 struct asked {
@@ -125,7 +109,7 @@ static void put_seat(struct buf *b, const struct show *show, const struct seat *
                  seatmap_text(map, seat, SEAT_TEXT_Y));
     if (seat->accessible)
         buf_puts(b, ",\"accessible\":true");
-    buf_putf(b, ",\"status\":\"%s\"}", shown[status].word);
+    buf_putf(b, ",\"status\":\"%s\"}", seat_status_word(status));
 }
 
 /* Seats behind the cursor, as many as fit; then where the next answer goes on. */
@@ -155,7 +139,7 @@ static void put_digits(struct buf *b, const struct show *show, const unsigned ch
 {
     buf_putf(b, ",\"count\":%zu,\"statuses\":\"", show->seatmap->count);
     for (size_t i = 0; i < show->seatmap->count; i++)
-        buf_putc(b, shown[status[i]].digit);
+        buf_putc(b, seat_status_digit(status[i]));
     buf_puts(b, "\"}");
 }
 
@@ -187,7 +171,7 @@ static bool from_digits(const struct seatmap *map, struct span digits, unsigned 
         return false;
     for (size_t i = 0; i < map->count; i++) {
         status[i] = (unsigned char)(digits.bytes[i] - '0');
-        if (status[i] >= STATUSES)
+        if (!seat_status_is_known(status[i]))
             return false;
     }
     return true;
@@ -219,91 +203,32 @@ static void ask_postgres(struct task *task)
     reads_ask(task, &query);
 }
 
-/* One look at Redis, as lua/seatmap.lua returns it. */
-enum { LOOK_GENERATION, LOOK_VERSION, LOOK_SEATS, LOOK_HIDDEN, LOOK_COMPLETE, LOOK_CHANGES, LOOKS };
-
-static uint32_t change_position(const char *change)
-{
-    return seats_at((struct span){change, SEAT_POSITION_BYTES}, 0);
-}
-
-/* The bytes as readers see them: those of the newest version, taken back to the published one. */
-static bool take_back(struct redis_value hidden, char *bytes, size_t count)
-{
-    for (size_t i = 0; i < redis_count(hidden); i++) {
-        struct span changes = redis_text(redis_at(hidden, i));
-        for (size_t at = 0; at + CHANGE_BYTES <= changes.len; at += CHANGE_BYTES) {
-            uint32_t position = change_position(changes.bytes + at);
-            if (position == 0 || position > count)
-                return false;
-            bytes[position - 1] = changes.bytes[at + SEAT_POSITION_BYTES];
-        }
-    }
-    return true;
-}
-
-static bool from_bytes(const struct seatmap *map, struct redis_value look, unsigned char *status)
-{
-    struct span seats = redis_text(redis_at(look, LOOK_SEATS));
-    char *bytes = malloc(seats.len + 1);
-    bool right = bytes != NULL;
-
-    if (right && seats.len > 0)
-        memcpy(bytes, seats.bytes, seats.len);
-    right = right && take_back(redis_at(look, LOOK_HIDDEN), bytes, seats.len);
-    for (size_t i = 0; right && i < map->count; i++) {
-        right = map->seat[i].position <= seats.len;
-        status[i] = right ? (unsigned char)bytes[map->seat[i].position - 1] % 8 : 0;
-        right = right && status[i] < STATUSES;
-    }
-    free(bytes);
-    return right;
-}
-
 static void tell_seats(struct task *task, struct redis_value look)
 {
-    struct span generation = redis_text(redis_at(look, LOOK_GENERATION));
+    struct span generation = seat_look_generation(look);
     unsigned char *status = malloc(task->show->seatmap->count + 1);
     char source[40];
 
     snprintf(source, sizeof source, "%.*s", (int)generation.len, generation.bytes);
-    if (status != NULL && from_bytes(task->show->seatmap, look, status))
-        tell_map(task, source, redis_text(redis_at(look, LOOK_VERSION)), status);
+    if (status != NULL && seat_look_read(look, task->show->seatmap, status))
+        tell_map(task, source, seat_look_version(look), status);
     else
         reads_fail(task, ERR_INPUT);
     free(status);
-}
-
-/* What each changed seat is now: of several changes of one, the last one counts. Seats are marked
- * in `status`, 1 + their number of base/seats.h. */
-static bool gather_changes(const struct seatmap *map, struct redis_value changes,
-                           unsigned char *status)
-{
-    for (size_t i = 0; i < redis_count(changes); i++) {
-        struct span text = redis_text(redis_at(changes, i));
-        for (size_t at = 0; at + CHANGE_BYTES <= text.len; at += CHANGE_BYTES) {
-            const struct seat *seat = seatmap_at(map, change_position(text.bytes + at));
-            unsigned char now = (unsigned char)text.bytes[at + SEAT_POSITION_BYTES + 1] % 8;
-            if (seat == NULL || now >= STATUSES)
-                return false;
-            status[seat - map->seat] = (unsigned char)(now + 1);
-        }
-    }
-    return true;
 }
 
 static void tell_changes(struct task *task, struct redis_value look)
 {
     const struct seatmap *map = task->show->seatmap;
     unsigned char *status = calloc(map->count + 1, 1);
-    struct span version = redis_text(redis_at(look, LOOK_VERSION));
-    struct span generation = redis_text(redis_at(look, LOOK_GENERATION));
+    struct span version = seat_look_version(look);
+    struct span generation = seat_look_generation(look);
     struct asked asked;
     struct buf *body = &task->gateway->body;
     bool first = true;
     char etag[96];
 
-    if (status == NULL || !gather_changes(map, redis_at(look, LOOK_CHANGES), status)) {
+    if (status == NULL || !seat_look_mark(look, map, status)) {
         free(status);
         reads_fail(task, ERR_INPUT);
         return;
@@ -323,7 +248,7 @@ static void tell_changes(struct task *task, struct redis_value look)
         buf_puts(body, first ? "{\"id\":" : ",{\"id\":");
         first = false;
         render_text(body, span_of(seatmap_text(map, &map->seat[i], SEAT_TEXT_ID)));
-        buf_putf(body, ",\"status\":\"%s\"}", shown[status[i] - 1].word);
+        buf_putf(body, ",\"status\":\"%s\"}", seat_status_word((unsigned char)(status[i] - 1)));
     }
     buf_puts(body, "],\"next\":null}");
     free(status);
@@ -336,9 +261,9 @@ static void on_look(void *context, const struct redis_value *reply)
 
     if (!task_resume(task))
         return;
-    if (reply == NULL || redis_count(*reply) != LOOKS)
+    if (!seat_look_has_come(reply))
         ask_postgres(task);
-    else if (span_is(redis_text(redis_at(*reply, LOOK_COMPLETE)), "0"))
+    else if (!seat_look_is_complete(*reply))
         tell_changes(task, *reply);
     else
         tell_seats(task, *reply);
@@ -346,17 +271,9 @@ static void on_look(void *context, const struct redis_value *reply)
 
 static void ask_redis(struct task *task, const struct asked *asked)
 {
-    struct key state = key_state(task->show->partition);
-    char show[16], since[24] = "";
-
-    snprintf(show, sizeof show, "%u", task->show->number);
-    if (asked->has_since)
-        snprintf(since, sizeof since, "%llu", (unsigned long long)asked->since);
-    struct span argv[] = {SPAN("EVAL"),  {(const char *)seatmap_source, sizeof seatmap_source},
-                          SPAN("1"),     {state.text, state.len},
-                          span_of(show), span_of(since)};
     task_park(task);
-    if (!redis_link_command(task->gateway->redis, &(struct redis_command){6, argv, on_look, task}))
+    if (!seat_look_send(task->gateway->redis, task->show, asked->has_since ? &asked->since : NULL,
+                        on_look, task))
         on_look(task, NULL);
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/fields.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/live_routes.h"
 #include "gateway/reads.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -68,13 +69,6 @@ static void on_events(void *context, enum err err, const struct postgres_rows *r
     seed_tell_shows(task, body, rows, put_listed);
 }
 
-/* Where the stream of events will be. */
-static void begin_stream(struct task *task)
-{
-    reply_problem(task, 406, CODE_INVALID, NULL,
-                  "There is no stream of events yet: ask for application/json", 0);
-}
-
 void seed_get_events(struct task *task)
 {
     struct postgres_query query = {.statement = &seed_events,
@@ -83,7 +77,7 @@ void seed_get_events(struct task *task)
                                    .done = on_events};
 
     if (media_prefers_stream(exchange_header(task->exchange, "accept")))
-        begin_stream(task);
+        live_answer_seeds(task);
     else
         reads_ask(task, &query);
 }

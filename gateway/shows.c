@@ -102,6 +102,18 @@ void shows_free(struct shows *s)
     free(s);
 }
 
+void shows_use(struct cached_show *c, int64_t now_us)
+{
+    c->used_us = now_us;
+    list_remove(&c->by_use);
+    list_append(&c->shows->by_use, &c->by_use);
+}
+
+void shows_expire(struct cached_show *c)
+{
+    c->loaded_us = 0;
+}
+
 void shows_pin(struct cached_show *c)
 {
     c->pins++;
@@ -363,9 +375,7 @@ static bool give(struct task *task, struct cached_show *c, struct span name)
         return false;
     }
     if (c != NULL && is_usable(s, c, task, now_us)) {
-        c->used_us = now_us;
-        list_remove(&c->by_use);
-        list_append(&s->by_use, &c->by_use);
+        shows_use(c, now_us);
         if (show_has_seats(&c->show) && c->seatmap == NULL) {
             if (task->show_is_unavailable || !seatmaps_wait(task, c))
                 reply_overloaded(task, "The seat map cannot be read now", 1);
@@ -421,9 +431,7 @@ static const struct show *give_also(struct task *task, struct cached_show *c, st
         return given;
     if (c != NULL && is_usable(s, c, task, exchange_began_us(task->exchange)) &&
         task->alsos < PARTS_MAX) {
-        c->used_us = exchange_began_us(task->exchange);
-        list_remove(&c->by_use);
-        list_append(&s->by_use, &c->by_use);
+        shows_use(c, exchange_began_us(task->exchange));
         shows_pin(c);
         task->also[task->alsos++] = c;
         return &c->show;

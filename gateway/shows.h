@@ -64,6 +64,11 @@ const struct show *shows_give_also_number(struct task *task, uint32_t number);
 /* One that the task has; NULL: it has it not. */
 const struct show *shows_given(const struct task *task, uint32_t number);
 
+/* Somebody makes use of it at this time: it is kept, and kept fresh. */
+void shows_use(struct cached_show *cached, int64_t now_us);
+/* It is known to have changed: read it anew soon. */
+void shows_expire(struct cached_show *cached);
+
 void shows_pin(struct cached_show *cached);
 void shows_unpin(struct cached_show *cached);
 

@@ -37,12 +37,13 @@ LIBRARIES = {
     "libpq-fe.h": ["link/postgres.c", "gateway/postgres_link.c", "bench/rivals/*.c"],
     "jansson.h": ["gateway/json.c", "courier/json.c", "ctl/json.c"],
     "curl/*": ["courier/web.c"],
+    "wslay/*": ["gateway/websocket.c"],
     "cmocka.h": ["tests/*"],
 }
 
 # What the build makes, and for whom.
 GENERATED = {
-    "lua/seatmap.lua.inc": ["gateway/seats.c"],
+    "lua/seatmap.lua.inc": ["gateway/seat_look.c"],
     "lua/*.lua.inc": ["allocator/*.c", "tests/*"],
     "migrations.inc": ["ctl/migrate.c"],
     "docs/openapi.json.inc": ["gateway/openapi.c"],

@@ -29,6 +29,7 @@ TEST(every_name_is_the_documented_one)
     assert_key(key_generation(1, "3-a1b2"), "usher:{1}:3-a1b2:");
     assert_key(key_replies_channel("gateway-1"), "usher:replies:gateway-1");
     assert_key(key_show_channel(7), "usher:show:7");
+    assert_key(key_shows_channel(), "usher:shows");
 }
 
 static struct id id_made(int64_t ms, uint64_t random)
