@@ -4,13 +4,22 @@ import json
 import socket
 import threading
 
+from . import contract
 from .process import patience, wait_until
+
+LIVE_EVENT = {"$ref": "#/components/schemas/LiveEvent"}
+SEEDS_EVENT = {"required": ["type", "available"], "additionalProperties": False,
+               "properties": {"type": {"const": "availability"}, "available": {"minimum": 0}}}
 
 
 class Event:
-    def __init__(self, number, data):
+    """One event, which must be as the OpenAPI document has it."""
+
+    def __init__(self, number, data, schema):
         self.id = number
         self.json = json.loads(data)
+        problem = contract.mismatch(self.json, schema, "event")
+        assert problem is None, f"{problem}: {data}"
 
     @property
     def type(self):
@@ -23,7 +32,8 @@ class Event:
 class Listener:
     """One GET of a stream. A thread reads; what has come so far is in `events`."""
 
-    def __init__(self, port, path, read=True, receive_bytes=None, **headers):
+    def __init__(self, port, path, read=True, receive_bytes=None, schema=None, **headers):
+        self.schema = schema or LIVE_EVENT
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -86,7 +96,7 @@ class Listener:
         for block in self.blocks:
             fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
             if "data" in fields:
-                found.append(Event(fields.get("id"), fields["data"]))
+                found.append(Event(fields.get("id"), fields["data"], self.schema))
         return found
 
     @property
