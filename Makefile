@@ -42,7 +42,7 @@ $(BUILD)/%.o: %.c
 
 # The decision script is one text for Redis, several for the reader.
 DECIDE := lua/model.lua lua/state.lua lua/seats.lua lua/operations.lua lua/payments.lua \
-          lua/several.lua lua/waiting.lua lua/decide.lua
+          lua/several.lua lua/waiting.lua lua/admin.lua lua/decide.lua
 $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 	@mkdir -p $(@D)
 	cat $(DECIDE) > $@

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocator/outcome.h"
+#include "allocator/preview.h"
 #include "allocator/tenure.h"
 #include "base/clock.h"
 #include "base/keys.h"
@@ -132,6 +133,18 @@ static enum err refresh_rules(struct allocator *a, const struct batch *b)
     return ERR_NONE;
 }
 
+/* What an operator wants is tried by Postgres first, with nothing in flight. */
+static enum err preview_changes(struct allocator *a, struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->request[i].op != OP_ADMIN || b->slot[i].origin != ORIGIN_UNDECIDED)
+            continue;
+        TRY(settle_and_publish(a));
+        TRY(preview_admin(&a->rebuild, &a->tenure, b, i));
+    }
+    return ERR_NONE;
+}
+
 /* Find what the script asked for. With nothing in flight, Postgres' word is final. */
 static enum err meet_needs(struct allocator *a, const struct need *need, struct known *known)
 {
@@ -161,6 +174,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
     b->now_ms = allocator_now(a);
     TRY(find_repeated(a, b, again));
     TRY(refresh_rules(a, b));
+    TRY(preview_changes(a, b));
     if (a->refusals >= REFUSALS_MAX)
         TRY(refuse_undecided(a, b));
     for (int round = 0;; round++) {

@@ -7,6 +7,15 @@
 
 #define ANSWERS_BYTES_MAX (16u << 20)
 
+#define FIELDS_BYTES_MAX 65536
+
+void preview_reset(struct preview *p)
+{
+    p->code = CODE_GRANTED;
+    buf_reset(&p->told);
+    buf_reset(&p->fields);
+}
+
 struct batch *batch_new(void)
 {
     struct batch *b = calloc(1, sizeof *b);
@@ -17,6 +26,8 @@ struct batch *batch_new(void)
     }
     buf_init(&b->answers, ANSWERS_BYTES_MAX);
     buf_init(&b->journal, ANSWERS_BYTES_MAX);
+    buf_init(&b->preview.told, SETTINGS_BYTES_MAX);
+    buf_init(&b->preview.fields, FIELDS_BYTES_MAX);
     columns_init(&b->columns);
     return b;
 }
@@ -28,6 +39,8 @@ void batch_free(struct batch *b)
     redis_reply_free(b->entries);
     buf_free(&b->answers);
     buf_free(&b->journal);
+    buf_free(&b->preview.told);
+    buf_free(&b->preview.fields);
     columns_free(&b->columns);
     free(b);
 }
@@ -44,6 +57,7 @@ void batch_reset(struct batch *b)
     memset(b->outcomes, 0, sizeof b->outcomes);
     buf_reset(&b->answers);
     buf_reset(&b->journal);
+    preview_reset(&b->preview);
     columns_reset(&b->columns);
 }
 

@@ -37,6 +37,14 @@ struct slot {
     uint32_t answer_len;
 };
 
+/* What Postgres says of the batch's ADMIN (preview.h): there is one at most, and nothing else. */
+struct preview {
+    enum code code;    /* GRANTED, or why not */
+    struct buf told;   /* what it would be like, as JSON; or a sentence. Empty: not asked */
+    struct buf fields; /* packed array: the show's fields in Redis, name and value; or empty */
+};
+void preview_reset(struct preview *p);
+
 /* Finds a request of the batch by its id: open addressing, at most half full. */
 #define BATCH_INDEX_SLOTS (2 * BATCH_REQUESTS_MAX)
 
@@ -54,6 +62,7 @@ struct batch {
     struct buf answers;
     struct buf journal;
     struct columns columns;
+    struct preview preview;
     size_t shows;
     struct availability show[BATCH_SHOWS_MAX]; /* what the batch left in the shows it touched */
     size_t expired;

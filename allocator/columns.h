@@ -94,8 +94,21 @@
     X(L_ENTRY, UUID)                                                                               \
     X(L_ANSWER, BYTEA)
 
+/* commit_admin in sql/0009_admin.sql. */
+#define ADMIN_COLUMNS(X)                                                                           \
+    X(A_REQUEST, UUID)                                                                             \
+    X(A_SHOW, INT4)                                                                                \
+    X(A_ACTOR, TEXT)                                                                               \
+    X(A_ACTION, TEXT)                                                                              \
+    X(A_SETTINGS, TEXT)                                                                            \
+    X(A_BOOKING, UUID)                                                                             \
+    X(A_BEFORE, TEXT)                                                                              \
+    X(A_TOLD, TEXT)                                                                                \
+    X(A_ANSWER, BYTEA)
+
 #define COLUMNS(X)                                                                                 \
-    BATCH_COLUMNS(X) SEATS_COLUMNS(X) PAYMENT_COLUMNS(X) SEVERAL_COLUMNS(X) WAITING_COLUMNS(X)
+    BATCH_COLUMNS(X)                                                                               \
+    SEATS_COLUMNS(X) PAYMENT_COLUMNS(X) SEVERAL_COLUMNS(X) WAITING_COLUMNS(X) ADMIN_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -111,7 +124,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 5
+#define COMMIT_PARTS 6
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

@@ -11,8 +11,8 @@
 #define JOURNAL_ROW_BYTES_MAX (16u << 20)
 
 /* Granted requests: those that made a booking (answer is NULL), those that made several, those that
- * changed one, and those that waited. An offer to who waits is a booking that its request did not
- * answer with. */
+ * changed one, those that waited, and what operators did. An offer to who waits is a booking that
+ * its request did not answer with. */
 const char history_repeated_sql[] =
     "SELECT u.n, NULL AS answer, b.user_id, b.created_ms, coalesce(b.expires_ms, 0), b.amount,"
     " b.fingerprint, " HISTORY_LINES_SQL ", encode(b.origin, 'hex'), " HISTORY_SEATS_SQL
@@ -32,7 +32,11 @@ const char history_repeated_sql[] =
     " UNION ALL "
     "SELECT u.n, encode(l.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
     " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n)"
-    " JOIN waitlist_changes l ON l.request = u.id";
+    " JOIN waitlist_changes l ON l.request = u.id"
+    " UNION ALL "
+    "SELECT u.n, encode(a.answer, 'hex'), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    " FROM unnest($1::uuid[]) WITH ORDINALITY u (id, n)"
+    " JOIN audit a ON a.request = u.id AND a.answer IS NOT NULL";
 
 const char history_bookings_sql[] =
     "SELECT u.n, status_number(b.status), b.user_id, coalesce(b.expires_ms, 0), b.created_ms,"

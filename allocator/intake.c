@@ -114,7 +114,8 @@ static struct span entry_body(const struct redis_reply *fields, bool *again)
 /* An id leads to its show; a request that says otherwise did not come from a gateway. */
 static bool request_is_consistent(const struct request *r)
 {
-    return id_show(r->id) == r->show && (!op_changes(r->op) || id_show(r->booking) == r->show);
+    return id_show(r->id) == r->show &&
+           (!request_names_booking(r) || id_show(r->booking) == r->show);
 }
 
 /* False: the batch is full, the entry is for the next one. */

@@ -174,7 +174,7 @@ static bool is_passing(const char *sqlstate)
 }
 
 /* The functions raise US001 when the partition's row is not as its owner thinks. */
-static enum err judge(struct ledger *l, const struct postgres *session, enum err err)
+enum err ledger_judge(struct ledger *l, const struct postgres *session, enum err err)
 {
     if (err != ERR_REFUSED)
         return err;
@@ -189,7 +189,8 @@ static enum err judge(struct ledger *l, const struct postgres *session, enum err
 static enum err owner_query(struct ledger *l, const char *sql, const struct words *w,
                             struct postgres_result **result)
 {
-    return judge(l, l->owner, postgres_query(l->owner, sql, w->count, w->parameter, false, result));
+    return ledger_judge(l, l->owner,
+                        postgres_query(l->owner, sql, w->count, w->parameter, false, result));
 }
 
 static enum err end_hung_owners(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max)
@@ -339,7 +340,7 @@ enum err ledger_settle(struct ledger *l)
 
     assert(l->committing);
     l->committing = false;
-    enum err err = judge(l, l->owner, postgres_settle(l->owner, &result));
+    enum err err = ledger_judge(l, l->owner, postgres_settle(l->owner, &result));
     postgres_result_free(result);
     return err;
 }
@@ -369,7 +370,7 @@ enum err ledger_find_repeated(struct ledger *l, struct batch *batch, const bool 
         err = history_read_repeated(result, row, batch, position, count);
     postgres_result_free(result);
     columns_free(&ids);
-    return count == 0 ? ERR_NONE : judge(l, l->reader, err);
+    return count == 0 ? ERR_NONE : ledger_judge(l, l->reader, err);
 }
 
 enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct known *known)
@@ -391,7 +392,7 @@ enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct 
         err = history_read_bookings(result, need, known);
     postgres_result_free(result);
     columns_free(&ids);
-    return judge(l, l->reader, err);
+    return ledger_judge(l, l->reader, err);
 }
 
 enum err ledger_read_journal(struct ledger *l, const struct tenure *t, uint64_t published,

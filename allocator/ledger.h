@@ -29,6 +29,8 @@ void ledger_free(struct ledger *l);
  * connected anew holds nothing (l->held is 0 then). */
 enum err ledger_connect(struct ledger *l);
 void ledger_disconnect(struct ledger *l);
+/* An error of one of the sessions, as what it means: fenced, not now, or refused. */
+enum err ledger_judge(struct ledger *l, const struct postgres *session, enum err err);
 const char *ledger_why(const struct ledger *l);
 
 /*

@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "allocator/outcome_admin.h"
 #include "allocator/outcome_parts.h"
 #include "allocator/outcome_payments.h"
 #include "allocator/outcome_seats.h"
@@ -23,12 +24,14 @@ static size_t lines_of(const struct request *r)
 
 static size_t arguments_of(const struct request *r)
 {
+    if (r->op == OP_ADMIN)
+        return ADMIN_ARGUMENTS;
     if (r->op == OP_SEVERAL)
         return 2;
     return 2 * lines_of(r) + op_changes(r->op) + (r->op == OP_SETTLE ? 2 : 0);
 }
 
-static void pack_request(struct buf *b, const struct request *r)
+static void pack_request(struct buf *b, const struct batch *batch, const struct request *r)
 {
     pack_array(b, 5 + arguments_of(r) + (r->seats.len > 0));
     pack_id(b, r->id);
@@ -38,6 +41,8 @@ static void pack_request(struct buf *b, const struct request *r)
     pack_int(b, r->deadline_ms);
     if (r->op == OP_SEVERAL)
         outcome_pack_several(b, r);
+    if (r->op == OP_ADMIN)
+        outcome_pack_admin(b, batch, r);
     if (op_changes(r->op))
         pack_id(b, r->booking);
     if (r->op == OP_SETTLE) {
@@ -61,7 +66,7 @@ size_t outcome_pack_requests(struct buf *b, const struct batch *batch)
     pack_array(b, count);
     for (size_t i = 0; i < batch->count; i++)
         if (batch->slot[i].origin == ORIGIN_UNDECIDED)
-            pack_request(b, &batch->request[i]);
+            pack_request(b, batch, &batch->request[i]);
     return count;
 }
 
@@ -252,7 +257,7 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
     columns_put_number(c, COLUMN_C_ROUND, round);
     columns_put_bytes(c, COLUMN_C_REQUEST, r->id.bytes, ID_BYTES);
     columns_put_bytes(c, COLUMN_C_BOOKING, r->booking.bytes, ID_BYTES);
-    columns_put_number(c, COLUMN_C_OP, r->op);
+    columns_put_number(c, COLUMN_C_OP, r->op == OP_ADMIN ? OP_CANCEL : r->op);
     columns_put_number(c, COLUMN_C_STATUS, after->state);
     if (r->op == OP_EXTEND)
         columns_put_number(c, COLUMN_C_EXPIRES, after->expires_ms);
@@ -268,7 +273,8 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
     columns_put_bytes(c, COLUMN_C_ANSWER, answer.bytes, answer.len);
 }
 
-/* CONFIRM, CANCEL, EXTEND, PAY, SETTLE, or LEAVE that declines: [0, before, after] */
+/* CONFIRM, CANCEL, EXTEND, PAY, SETTLE, LEAVE that declines, or ADMIN that cancels:
+ * [0, before, after] */
 static bool read_changed(struct batch *batch, size_t at, struct value decision, size_t count)
 {
     const struct request *r = &batch->request[at];
@@ -282,6 +288,8 @@ static bool read_changed(struct batch *batch, size_t at, struct value decision, 
     answer.has_booking = true;
     outcome_store(batch, at, &answer);
     put_change(batch, at, round, &before, &answer.booking);
+    if (r->op == OP_ADMIN)
+        outcome_put_cancelled(batch, at, &before, &answer.booking);
     return outcome_put_payment(batch, r, value_at(decision, 1), &answer.booking);
 }
 
@@ -325,6 +333,8 @@ static bool read_decision(struct batch *batch, size_t at, struct value decision)
         return outcome_read_several(batch, at, decision);
     if (code == CODE_SEAT_TAKEN)
         return count == 2 && read_taken_seats(batch, at, value_at(decision, 1));
+    if (r->op == OP_ADMIN && (code != CODE_GRANTED || count == 2))
+        return outcome_read_admin(batch, at, decision);
     if (code != CODE_GRANTED)
         return outcome_i64(decision, 1, &detail) && read_refused(batch, at, code, detail);
     if (op_takes(r->op))
@@ -333,7 +343,7 @@ static bool read_decision(struct batch *batch, size_t at, struct value decision)
         return outcome_read_joined(batch, at, decision);
     if (r->op == OP_LEAVE && count == 2)
         return outcome_read_left(batch, at, decision);
-    if (op_changes(r->op))
+    if (request_names_booking(r))
         return read_changed(batch, at, decision, count);
     struct answer answer = outcome_answer(batch, r, CODE_GRANTED);
     outcome_store(batch, at, &answer);

@@ -41,7 +41,7 @@ bool outcome_put_payment(struct batch *batch, const struct request *r, struct va
         put_pay(c, r, after);
     else if (r->op == OP_SETTLE)
         put_settle(c, r);
-    if (r->op != OP_CANCEL)
+    if (r->op != OP_CANCEL && r->op != OP_ADMIN)
         return true;
     if (!value_str(value_at(before, B_PAYMENT), &payment))
         return false;

@@ -165,7 +165,7 @@ static enum err load_users(struct loading *l, uint32_t show)
     " UNION ALL "                                                                                  \
     "SELECT 'joined', coalesce(max(position), 0) FROM waitlist WHERE show = %" PRIu32
 
-enum err rebuild_show_fields(struct loading *l, uint32_t show, bool counters)
+enum err rebuild_show_rules(struct loading *l, uint32_t show)
 {
     char sql[SQL_BYTES_MAX];
 
@@ -173,7 +173,14 @@ enum err rebuild_show_fields(struct loading *l, uint32_t show, bool counters)
     snprintf(sql, sizeof sql, RULES_SQL, show);
     TRY(postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l));
     snprintf(sql, sizeof sql, TIERS_SQL(PRICES_SQL), show);
-    TRY(postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l));
+    return postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l);
+}
+
+enum err rebuild_show_fields(struct loading *l, uint32_t show, bool counters)
+{
+    char sql[SQL_BYTES_MAX];
+
+    TRY(rebuild_show_rules(l, show));
     if (counters) {
         snprintf(sql, sizeof sql, TIERS_SQL(COUNTERS_SQL), show);
         TRY(postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l));

@@ -54,8 +54,9 @@ enum err booking_from(struct value v, struct booking *booking)
 void answer_pack(struct buf *b, const struct answer *a)
 {
     bool several = a->op == OP_SEVERAL && (a->others.len > 0 || a->refused_show != 0);
+    bool admin = a->op == OP_ADMIN && a->told.len > 0;
 
-    pack_array(b, several || a->conflicts.len > 0 ? FIELDS + 1 : FIELDS);
+    pack_array(b, several || admin || a->conflicts.len > 0 ? FIELDS + 1 : FIELDS);
     pack_uint(b, a->code);
     pack_int(b, a->at_ms);
     pack_uint(b, a->op);
@@ -76,6 +77,8 @@ void answer_pack(struct buf *b, const struct answer *a)
         pack_str(b, a->others.bytes, a->others.len);
     else if (several)
         pack_uint(b, a->refused_show);
+    else if (admin)
+        pack_str(b, a->told.bytes, a->told.len);
     else if (a->conflicts.len > 0)
         pack_str(b, a->conflicts.bytes, a->conflicts.len);
 }
@@ -162,6 +165,9 @@ static bool more_from(struct value v, struct answer *a)
     static struct booking bookings[PARTS_MAX];
     size_t count;
 
+    if (a->op == OP_ADMIN && a->code != CODE_SEAT_TAKEN)
+        return value_str(v, &a->told) && a->told.len > 0 && a->told.len <= SETTINGS_BYTES_MAX &&
+               text_is_utf8(a->told);
     if (a->op != OP_SEVERAL)
         return seats_from(v, &a->conflicts);
     if (!a->has_booking)

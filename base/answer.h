@@ -20,6 +20,9 @@
  * bookings beside the first, [booking, …]; if refused for one show's sake, that show's number; else
  * nothing.
  *
+ * Behind an answer to ADMIN stands a str: if granted, a JSON object, what it is like now; if
+ * refused, a sentence, unless there is none to say.
+ *
  * Gateways listen on the channel of their name for messages
  *
  *   [partition uint, [[id str16, repeated uint, answer str], …]]
@@ -83,6 +86,7 @@ struct answer {
     struct span conflicts; /* SEAT_TAKEN: packed seats */
     struct span others;    /* SEVERAL, granted: bookings_read */
     uint32_t refused_show; /* SEVERAL, refused; 0: it was for none's sake */
+    struct span told;      /* ADMIN, or empty */
 };
 
 void booking_pack(struct buf *b, const struct booking *booking);

@@ -6,24 +6,27 @@
 #define USHER_BASE_BOUNDS_H
 
 /* What a person may send. */
-#define USER_BYTES_MAX 128      /* a user's name: UTF-8 without control characters */
-#define KEY_BYTES_MAX 255       /* an Idempotency-Key, without its quotes */
-#define SLUG_BYTES_MAX 64       /* a show's slug */
-#define TIER_BYTES_MAX 32       /* a tier's code */
-#define LINES_MAX 10            /* tiers in one booking */
-#define PARTS_MAX 31            /* tiers of shows in one request for several shows */
-#define TIERS_MAX 32            /* tiers in one show */
-#define QUANTITY_MAX 1000       /* places in one line of a booking */
-#define BOOKING_SEATS_MAX 1000  /* numbered seats in one booking */
-#define SEATS_MAX 100000        /* numbered seats in one show */
-#define SEAT_BYTES_MAX 40       /* a seat's id, and each of section, row and number */
-#define PRICE_MAX 100000000000  /* minor units; times QUANTITY_MAX * LINES_MAX stays below 2^53 */
-#define PRICE_STEPS_MAX 16      /* of one tier */
-#define JSON_DEPTH_MAX 16       /* nesting of a body */
-#define METHOD_BYTES_MAX 64     /* the provider's token of what pays */
-#define REFERENCE_BYTES_MAX 128 /* the provider's name for a payment */
-#define REASON_BYTES_MAX 64     /* why a payment failed: a word of the provider's */
-#define TRACE_BYTES_MAX 55      /* a W3C traceparent, version 00 */
+#define USER_BYTES_MAX 128       /* a user's name: UTF-8 without control characters */
+#define KEY_BYTES_MAX 255        /* an Idempotency-Key, without its quotes */
+#define SLUG_BYTES_MAX 64        /* a show's slug */
+#define TIER_BYTES_MAX 32        /* a tier's code */
+#define LINES_MAX 10             /* tiers in one booking */
+#define PARTS_MAX 31             /* tiers of shows in one request for several shows */
+#define TIERS_MAX 32             /* tiers in one show */
+#define QUANTITY_MAX 1000        /* places in one line of a booking */
+#define BOOKING_SEATS_MAX 1000   /* numbered seats in one booking */
+#define SEATS_MAX 100000         /* numbered seats in one show */
+#define SEAT_BYTES_MAX 40        /* a seat's id, and each of section, row and number */
+#define PRICE_MAX 100000000000   /* minor units; times QUANTITY_MAX * LINES_MAX stays below 2^53 */
+#define PRICE_STEPS_MAX 16       /* of one tier */
+#define JSON_DEPTH_MAX 16        /* nesting of a body */
+#define METHOD_BYTES_MAX 64      /* the provider's token of what pays */
+#define REFERENCE_BYTES_MAX 128  /* the provider's name for a payment */
+#define REASON_BYTES_MAX 64      /* why a payment failed: a word of the provider's */
+#define TRACE_BYTES_MAX 55       /* a W3C traceparent, version 00 */
+#define ACTION_BYTES_MAX 32      /* what an operator does: a word of base/request.h */
+#define SETTINGS_BYTES_MAX 32768 /* its arguments, as JSON; and what is told of it */
+#define CAPACITY_MAX 100000000   /* places of one tier */
 
 /* HTTP. */
 #define HEAD_BYTES_MAX 8192   /* request line and header fields */

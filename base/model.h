@@ -20,7 +20,8 @@
     X(8, SETTLE)   /* the provider's word */                                                       \
     X(9, JOIN)     /* wait for places */                                                           \
     X(10, LEAVE)   /* wait no more, or decline what was offered */                                 \
-    X(11, SEVERAL) /* take places in several shows, all or nothing */
+    X(11, SEVERAL) /* take places in several shows, all or nothing */                              \
+    X(12, ADMIN)   /* an operator's doing: of a show, a booking, or the list of shows */
 
 enum operation {
 #define X(number, name) OP_##name = number,
@@ -67,7 +68,13 @@ enum state {
     X(20, DIFFERENT_PARTITIONS, 409, "Different partitions",                                       \
       "These shows cannot be booked in one request")                                               \
     X(21, ALREADY_WAITING, 409, "Already waiting", "You are on the waiting list already")          \
-    X(22, STILL_AVAILABLE, 409, "Still available", "There are places left: book them")
+    X(22, STILL_AVAILABLE, 409, "Still available", "There are places left: book them")             \
+    X(23, UNAUTHENTICATED, 401, "Unauthenticated", "Please log in")                                \
+    X(24, FORBIDDEN, 403, "Forbidden", "This is not yours to do")                                  \
+    X(25, INVENTORY_IN_USE, 409, "Inventory in use",                                               \
+      "These places are sold, held or blocked; nothing was changed")                               \
+    X(26, SALE_PAUSED, 409, "Sale paused", "The sale is paused")                                   \
+    X(27, ALREADY_EXISTS, 409, "Already exists", "There is one of this name or number already")
 
 /* What the provider said of a payment; stands in SETTLE. */
 #define RESULTS(X)                                                                                 \

@@ -13,7 +13,8 @@
 /* More than [op, show, user, arguments] can take. */
 #define ASKED_BYTES_MAX                                                                            \
     (USER_BYTES_MAX + (LINES_MAX + PARTS_MAX) * 16 + BOOKING_SEATS_MAX * SEAT_POSITION_BYTES +     \
-     METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + 64)
+     METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + ACTION_BYTES_MAX +                \
+     SETTINGS_BYTES_MAX + 64)
 
 static void arguments_pack(struct buf *b, const struct request *r);
 static bool request_from(struct value v, struct request *r);
@@ -21,6 +22,7 @@ static bool operation_from(struct value v, enum operation *op);
 static bool user_from(struct value v, struct request *r);
 static bool arguments_from(struct value v, struct request *r);
 static bool settlement_from(struct value v, struct request *r);
+static bool admin_from(struct value v, struct request *r);
 static bool lines_from(struct value v, size_t count, struct request *r);
 static bool line_from(struct value of, struct line *line);
 static bool seats_from(struct value v, struct request *r);
@@ -38,6 +40,11 @@ bool op_changes(enum operation op)
 {
     return op == OP_CONFIRM || op == OP_CANCEL || op == OP_EXTEND || op == OP_PAY ||
            op == OP_SETTLE || op == OP_LEAVE;
+}
+
+bool request_names_booking(const struct request *r)
+{
+    return op_changes(r->op) || (r->op == OP_ADMIN && r->has_booking);
 }
 
 void request_pack(struct buf *b, const struct request *r)
@@ -101,6 +108,8 @@ enum err entry_read(struct span bytes, struct request *requests, size_t max, siz
 
 size_t request_weight(const struct request *r)
 {
+    if (r->op == OP_ADMIN)
+        return BATCH_REQUESTS_MAX;
     return r->op == OP_SEVERAL ? r->parts : 1;
 }
 
@@ -175,6 +184,12 @@ static void arguments_pack(struct buf *b, const struct request *r)
     case OP_REFRESH:
         pack_array(b, 0);
         return;
+    case OP_ADMIN:
+        pack_array(b, 3);
+        pack_str(b, r->action.bytes, r->action.len);
+        pack_str(b, r->settings.bytes, r->settings.len);
+        pack_str(b, r->booking.bytes, r->has_booking ? ID_BYTES : 0);
+        return;
     case OP_SEVERAL:
         several_pack(b, r);
         return;
@@ -211,7 +226,7 @@ static bool operation_from(struct value v, enum operation *op)
 /* Whoever takes places must be named; who has a booking's id may act on it. */
 static bool user_from(struct value v, struct request *r)
 {
-    bool must = op_takes(r->op) || r->op == OP_SEVERAL || r->op == OP_JOIN;
+    bool must = op_takes(r->op) || r->op == OP_SEVERAL || r->op == OP_JOIN || r->op == OP_ADMIN;
 
     return value_str(v, &r->user) && (text_is_user(r->user) || (r->user.len == 0 && !must));
 }
@@ -245,6 +260,8 @@ static bool arguments_from(struct value v, struct request *r)
         return count == 5 && settlement_from(v, r);
     case OP_REFRESH:
         return count == 0;
+    case OP_ADMIN:
+        return count == 3 && admin_from(v, r);
     case OP_SEVERAL:
         return count == 2 && several_from(v, r);
     }
@@ -262,6 +279,18 @@ static bool settlement_from(struct value v, struct request *r)
     r->result = (enum result)result;
     return short_text_from(value_at(v, 3), REFERENCE_BYTES_MAX, &r->reference) &&
            short_text_from(value_at(v, 4), REASON_BYTES_MAX, &r->reason);
+}
+
+static bool admin_from(struct value v, struct request *r)
+{
+    struct span booking;
+
+    if (!short_text_from(value_at(v, 0), ACTION_BYTES_MAX, &r->action) || r->action.len == 0 ||
+        !short_text_from(value_at(v, 1), SETTINGS_BYTES_MAX, &r->settings) ||
+        !value_str(value_at(v, 2), &booking))
+        return false;
+    r->has_booking = booking.len > 0;
+    return !r->has_booking || bytes_from(value_at(v, 2), r->booking.bytes, ID_BYTES);
 }
 
 static bool line_from(struct value of, struct line *line)

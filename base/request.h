@@ -16,6 +16,9 @@
  *   JOIN             arguments [tier uint, quantity uint]
  *   LEAVE            arguments [entry str16]: the id of the request that joined
  *   REFRESH          arguments []
+ *   ADMIN            arguments [action str, settings str, booking str16 or empty]: what an operator
+ *                    does, by the names that lua/admin.lua and sql/ know; settings are a JSON
+ *                    object; a booking, if it is about one. Its user is who does it.
  *   SEVERAL          arguments [take uint (BOOK or HOLD), [[show, tier, quantity], …]]: at least
  * two shows, at most PARTS_MAX rows; the request's own show first, the others by number; tiers
  * ascending within a show, at most LINES_MAX of them
@@ -24,7 +27,7 @@
  * seats for which none are named are the best that are available.
  *
  * user may be empty for CONFIRM, EXTEND, CANCEL, PAY and LEAVE (who has the id may act), and is for
- * SETTLE and REFRESH.
+ * SETTLE and REFRESH. An ADMIN stands alone in its entry and is decided alone: request_weight.
  * The fingerprint tells a repeated request from another one under the same id: the first 8 bytes
  * of SHA-256 over the packed [op, show, user, arguments].
  *
@@ -65,11 +68,13 @@ struct request {
     struct span reply_to; /* the gateway's name */
     struct span trace;    /* traceparent, or empty */
     size_t lines;
-    struct line line[LINES_MAX]; /* BOOK, HOLD: what; JOIN: line[0]; CANCEL: it, both may be 0 */
-    struct span seats;           /* BOOK, HOLD, CANCEL: which; packed (seats.h), or empty */
-    struct id booking;           /* CONFIRM, EXTEND, CANCEL, PAY, SETTLE; LEAVE: the entry */
-    struct span method;          /* PAY */
-    struct id payment;           /* SETTLE: the id of the PAY request */
+    struct line line[LINES_MAX];  /* BOOK, HOLD: what; JOIN: line[0]; CANCEL: it, both may be 0 */
+    struct span seats;            /* BOOK, HOLD, CANCEL: which; packed (seats.h), or empty */
+    struct id booking;            /* CONFIRM, EXTEND, CANCEL, PAY, SETTLE; LEAVE: the entry */
+    bool has_booking;             /* ADMIN: booking is set */
+    struct span action, settings; /* ADMIN */
+    struct span method;           /* PAY */
+    struct id payment;            /* SETTLE: the id of the PAY request */
     enum result result;
     struct span reference, reason;
     enum operation take; /* SEVERAL: BOOK or HOLD */
@@ -77,12 +82,19 @@ struct request {
     struct show_line part[PARTS_MAX];
 };
 
-bool op_takes(enum operation op);   /* BOOK, HOLD: makes a booking */
-bool op_changes(enum operation op); /* acts on the booking that it names */
+bool op_takes(enum operation op);                    /* BOOK, HOLD: makes a booking */
+bool op_changes(enum operation op);                  /* acts on the booking that it names */
+bool request_names_booking(const struct request *r); /* that too, for one request */
 
 /* Append one request to an entry under construction (write the array's head with pack_array). */
 void request_pack(struct buf *b, const struct request *r);
 void request_set_fingerprint(struct request *r);
+
+/*
+ * Ids of requests that are about no show, but about the list of them (an ADMIN that makes one),
+ * have this number for a show; the first partition decides them.
+ */
+#define CATALOGUE_SHOW INT32_MAX
 
 /*
  * Read an entry's bytes into at most `max` requests; their spans borrow from `bytes`. ERR_INPUT

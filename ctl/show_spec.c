@@ -8,7 +8,6 @@
 #include "base/text.h"
 
 #define NAME_BYTES_MAX 200
-#define CAPACITY_MAX 100000000
 #define HOLD_SECONDS_MAX 86400
 
 #define TEXT(name, field, value, help)                                                             \

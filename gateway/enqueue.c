@@ -18,7 +18,7 @@
 #define ENTRIES_MAX 4096          /* under way and of unknown outcome together */
 #define SPARE_MAX 64              /* entries kept for the next turn … */
 #define SPARE_BYTES_MAX (1 << 16) /* … and what they may hold on to */
-#define REQUEST_BYTES_MAX 8192    /* of one request, packed: more than any has */
+#define REQUEST_BYTES_MAX 8192    /* of one request, packed: more than any has that shares one */
 #define TROUBLE_LOG_MS 1000
 #define AGAIN_MS 250 /* pause before what is of unknown outcome is appended again */
 

@@ -1,5 +1,5 @@
 -- decide: one batch of requests, in order. This follows model.lua, state.lua, seats.lua,
--- operations.lua, payments.lua, several.lua and waiting.lua.
+-- operations.lua, payments.lua, several.lua, waiting.lua and admin.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
@@ -8,7 +8,7 @@
 --                arguments: BOOK, HOLD tier, quantity, …; CONFIRM, EXTEND, PAY booking; CANCEL
 --                booking, tier, quantity; SETTLE booking, payment, result; BOOK, HOLD and CANCEL
 --                seats behind that, if any are named; SEVERAL as in several.lua; JOIN tier,
---                quantity; LEAVE entry
+--                quantity; LEAVE entry; ADMIN as in admin.lua
 --     known      msgpack [{booking id → booking}, {show → true}], what an earlier run NEEDed:
 --                bookings that are not live (as in state.lua; [0, ''] if there is none), shows
 --                that this partition does not have
@@ -115,6 +115,8 @@ local function gather_batch(due, requests, answered, known, missing)
         add_to_list(users, number, request[OWNER])
       elseif CHANGES[op] or op == OP.LEAVE then
         add_to_list(bookings, number, request[FIRST])
+      elseif op == OP.ADMIN and request[BOOKING] ~= '' then
+        add_to_list(bookings, number, request[BOOKING])
       end
     end
   end
@@ -212,6 +214,9 @@ local function decide()
   if #due < EXPIRIES_MAX then
     requests = cmsgpack.unpack(ARGV[5])
   end
+  if admin_must_wait(requests, due) then
+    requests = {}
+  end
   local answered = {}
   if #requests > 0 then
     answered = answers_before(requests, cmsgpack.unpack(ARGV[7]))
@@ -227,7 +232,7 @@ local function decide()
   if #unknown > 0 then
     return {'NEED', {}, unknown}
   end
-  apply(KEYS[1], version, now, {apply_seats, apply_waiting}, apply_offers_due)
+  apply(KEYS[1], version, now, {apply_seats, apply_waiting, apply_admin}, apply_offers_due)
   return {'DONE', #requests, next_due(), decisions, due, counters_touched(), seats_moved(), offers}
 end
 

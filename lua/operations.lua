@@ -11,7 +11,7 @@
 --   {0, place, position}                   JOIN (waiting.lua)
 --   {0, entry}, {0, before, after}         LEAVE: who waited, or declines an offer
 --   {0}                                    REFRESH
---                                          SEVERAL: several.lua
+--                                          SEVERAL: several.lua; ADMIN: admin.lua
 --
 -- A request is {id, op, show, user, deadline, …}; its operation's arguments follow: those of BOOK
 -- and HOLD are tier, quantity, …, and then the seats that are named, packed, if there are any.
@@ -20,6 +20,9 @@ local ID, OPERATION, SHOW, OWNER, DEADLINE, FIRST = 1, 2, 3, 4, 5, 6
 local function sale_refusal(show, now)
   if show.state == 'draft' or show.opens > now then
     return CODE.SALE_NOT_OPEN
+  end
+  if show.state == 'paused' then
+    return CODE.SALE_PAUSED
   end
   if show.state ~= 'open' or (show.closes > 0 and show.closes <= now) then
     return CODE.SALE_CLOSED
@@ -376,10 +379,10 @@ local function decide_request(show, request, now, known)
   if now > request[DEADLINE] then
     return CODE.TIMED_OUT
   end
-  if not show then
+  local op = request[OPERATION]
+  if not show and op ~= OP.ADMIN then
     return CODE.NOT_FOUND
   end
-  local op = request[OPERATION]
   if op == OP.BOOK then
     return take(show, request, now, STATE.CONFIRMED, 0)
   elseif op == OP.HOLD then

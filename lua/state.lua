@@ -191,7 +191,7 @@ local function apply_show(show)
   local counters = {}
   for tier in pairs(show.touched) do
     local counts = show.tiers[tier]
-    for _, name in ipairs({'available', 'held', 'pending', 'confirmed'}) do
+    for _, name in ipairs({'available', 'held', 'pending', 'confirmed', 'blocked'}) do
       counters[#counters + 1] = tier .. ':' .. name
       counters[#counters + 1] = counts[name]
     end

@@ -18,6 +18,9 @@ static void check_bounds(const struct request *r)
         CHECK(r->user.len > 0 && r->lines == 1 && r->line[0].tier >= 1 &&
               r->line[0].tier <= TIERS_MAX && r->line[0].quantity >= 1 &&
               r->line[0].quantity <= QUANTITY_MAX);
+    if (r->op == OP_ADMIN)
+        CHECK(r->user.len > 0 && r->action.len > 0 && r->action.len <= ACTION_BYTES_MAX &&
+              r->settings.len <= SETTINGS_BYTES_MAX && text_is_utf8(r->settings));
     if (r->op != OP_BOOK && r->op != OP_HOLD)
         return;
     CHECK(r->user.len > 0 && r->lines >= 1 && r->lines <= LINES_MAX);
@@ -58,13 +61,13 @@ static void pack(struct buf *b, const struct request *requests, size_t count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct request requests[ENTRY_REQUESTS_MAX], again[ENTRY_REQUESTS_MAX];
+    static struct request requests[BATCH_REQUESTS_MAX], again[BATCH_REQUESTS_MAX];
     size_t count, count_again;
     struct buf first, second;
 
-    if (entry_read(fuzz_span(data, size), requests, ENTRY_REQUESTS_MAX, &count) != ERR_NONE)
+    if (entry_read(fuzz_span(data, size), requests, BATCH_REQUESTS_MAX, &count) != ERR_NONE)
         return 0;
-    CHECK(count >= 1 && count <= ENTRY_REQUESTS_MAX);
+    CHECK(count >= 1 && count <= BATCH_REQUESTS_MAX);
     CHECK(entry_read(fuzz_span(data, size), again, count - 1, &count_again) == ERR_BOUND);
     for (size_t i = 0; i < count; i++) {
         check_bounds(&requests[i]);
@@ -72,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     pack(&first, requests, count);
     CHECK(first.len <= size);
-    CHECK(entry_read(buf_span(&first), again, ENTRY_REQUESTS_MAX, &count_again) == ERR_NONE);
+    CHECK(entry_read(buf_span(&first), again, BATCH_REQUESTS_MAX, &count_again) == ERR_NONE);
     CHECK(count_again == count);
     pack(&second, again, count);
     CHECK(span_equal(buf_span(&first), buf_span(&second)));

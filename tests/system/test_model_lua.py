@@ -4,6 +4,7 @@ Two drivers for one machine: hypothesis' own choices, which shrink to short stor
 numbers with the odds of a busy sale, which reach deep states.
 """
 
+import json
 import os
 
 import pytest
@@ -14,9 +15,9 @@ from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, r
 
 from harness.answers import Answers
 from harness.decider import Decider, booking_from
-from harness.model import Command, Partition, Seat, Show, Tier
+from harness.model import Command, Partition, Seat, Show, Tier, change_rules
 from harness.redis_server import Redis
-from harness.words import (BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GRANTED, HELD, HOLD,
+from harness.words import (ADMIN, BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GRANTED, HELD, HOLD,
                            ID_EPOCH_MS, JOIN, LEAVE, LIVE, PAY, REFRESH, SEAT_TAKEN, SETTLE,
                            SEVERAL, SUCCEEDED, fresh_id, id_show, keyed_id, pack_seats,
                            unpack_seats)
@@ -24,8 +25,8 @@ from harness.words import (BOOK, CANCEL, CONFIRM, DECLINED, EXTEND, GIVEN_UP, GR
 START_MS = 1_770_000_000_000
 USERS = ["ann", "bob", "cé", "d" * 128]
 EXAMPLES = int(os.environ.get("USHER_EXAMPLES", "40"))
-RULES = ("state", "opens", "closes", "max_per_user", "max_per_booking", "hold_ms", "hold_ms_max",
-         "offer_ms", "payment_required")
+ACTIONS = ["inventory.add", "inventory.remove", "inventory.block", "inventory.unblock",
+           "seats.block", "seats.unblock", "booking.cancel", "show.change"]
 WRONGS = ["epoch", "taken", "version", "ahead", "generation", "unclean", "missing", "repeated"]
 PAUSES = [0, 1, 400, 999, 1000, 5000, 10_000, 30_000]
 
@@ -132,14 +133,55 @@ class Lockstep:
         self.now += pause
         commands = [self.command(draft) for draft in drafts]
         result = self.ask(commands)
+        self.hold_against(commands, result)
+        holds = [b.expires for s in self.model.shows.values() for b in s.live() if b.state == HELD]
+        assert result[2] == min(holds, default=0)
+
+    def admin(self, number, action, draft, rules, pause):
+        """Alone in its run, which waits for what is due; who waits is looked at by the next."""
+        self.now += pause
+        self.count += 1
+        show = self.model.shows[number]
+        command = Command(keyed_id(number, self.count), ADMIN, number, "olga",
+                          self.now + 30_000 * (not draft.get("late")) - 1, action=action)
+        if action == "show.change":
+            command.rules = Show(number, dict(show.tiers))
+            change_rules(command.rules, show)
+            others = rules.tiers.values() if isinstance(rules.tiers, dict) else rules.tiers
+            command.rules.tiers = {n: Tier(other.price, 0, steps=other.steps)
+                                   for n, other in zip(show.tiers, others)}
+            for n in show.tiers:
+                command.rules.tiers.setdefault(n, show.tiers[n])
+            for name in ("state", "max_per_user", "max_per_booking", "hold_ms", "offer_ms"):
+                setattr(command.rules, name, getattr(rules, name))
+        elif action == "booking.cancel":
+            mine = [raw for raw in self.made if id_show(raw) == number]
+            command.booking = mine[-1 - draft["pick"] % len(mine)] if mine else fresh_id(number, 0)
+        elif action.startswith("seats."):
+            order = sorted(show.seats) or [1]
+            command.seats = sorted({order[at % len(order)] if at < 200 else at
+                                    for at in draft["named"]})
+        else:
+            command.tier, command.quantity = draft["tier"], draft["quantity"]
+        result = self.ask([command])
+        if result[1] == 0:
+            self.hold_against([], result)
+            result = self.ask([command])
+        self.hold_against([command], result, self.model.decide_alone)
+        self.batch([], 0)
+
+    def hold_against(self, commands, result, decide=None):
         assert result[0] == b"DONE", result
         self.decider.version += 1
-        _, taken, next_due, decisions, expired, counters, seats, waits = result
+        _, taken, _, decisions, expired, counters, seats, waits = result
         assert taken == len(commands) == len(decisions)
         self.model.offers = []
-        assert expired == self.model.release(self.now)
+        if decide is None:
+            assert expired == self.model.release(self.now)
+        else:
+            assert expired == []
         for command, decision in zip(commands, decisions):
-            expected = self.model.decide(command, self.now)
+            expected = (decide or self.model.decide)(command, self.now)
             note(f"{command} → {decision}, expected {expected}")
             compare(command, decision, expected, self.now)
             if expected.code == GRANTED and command.op in (BOOK, HOLD, JOIN):
@@ -154,8 +196,6 @@ class Lockstep:
             stock = self.model.shows[number].tiers[tier]
             assert figures == [stock.available, stock.held, stock.pending, stock.confirmed,
                                stock.blocked]
-        holds = [b.expires for s in self.model.shows.values() for b in s.live() if b.state == HELD]
-        assert next_due == min(holds, default=0)
 
     def check_moves(self, seats):
         """What is said to have moved is all that moved, as the commit will demand it."""
@@ -198,11 +238,7 @@ class Lockstep:
     def change_rules(self, number, rules):
         """As after a REFRESH: another state, other limits; stock and bookings stay."""
         show = self.model.shows[number]
-        for name in RULES:
-            setattr(show, name, getattr(rules, name))
-        others = rules.tiers.values() if isinstance(rules.tiers, dict) else rules.tiers
-        for tier, other in zip(show.tiers.values(), others):
-            tier.price, tier.steps = other.price, other.steps
+        change_rules(show, rules)
         self.decider.load_rules(show)
 
     def check(self):
@@ -210,7 +246,7 @@ class Lockstep:
         for show in self.model.shows.values():
             snapshot = self.decider.snapshot(show.number)
             for number, tier in show.tiers.items():
-                for name in ("available", "held", "pending", "confirmed"):
+                for name in ("available", "held", "pending", "confirmed", "blocked"):
                     assert int(snapshot["show"][f"{number}:{name}"]) == getattr(tier, name)
             live = {b.id: b for b in show.live()}
             users = {user: show.places_of_user(user) for user in USERS}
@@ -244,7 +280,7 @@ def compare(command, decision, expected, now):
             compare(part, seen, one, now)
         return
     if expected.code != GRANTED:
-        seen = decision if isinstance(decision, list) else [decision, 0]
+        seen = decision[:2] if isinstance(decision, list) else [decision, 0]
         if expected.code == SEAT_TAKEN:
             seen[1] = unpack_seats(seen[1])
         assert seen == [expected.code, expected.detail]
@@ -259,6 +295,8 @@ def compare(command, decision, expected, now):
         assert booking["created"] == now
     elif command.op == JOIN:
         assert decision[1:] == [expected.place, expected.waiting.position]
+    elif command.op == ADMIN and not command.booking:
+        assert len(decision) == 2 and json.loads(decision[1]) is not None
     elif expected.waiting is not None:
         w = expected.waiting
         assert decision[1:] == [[w.tier, w.quantity, w.user.encode(), w.joined, w.position]]
@@ -302,7 +340,7 @@ TIERS = st.builds(Tier, price=st.sampled_from([100, 0, 4999, 100_000_000_000]),
                   capacity=st.integers(0, 12), steps=STEPS)
 SHOWS = st.builds(
     Show, number=st.just(0), tiers=st.lists(TIERS, min_size=1, max_size=3),
-    state=st.sampled_from(["open"] * 9 + ["draft", "closed", "open"]),
+    state=st.sampled_from(["open"] * 9 + ["draft", "closed", "paused", "open"]),
     opens=st.sampled_from([0] * 6 + [START_MS + 20_000, 0]),
     closes=st.sampled_from([0] * 6 + [START_MS + 60_000, 0]),
     max_per_user=st.sampled_from([0, 4, 1, 0]), max_per_booking=st.sampled_from([30, 4, 1, 30]),
@@ -336,6 +374,10 @@ JOINS = st.fixed_dictionaries({
     "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
     "tier": st.sampled_from([1, 2, 3, 32, 1]), "quantity": st.integers(1, 6)})
 REFRESHES = st.fixed_dictionaries({"op": st.just(REFRESH), "show": st.sampled_from([1, 2])})
+ADMINS = st.fixed_dictionaries({
+    "late": st.sampled_from([0] * 5 + [1, 0]), "tier": st.sampled_from([1, 2, 3, 32, 1]),
+    "quantity": st.integers(1, 6), "pick": st.integers(0, 8),
+    "named": st.lists(st.sampled_from([*range(30), 250]), max_size=4)})
 BATCHES = st.lists(st.one_of(TAKES, TAKES, SEVERALS, CHANGES, CHANGES, JOINS, REFRESHES),
                    max_size=12)
 
@@ -366,6 +408,11 @@ class Machine(RuleBasedStateMachine):
     @rule(number=st.sampled_from([1, 2]), rules=SHOWS)
     def change_rules(self, number, rules):
         self.lockstep.change_rules(number, rules)
+
+    @rule(number=st.sampled_from([1, 2]), action=st.sampled_from(ACTIONS), draft=ADMINS,
+          rules=SHOWS, pause=st.sampled_from(PAUSES))
+    def admin(self, number, action, draft, rules, pause):
+        self.lockstep.admin(number, action, draft, rules, pause)
 
     @invariant()
     def redis_equals_the_model(self):
@@ -419,6 +466,14 @@ def run_busy_sale(client, random):
         lockstep.batch(drafts, random.choice([0, 1, 50, 999, 2000]))
         if random.random() < 0.1:
             lockstep.wrong_owner([busy_draft(random)], random.choice(WRONGS))
+        if random.random() < 0.3:
+            draft = {"late": random.random() < 0.05, "tier": random.choice([1, 1, 2, 3]),
+                     "quantity": random.randint(1, 5), "pick": random.randint(0, 14),
+                     "named": [random.randint(0, 120) for _ in range(random.choice([1, 3]))]}
+            rules = busy_show(random, 1)
+            rules.state = random.choice(["open", "open", "paused"])
+            lockstep.admin(random.choice([1, 2]), random.choice(ACTIONS), draft, rules,
+                           random.choice([0, 1, 999, 2000]))
         if random.random() < 0.05:
             rules = busy_show(random, 1)
             rules.state = random.choice(["open", "open", "closed"])

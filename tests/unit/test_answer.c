@@ -180,6 +180,25 @@ TEST(a_refusal_of_several_names_the_show)
     buf_free(&b);
 }
 
+TEST(what_an_operator_did_is_told)
+{
+    struct answer a = refused(), back;
+    struct buf b;
+
+    a.op = OP_ADMIN;
+    a.told = SPAN("{\"state\":\"open\"}");
+    b = packed(&a);
+    assert_int_equal(answer_read(buf_span(&b), &back), ERR_NONE);
+    assert_same(&a, &back);
+    assert_span(back.told, a.told);
+    each_prefix(buf_span(&b), is_refused);
+    buf_free(&b);
+    a.told = SPAN("\xff");
+    b = packed(&a);
+    is_refused(buf_span(&b));
+    buf_free(&b);
+}
+
 TEST(every_truncation_is_refused)
 {
     struct answer answers[3] = {granted(), refused(), waits()};
@@ -281,7 +300,7 @@ TEST(what_cannot_be_is_refused)
     memset(user, 'u', sizeof(user));
     REFUSED(a.code = CODES_END);
     REFUSED(a.op = (enum operation)0);
-    REFUSED(a.op = (enum operation)(OP_SEVERAL + 1));
+    REFUSED(a.op = (enum operation)(OP_ADMIN + 1));
     REFUSED(a.at_ms = -1);
     REFUSED(a.available = -1);
     REFUSED(a.booking.state = (enum state)0);
@@ -452,6 +471,7 @@ int main(void)
         cmocka_unit_test(lines_are_read_from_text), cmocka_unit_test(an_answer_survives_the_way),
         cmocka_unit_test(several_bookings_survive_the_way),
         cmocka_unit_test(a_refusal_of_several_names_the_show),
+        cmocka_unit_test(what_an_operator_did_is_told),
         cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(every_field_has_its_kind),
         cmocka_unit_test(every_field_of_a_booking_has_its_kind),
         cmocka_unit_test(what_cannot_be_is_refused), cmocka_unit_test(who_cannot_wait_is_refused),

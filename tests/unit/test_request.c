@@ -2,7 +2,7 @@
 #include "base/request.h"
 #include "tests/unit/unit.h"
 
-#define OPERATIONS_END (OP_LEAVE + 1)
+#define OPERATIONS_END (OP_ADMIN + 1)
 #define TRACE "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
 static struct request sample(enum operation op)
@@ -51,6 +51,12 @@ static struct request sample(enum operation op)
         r.reason = SPAN("card_declined");
         break;
     case OP_REFRESH:
+        break;
+    case OP_ADMIN:
+        r.action = SPAN("booking.cancel");
+        r.settings = SPAN("{\"reason\":\"rain\"}");
+        r.booking = id_fresh(7, ID_EPOCH_MS, 30000, 41);
+        r.has_booking = true;
         break;
     case OP_SEVERAL:
         r.take = OP_HOLD;
@@ -102,10 +108,10 @@ static struct buf entry_of(const struct request *r)
 
 static enum err read_one(struct span s)
 {
+    static struct request r[BATCH_REQUESTS_MAX]; /* room for one that stands alone */
     struct guarded g = guarded_copy(s);
-    struct request r;
     size_t count = 0;
-    enum err err = entry_read(g.span, &r, 1, &count);
+    enum err err = entry_read(g.span, r, BATCH_REQUESTS_MAX, &count);
 
     guarded_free(&g);
     return err;
@@ -130,19 +136,22 @@ TEST(every_operation_survives_the_stream)
     struct request r[OPERATIONS_END];
     struct request back[OPERATIONS_END];
     struct buf b, entry;
-    size_t count = 0, sent = 0;
+    size_t count = 0, sent = 0, weight = 0;
 
     buf_init(&b, ENTRY_BYTES_MAX);
     buf_init(&entry, ENTRY_BYTES_MAX);
     for (int op = 0; op < OPERATIONS_END; op++) {
         if (operation_name((enum operation)op) == NULL)
             continue;
+        if (op == OP_ADMIN)
+            continue; /* stands alone */
         r[sent] = sample((enum operation)op);
+        weight += request_weight(&r[sent]);
         request_pack(&b, &r[sent++]);
     }
     pack_array(&entry, sent);
     buf_put(&entry, b.bytes, b.len);
-    assert_int_equal(entry_read(buf_span(&entry), back, sent, &count), ERR_NONE);
+    assert_int_equal(entry_read(buf_span(&entry), back, weight, &count), ERR_NONE);
     assert_int_equal(count, sent);
     for (size_t i = 0; i < sent; i++)
         assert_same(&r[i], &back[i]);
@@ -480,6 +489,26 @@ TEST(only_who_takes_places_must_be_named)
     TAKEN(OP_PAY, r.user = SPAN(""));
     TAKEN(OP_SETTLE, r.user = SPAN(""));
     TAKEN(OP_REFRESH, r.user = SPAN(""));
+    REFUSED(OP_ADMIN, r.user = SPAN(""));
+}
+
+TEST(what_an_operator_does_has_a_name_and_stands_alone)
+{
+    static char much[SETTINGS_BYTES_MAX + 1];
+    struct request admin = sample(OP_ADMIN);
+
+    memset(much, ' ', sizeof much);
+    TAKEN(OP_ADMIN, r.has_booking = false);
+    TAKEN(OP_ADMIN, r.settings = SPAN(""));
+    TAKEN(OP_ADMIN, r.settings = ((struct span){much, SETTINGS_BYTES_MAX}));
+    REFUSED(OP_ADMIN, r.settings = ((struct span){much, SETTINGS_BYTES_MAX + 1}));
+    REFUSED(OP_ADMIN, r.settings = SPAN("\xff"));
+    REFUSED(OP_ADMIN, r.action = SPAN(""));
+    REFUSED(OP_ADMIN, r.action = ((struct span){much, ACTION_BYTES_MAX + 1}));
+    assert_int_equal(request_weight(&admin), BATCH_REQUESTS_MAX);
+    assert_true(request_names_booking(&admin));
+    admin.has_booking = false;
+    assert_false(request_names_booking(&admin));
 }
 
 TEST(shows_and_times_are_not_negative_and_not_huge)
@@ -556,6 +585,7 @@ TEST(arguments_belong_to_their_operation)
         {OP_CONFIRM, OP_PAY},    {OP_SETTLE, OP_CANCEL},  {OP_CANCEL, OP_SETTLE},
         {OP_REFRESH, OP_CANCEL}, {OP_REFRESH, OP_EXTEND}, {OP_JOIN, OP_BOOK},
         {OP_JOIN, OP_LEAVE},     {OP_LEAVE, OP_JOIN},     {OP_LEAVE, OP_CANCEL},
+        {OP_ADMIN, OP_CANCEL},   {OP_CANCEL, OP_ADMIN},   {OP_ADMIN, OP_SETTLE},
     };
 
     for (size_t i = 0; i < COUNT(others); i++) {
@@ -644,6 +674,7 @@ int main(void)
         cmocka_unit_test(lines_stay_within_their_bounds),
         cmocka_unit_test(a_booking_has_at_most_lines_max_lines),
         cmocka_unit_test(one_for_several_shows_weighs_as_many),
+        cmocka_unit_test(what_an_operator_does_has_a_name_and_stands_alone),
         cmocka_unit_test(several_shows_come_in_their_order),
         cmocka_unit_test(several_shows_have_their_bounds),
         cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),

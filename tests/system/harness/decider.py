@@ -1,11 +1,14 @@
 """The real decision script in a private Redis, driven as an allocator drives it."""
 
+import json
+
 from .process import REPOSITORY
-from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, JOIN, LEAVE, PAY, SETTLE, SEVERAL, Keys,
+from .words import (ADMIN, BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HOLD, JOIN, LEAVE, PAY, SETTLE, SEVERAL, Keys,
                     id_show, pack, pack_seats, unpack, unpack_seats)
 
 # In the order in which they are joined.
-PARTS = ("model", "state", "seats", "operations", "payments", "several", "waiting", "decide")
+PARTS = ("model", "state", "seats", "operations", "payments", "several", "waiting", "admin",
+         "decide")
 
 
 def script_source():
@@ -38,17 +41,7 @@ class Decider:
         return self.keys.of_generation(self.generation, name)
 
     def load_rules(self, show):
-        self.redis.hset(self.key(f"show:{show.number}"), mapping={
-            "state": show.state, "opens": show.opens, "closes": show.closes,
-            "max_per_user": show.max_per_user, "max_per_booking": show.max_per_booking,
-            "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers),
-            "payment": "required" if show.payment_required else "optional",
-            "offer_ms": show.offer_ms})
-        for number, tier in show.tiers.items():
-            self.redis.hset(self.key(f"show:{show.number}"), mapping={
-                f"{number}:price": tier.price,
-                f"{number}:steps": ",".join(f"{by}{since}={price}"
-                                            for by, since, price in tier.steps)})
+        self.redis.hset(self.key(f"show:{show.number}"), mapping=rules_of(show))
 
     def load_counters(self, show):
         for number, tier in show.tiers.items():
@@ -129,6 +122,20 @@ class Decider:
                 in sorted(entries.items(), key=lambda entry: entry[1][4])]
 
 
+def rules_of(show):
+    """The fields of a show's hash that say its rules."""
+    fields = {"state": show.state, "opens": show.opens, "closes": show.closes,
+              "max_per_user": show.max_per_user, "max_per_booking": show.max_per_booking,
+              "hold_ms": show.hold_ms, "hold_ms_max": show.hold_ms_max, "tiers": len(show.tiers),
+              "payment": "required" if show.payment_required else "optional",
+              "offer_ms": show.offer_ms}
+    for number, tier in show.tiers.items():
+        fields[f"{number}:price"] = tier.price
+        fields[f"{number}:steps"] = ",".join(f"{by}{since}={price}"
+                                             for by, since, price in tier.steps)
+    return fields
+
+
 def decoded(mapping):
     return {key.decode(): value.decode() for key, value in mapping.items()}
 
@@ -158,6 +165,11 @@ def wire(command):
         return head + [command.take, [
             [part.id, part.show] + [number for line in part.lines for number in line]
             for part in command.each()]]
+    if command.op == ADMIN:
+        settings = {"tier": command.tier, "quantity": command.quantity, "seats": command.seats}
+        fields = rules_of(command.rules).items() if command.rules is not None else ()
+        return head + [command.action, json.dumps(settings), command.booking, GRANTED, "{}",
+                       [str(word) for pair in fields for word in pair]]
     if command.op == SETTLE:
         return head + [command.booking, command.payment, command.result]
     return head

@@ -61,14 +61,20 @@ STATEMENTS = (
         SELECT b.show, b.user_id, sum(b.quantity) AS places, s.max_per_user
         FROM bookings b JOIN shows s USING (show)
         WHERE b.status IN ('HELD', 'PENDING', 'CONFIRMED')
+          AND b.created_ms > coalesce((SELECT max(a.at_ms) FROM audit a WHERE a.show = b.show
+                                       AND a.settings ? 'max_per_user'), -1)
         GROUP BY b.show, b.user_id, s.max_per_user HAVING sum(b.quantity) > s.max_per_user"""),
     ("a booking has more than the show allows", """
         SELECT b.id, b.quantity, s.max_per_booking FROM bookings b JOIN shows s USING (show)
-        WHERE b.quantity > s.max_per_booking"""),
+        WHERE b.quantity > s.max_per_booking
+          AND b.created_ms > coalesce((SELECT max(a.at_ms) FROM audit a WHERE a.show = b.show
+                                       AND a.settings ? 'max_per_booking'), -1)"""),
     ("a booking was sold outside the sale", """
         SELECT b.id FROM bookings b JOIN shows s USING (show)
-        WHERE b.created_ms < extract(epoch FROM s.sales_open_at) * 1000
-           OR b.created_ms >= extract(epoch FROM s.sales_close_at) * 1000"""),
+        WHERE (b.created_ms < extract(epoch FROM s.sales_open_at) * 1000
+            OR b.created_ms >= extract(epoch FROM s.sales_close_at) * 1000)
+          AND b.created_ms > coalesce((SELECT max(a.at_ms) FROM audit a WHERE a.show = b.show
+                                       AND a.settings ?| '{sales_open_at,sales_close_at}'), -1)"""),
     ("a hold lives long past its time", """
         SELECT b.id, b.expires_ms FROM bookings b
         WHERE b.status = 'HELD' AND b.expires_ms < extract(epoch FROM now()) * 1000 - 1500"""),

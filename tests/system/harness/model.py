@@ -6,11 +6,11 @@ tests hold the real decision script against it.
 
 from dataclasses import dataclass, field
 
-from .words import (ALREADY_BOOKED, ALREADY_WAITING, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED,
+from .words import (ADMIN, ALREADY_BOOKED, ALREADY_WAITING, BOOK, CANCEL, CANCELLED, CONFIRM, CONFIRMED,
                     DIFFERENT_PARTITIONS, EXPIRED, EXTEND, FAILED, GRANTED, HELD, HOLD,
-                    HOLD_EXPIRED, ILLEGAL_STATE, INVALID, JOIN, LEAVE, LEGAL_MOVES, LIMIT_EXCEEDED,
+                    HOLD_EXPIRED, ILLEGAL_STATE, INVALID, INVENTORY_IN_USE, JOIN, LEAVE, LEGAL_MOVES, LIMIT_EXCEEDED,
                     LIVE, NOT_ENOUGH, NOT_FOUND, PAY, PAYMENT_REQUIRED, PENDING, REFRESH,
-                    SALE_CLOSED, SALE_NOT_OPEN, SEAT_TAKEN, SETTLE, SEVERAL, SOLD_OUT,
+                    SALE_CLOSED, SALE_NOT_OPEN, SALE_PAUSED, SEAT_TAKEN, SETTLE, SEVERAL, SOLD_OUT,
                     STILL_AVAILABLE, SUCCEEDED, TIMED_OUT, part_id)
 
 PLACES_IN = {HELD: "held", PENDING: "pending", CONFIRMED: "confirmed"}
@@ -156,6 +156,8 @@ class Command:
     payment: bytes = b""                       # SETTLE
     result: int = SUCCEEDED
     seats: list = field(default_factory=list)  # BOOK, HOLD, CANCEL: these
+    action: str = ""                           # ADMIN: what, of `tier`, `quantity`, `seats` or
+    rules: object = None                       # `booking`; or a Show that has the new rules
     take: int = BOOK                           # SEVERAL: BOOK or HOLD
     parts: list = field(default_factory=list)  # … and (show, lines) of each, its own show first
 
@@ -201,6 +203,10 @@ class Partition:
             self._offer(self.shows[command.show], now)
         return decision
 
+    def decide_alone(self, command, now):
+        """As the script does an ADMIN: who waits is looked at later."""
+        return self._decide(command, now)
+
     def _decide(self, command, now):
         if now > command.deadline:
             return Decision(TIMED_OUT)
@@ -212,6 +218,8 @@ class Partition:
         if command.op == REFRESH:
             show.returned = True
             return Decision(GRANTED)
+        if command.op == ADMIN:
+            return self._admin(show, command)
         if command.op in (BOOK, HOLD):
             return self._take(show, command, now)
         if command.op == JOIN:
@@ -308,6 +316,8 @@ class Partition:
             return self._refuse_named(show, command)
         if show.state == "draft" or show.opens > now:
             return Decision(SALE_NOT_OPEN)
+        if show.state == "paused":
+            return Decision(SALE_PAUSED)
         if show.state != "open" or 0 < show.closes <= now:
             return Decision(SALE_CLOSED)
         places = sum(quantity for _, quantity in command.lines)
@@ -345,7 +355,7 @@ class Partition:
             return Decision(NOT_FOUND)
         if not is_on_sale(show, now):
             return Decision(SALE_NOT_OPEN if show.state == "draft" or show.opens > now
-                            else SALE_CLOSED)
+                            else SALE_PAUSED if show.state == "paused" else SALE_CLOSED)
         if quantity > show.max_per_booking:
             return Decision(LIMIT_EXCEEDED, show.max_per_booking)
         if quantity > tier.capacity:
@@ -401,6 +411,58 @@ class Partition:
                 if tier.has_seats:
                     self._seat(show, booking, sorted(show.best(number, first.quantity)), SEAT_IN[HELD])
                 self.offers.append(shown(booking))
+
+    def _admin(self, show, command):
+        if command.rules is not None:
+            change_rules(show, command.rules)
+            decision = Decision(GRANTED)
+        elif command.booking:
+            command = Command(command.id, CANCEL, show.number, "", command.deadline,
+                              booking=command.booking)
+            decision = self._change(show, command)
+        elif command.action.startswith("seats."):
+            decision = self._move_seats(show, command)
+        else:
+            decision = self._move_inventory(show, command)
+        show.returned = show.returned or decision.code == GRANTED
+        return decision
+
+    @staticmethod
+    def _move_inventory(show, command):
+        """Never what is sold or held: places come from where they lie."""
+        tier, n = show.tiers.get(command.tier), command.quantity
+        source, target = {"inventory.add": (None, "available"),
+                          "inventory.remove": ("available", None),
+                          "inventory.block": ("available", "blocked"),
+                          "inventory.unblock": ("blocked", "available")}[command.action]
+        if tier is None:
+            return Decision(NOT_FOUND)
+        if tier.has_seats:
+            return Decision(INVALID)
+        if source and getattr(tier, source) < n:
+            return Decision(INVENTORY_IN_USE, getattr(tier, source))
+        for name, change in ((source, -n), (target, n)):
+            if name:
+                setattr(tier, name, getattr(tier, name) + change)
+        tier.capacity += (n if not source else 0) - (n if not target else 0)
+        return Decision(GRANTED)
+
+    @staticmethod
+    def _move_seats(show, command):
+        source, target = (0, 4) if command.action == "seats.block" else (4, 0)
+        seats = [show.seats.get(position) for position in command.seats]
+        if None in seats:
+            return Decision(NOT_FOUND)
+        taken = [p for p, seat in zip(command.seats, seats) if seat.status not in (0, 4)]
+        if taken:
+            return Decision(SEAT_TAKEN, taken)
+        for seat in seats:
+            if seat.status == source:
+                seat.status = target
+                change = 1 if target == 4 else -1
+                show.tiers[seat.tier].blocked += change
+                show.tiers[seat.tier].available -= change
+        return Decision(GRANTED)
 
     def _change(self, show, command):
         booking = show.bookings.get(command.booking)
@@ -534,6 +596,19 @@ class Partition:
     def _count(show, tier, state, quantity):
         name = PLACES_IN[state]
         setattr(show.tiers[tier], name, getattr(show.tiers[tier], name) + quantity)
+
+
+RULES = ("state", "opens", "closes", "max_per_user", "max_per_booking", "hold_ms", "hold_ms_max",
+         "offer_ms", "payment_required")
+
+
+def change_rules(show, rules):
+    """The rules of another show, its tiers' prices too."""
+    for name in RULES:
+        setattr(show, name, getattr(rules, name))
+    others = list(rules.tiers.values()) if isinstance(rules.tiers, dict) else rules.tiers
+    for tier, other in zip(show.tiers.values(), others):
+        tier.price, tier.steps = other.price, other.steps
 
 
 def is_on_sale(show, now):

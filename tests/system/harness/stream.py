@@ -1,15 +1,18 @@
 """Straight to the stream: requests as a gateway writes them, for what HTTP cannot ask."""
 
 import hashlib
+import json
 import time
 
 from .answers import Answers
 from .process import wait_until
-from .words import (BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SEVERAL, SUCCEEDED, Keys, Reply,
-                    fresh_id, keyed_id, pack)
+from .words import (ADMIN, BOOK, CANCEL, CONFIRM, EXTEND, HOLD, PAY, SETTLE, SEVERAL, SUCCEEDED, Keys,
+                    Reply, fresh_id, keyed_id, pack)
 
 
 def arguments_of(op, lines, booking, tier, quantity, payment=b"", result=SUCCEEDED):
+    if op == ADMIN:  # lines: the action and its settings
+        return [lines[0], json.dumps(lines[1]), booking]
     if op in (BOOK, HOLD):
         return [list(line) for line in lines]
     if op == SEVERAL:  # lines: BOOK or HOLD, and rows of show, tier, quantity

@@ -11,7 +11,7 @@ import msgpack
 
 BOOK, HOLD, CONFIRM, CANCEL, EXTEND, REFRESH, PAY, SETTLE, JOIN, LEAVE = range(1, 11)
 SUCCEEDED, DECLINED, GIVEN_UP = 1, 2, 3  # results of a payment
-SEVERAL = 11
+SEVERAL, ADMIN = 11, 12
 HELD, PENDING, CONFIRMED, CANCELLED, EXPIRED, FAILED = 1, 2, 3, 4, 5, 6
 STATES = {1: "HELD", 2: "PENDING", 3: "CONFIRMED", 4: "CANCELLED", 5: "EXPIRED", 6: "FAILED"}
 LIVE = (HELD, PENDING, CONFIRMED)
@@ -24,6 +24,8 @@ NOT_FOUND, PAYMENT_FAILED, KEY_REUSED, TIMED_OUT, OVERLOADED = 11, 12, 13, 14, 1
 RATE_LIMITED, INVALID, INTERNAL, PAYMENT_REQUIRED = 16, 17, 18, 19
 DIFFERENT_PARTITIONS = 20
 ALREADY_WAITING, STILL_AVAILABLE = 21, 22
+INVENTORY_IN_USE, SALE_PAUSED, ALREADY_EXISTS = 25, 26, 27
+CATALOGUE = 2 ** 31 - 1  # the show of requests about the list of shows
 
 ID_EPOCH_MS = 1704067200000
 ANSWER_BUCKET_MS = 128
@@ -142,7 +144,10 @@ class Reply:
         self.conflicts = []   # SEAT_TAKEN: seats
         self.others = []      # SEVERAL: the bookings beside the first
         self.refused_show = 0
-        if more and self.op != SEVERAL:
+        self.told = ""        # ADMIN: JSON, or a sentence
+        if more and self.op == ADMIN and self.code != SEAT_TAKEN:
+            self.told = more[0].decode()
+        elif more and self.op != SEVERAL:
             self.conflicts = unpack_seats(more[0])
         elif more and isinstance(more[0], bytes):
             self.others = [self.booking_from(other) for other in unpack(more[0])]
