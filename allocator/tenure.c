@@ -49,10 +49,9 @@ static enum err connect_redis(struct allocator *a)
     /* Replies of another tenure may still be on their way: begin with a clean connection. */
     if (redis_is_connected(a->redis) && redis_pending(a->redis) > 0)
         redis_disconnect(a->redis);
-    if (!redis_is_connected(a->redis)) {
-        TRY(redis_connect(a->redis));
+    if (!redis_is_connected(a->redis))
         a->reporter.metrics[AM_REDIS_RECONNECTS].count++;
-    }
+    TRY(redis_go_to(a->redis, a->tenure.partition));
     return decider_load_scripts(&a->decider);
 }
 

@@ -159,3 +159,18 @@ static void add_id(struct key *key, struct id id)
     id_format(id, text);
     add(key, text);
 }
+
+/* CRC-16/XMODEM of what stands between the braces, as Redis Cluster's specification has it. */
+unsigned key_slot(uint32_t partition)
+{
+    struct key tag = {.len = 0};
+    unsigned crc = 0;
+
+    add_number(&tag, partition);
+    for (size_t i = 0; i < tag.len; i++) {
+        crc ^= (unsigned)(unsigned char)tag.text[i] << 8;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc << 1) ^ ((crc & 0x8000) ? 0x11021 : 0);
+    }
+    return crc % KEY_SLOTS;
+}

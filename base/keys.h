@@ -41,6 +41,10 @@ struct key {
     size_t len;
 };
 
+/* The slot of a Redis Cluster that all keys of a partition lie in. */
+#define KEY_SLOTS 16384
+unsigned key_slot(uint32_t partition);
+
 struct key key_requests(uint32_t partition);
 struct key key_state(uint32_t partition);
 struct key key_status(uint32_t partition);

@@ -78,6 +78,8 @@ static enum err add_to_stream(struct courier *c, uint32_t partition, const struc
     struct span argv[] = {SPAN("XADD"), {key.text, key.len}, SPAN("NOMKSTREAM"),
                           SPAN("*"),    SPAN("b"),           buf_span(&entry)};
     if (!entry.failed)
+        err = redis_go_to(c->redis, partition);
+    if (!err)
         err = redis_do(c->redis, sizeof argv / sizeof *argv, argv, &reply);
     if (!err && redis_kind_of(reply) != REDIS_STRING)
         err = ERR_UNAVAILABLE; /* the stream is missing: its allocator will make it */

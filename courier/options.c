@@ -27,7 +27,7 @@
 
 static const struct option_row rows[] = {
     SECRET(redis, "redis://127.0.0.1:6379",
-           "Redis: redis://[user:password@]host:port[/db] or unix:///path"),
+           REDIS_URL_HELP),
     SECRET(postgres, "postgresql:///usher",
            "Postgres: a libpq URL, several hosts and target_session_attrs included"),
     TEXT(name, "courier", "how this process is called in the outbox and in logs"),

@@ -24,7 +24,7 @@ static const struct command *const commands[] = {
 
 static const struct option_row options[] = {
     {"redis", OPTION_SECRET, offsetof(struct options, redis), "redis://127.0.0.1:6379", 0, 0,
-     "Redis: redis://[user:password@]host:port[/db] or unix://[:password@]/path"},
+     REDIS_URL_HELP},
     {"postgres", OPTION_SECRET, offsetof(struct options, postgres), "postgresql:///usher", 0, 0,
      "Postgres: a libpq URL, several hosts and target_session_attrs included"},
     {"timeout_ms", OPTION_NUMBER, offsetof(struct options, timeout_ms), "60000", 100, 2000000,

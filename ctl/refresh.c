@@ -49,7 +49,9 @@ static int enqueue(struct context *context, const struct request *request, uint3
     struct span argv[] = {SPAN("XADD"), {stream.text, stream.len}, SPAN("NOMKSTREAM"), SPAN("*"),
                           SPAN("b"),    buf_span(&entry)};
     struct redis_reply *reply;
-    enum err err = redis_do(context->redis, 6, argv, &reply);
+    enum err err = redis_go_to(context->redis, partition);
+    if (!err)
+        err = redis_do(context->redis, 6, argv, &reply);
     buf_free(&entry);
     if (err)
         return context_fail_redis(context, "adding a request to the stream");

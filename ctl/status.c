@@ -106,6 +106,7 @@ static enum err read_partitions(struct postgres *postgres, struct status *status
 static enum err read_report(struct redis *redis, struct partition_status *p)
 {
     struct redis_reply *reply;
+    TRY(redis_go_to(redis, p->partition));
     TRY(redis_do_words(redis, &reply, "HMGET", key_status(p->partition).text, "state", "rate",
                        NULL));
     struct span state = redis_text(redis_at(reply, 0)), rate = redis_text(redis_at(reply, 1));

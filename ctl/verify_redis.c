@@ -151,6 +151,7 @@ static enum err read_state(struct redis *redis, uint32_t partition, struct posit
 {
     struct redis_reply *reply;
     *at = (struct position){0};
+    TRY(redis_go_to(redis, partition));
     TRY(redis_do_words(redis, &reply, "HMGET", key_state(partition).text, "epoch", "version",
                        "generation", "clean", NULL));
     at->exists = redis_kind_of(redis_at(reply, 0)) != REDIS_NIL;

@@ -12,7 +12,7 @@
 #include "gateway/enqueue.h"
 #include "gateway/gateway.h"
 #include "gateway/payments.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/several.h"
@@ -210,7 +210,7 @@ static bool may_queue(struct task *task, struct partition *partition)
         reply_overloaded(task, "Too many requests are under way", 1);
         return false;
     }
-    if (!redis_link_is_ready(g->redis)) {
+    if (!redis_servers_have(g->redis, task->show->partition)) {
         g->own[G_REFUSED_REDIS].count++;
         reply_overloaded(task, "The queue cannot be reached now", 1);
         return false;

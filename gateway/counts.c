@@ -8,7 +8,7 @@
 #include "base/keys.h"
 #include "base/log.h"
 #include "gateway/gateway.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
@@ -105,7 +105,8 @@ static void ask(struct gateway *g, struct cached_show *c, int64_t now_us)
     struct span argv[] = {SPAN("GET"), {key.text, key.len}};
 
     c->counted_us = now_us;
-    c->is_asking = redis_link_command(g->redis, &(struct redis_command){2, argv, on_counted, c});
+    c->is_asking = redis_servers_command(g->redis, c->show.partition,
+                                         &(struct redis_command){2, argv, on_counted, c});
     if (c->is_asking) {
         shows_pin(c);
         return;

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/list.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/waiters.h"
 
 #define ENTRIES_MAX 4096          /* under way and of unknown outcome together */
@@ -164,12 +164,6 @@ static void entry_accept(struct entry *entry)
     entry_give(entry);
 }
 
-/* Error replies after which another server should be asked, not this one again. */
-static bool is_wrong_server(struct span error)
-{
-    return error.len >= 8 && memcmp(error.bytes, "READONLY", 8) == 0;
-}
-
 static void entry_keep(struct entry *entry)
 {
     struct enqueue *e = entry->enqueue;
@@ -180,22 +174,25 @@ static void entry_keep(struct entry *entry)
     ev_timer_again(e->gateway->loop, &e->again);
 }
 
+/* The partition is on another node of the cluster, or on its way there. */
+static bool is_for_another_server(struct redis_value reply)
+{
+    return redis_kind(reply) == REDIS_ERROR && redis_is_elsewhere(redis_text(reply));
+}
+
 /* An entry that is sent once more may have been in the stream, and even been decided: that it is
  * not taken now does not say that nothing was taken. */
 static void on_added(void *context, const struct redis_value *reply)
 {
     struct entry *entry = context;
-    struct enqueue *e = entry->enqueue;
     enum redis_kind kind = reply != NULL ? redis_kind(*reply) : REDIS_NIL;
 
-    if (kind == REDIS_ERROR && is_wrong_server(redis_text(*reply)))
-        redis_link_drop(e->gateway->redis, "the server is read-only");
     if (reply != NULL && kind == REDIS_NIL)
         entry->partition->has_stream = false;
 
     if (kind == REDIS_STRING)
         entry_accept(entry);
-    else if (reply == NULL || entry->is_again)
+    else if (reply == NULL || entry->is_again || is_for_another_server(*reply))
         entry_keep(entry);
     else if (kind == REDIS_ERROR)
         entry_refuse(entry, G_REFUSED_REDIS, redis_text(*reply));
@@ -217,8 +214,8 @@ static bool entry_send(struct entry *entry)
     assert(!e->packed.failed);
     argv[5] = buf_span(&e->packed);
     entry->sent_us = clock_mono_us();
-    return redis_link_command(
-        e->gateway->redis, &(struct redis_command){entry->is_again ? 8 : 6, argv, on_added, entry});
+    struct redis_command command = {entry->is_again ? 8 : 6, argv, on_added, entry};
+    return redis_servers_command(e->gateway->redis, entry->partition->number, &command);
 }
 
 static void entry_close(struct entry *entry)
@@ -257,7 +254,7 @@ enum err enqueue_add(struct enqueue *e, struct partition *partition, const struc
 {
     struct entry *entry;
 
-    if (!redis_link_is_ready(e->gateway->redis))
+    if (!redis_servers_have(e->gateway->redis, partition->number))
         return ERR_UNAVAILABLE;
     entry = open_entry(e, partition, request_weight(request));
     if (entry == NULL)

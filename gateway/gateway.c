@@ -16,7 +16,7 @@
 #include "gateway/live.h"
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/routes.h"
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
@@ -83,7 +83,7 @@ void gateway_count(struct gateway *g)
     count_up(&g->own[G_HTTP_MALFORMED], now->malformed, &then->malformed);
     count_up(&g->own[G_HTTP_BYTES_IN], now->bytes_in, &then->bytes_in);
     count_up(&g->own[G_HTTP_BYTES_OUT], now->bytes_out, &then->bytes_out);
-    count_up(&g->own[G_REDIS_RECONNECTS], redis_link_reconnects(g->redis),
+    count_up(&g->own[G_REDIS_RECONNECTS], redis_servers_reconnects(g->redis),
              &run->reconnects_counted[0]);
     count_up(&g->own[G_SUBSCRIBER_RECONNECTS], redis_link_reconnects(g->subscriber),
              &run->reconnects_counted[1]);
@@ -154,11 +154,10 @@ static void open_links(struct gateway *g)
 {
     const struct gateway_options *o = g->options;
     struct key channel = key_replies_channel(g->name);
-    struct redis_link_events commands = {.context = g, .ready = on_redis_ready, .lost = nothing};
     struct redis_link_events answers = {
         .context = g, .ready = on_subscribed, .lost = nothing, .message = on_message};
 
-    g->redis = redis_link_open(g->loop, &o->redis_url, NULL, &commands);
+    g->redis = redis_servers_open(g->loop, &o->redis_url, on_redis_ready, g);
     g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);
     g->postgres = postgres_link_open(g->loop, o->postgres, (size_t)o->postgres_connections);
     partitions_begin(g->partitions);
@@ -170,7 +169,7 @@ static void close_links(struct gateway *g)
 {
     live_end(g->live);
     redis_link_close(g->subscriber);
-    redis_link_close(g->redis);
+    redis_servers_close(g->redis);
     postgres_link_close(g->postgres);
 }
 

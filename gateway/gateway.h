@@ -23,7 +23,7 @@ struct gateway {
     struct metric_value *own; /* this worker's part of them */
 
     struct http_server *http;
-    struct redis_link *redis;      /* commands */
+    struct redis_servers *redis;   /* commands */
     struct redis_link *subscriber; /* answers for this worker */
     struct postgres_link *postgres;
     struct shows *shows;

@@ -5,7 +5,7 @@
 #include "gateway/handlers.h"
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 
@@ -24,7 +24,7 @@ static void put_status(struct buf *body, const char *name, bool is_well)
 
 static bool redis_is_well(const struct gateway *g)
 {
-    return redis_link_is_ready(g->redis) && redis_link_is_ready(g->subscriber);
+    return redis_servers_are_ready(g->redis) && redis_link_is_ready(g->subscriber);
 }
 
 static bool allocators_are_well(const struct gateway *g)

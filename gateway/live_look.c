@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "gateway/gateway.h"
 #include "gateway/live_private.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/seat_look.h"
 #include "gateway/shows.h"
 
@@ -171,7 +171,8 @@ static void ask(struct live_topic *t, struct key key,
     struct span argv[] = {SPAN("GET"), {key.text, key.len}};
 
     t->asking++;
-    if (!redis_link_command(t->live->gateway->redis, &(struct redis_command){2, argv, done, t}))
+    if (!redis_servers_command(t->live->gateway->redis, t->cached->show.partition,
+                               &(struct redis_command){2, argv, done, t}))
         done(t, NULL);
 }
 

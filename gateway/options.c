@@ -26,7 +26,7 @@
 
 static const struct option_row rows[] = {
     {"redis", OPTION_SECRET, offsetof(struct gateway_options, redis), "redis://127.0.0.1:6379", 0,
-     0, "Redis: redis://[user:password@]host:port[/db] or unix://[:password@]/path"},
+     0, REDIS_URL_HELP},
     {"postgres", OPTION_SECRET, offsetof(struct gateway_options, postgres), "postgresql:///usher",
      0, 0, "Postgres: a libpq URL, several hosts allowed; only read from"},
     TEXT(listen, "listen", "127.0.0.1:8080", "address and port to serve HTTP at"),

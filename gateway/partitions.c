@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "gateway/gateway.h"
 #include "gateway/postgres_link.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 
 #define ASK_MS 250
 #define LIST_EVERY 20      /* times ASK_MS: ask Postgres which partitions there are */
@@ -187,12 +187,13 @@ static bool ask_one(struct partitions *p, struct partition *one, const char *ver
 {
     struct span argv[] = {span_of(verb), {key.text, key.len}};
 
-    return redis_link_command(p->gateway->redis, &(struct redis_command){2, argv, done, one});
+    return redis_servers_command(p->gateway->redis, one->number,
+                                 &(struct redis_command){2, argv, done, one});
 }
 
 static void ask(struct partitions *p, struct partition *one)
 {
-    if (one->is_asked || !redis_link_is_ready(p->gateway->redis))
+    if (one->is_asked || !redis_servers_are_ready(p->gateway->redis))
         return;
     one->sent_then = one->sent;
     one->answered_then = one->answered;

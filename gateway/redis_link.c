@@ -45,6 +45,7 @@ struct in_flight {
 struct redis_link {
     struct ev_loop *loop;
     struct redis_url url;
+    size_t at;     /* which of its addresses is tried, or was good */
     char *channel; /* NULL: for commands */
     struct redis_link_events events;
     enum link_state state;
@@ -158,6 +159,8 @@ static void link_lose(struct redis_link *link, const char *why)
     link_blame(link, why);
     link->connection = NULL;
     link->state = LINK_PAUSED;
+    if (was != LINK_READY) /* it was not the right one; one that was good is tried again first */
+        link->at = (link->at + 1) % link->url.addresses;
     link->ping_sent = false;
     ev_timer_stop(link->loop, &link->dropping);
     ev_timer_stop(link->loop, &link->attempt);
@@ -378,6 +381,20 @@ static void on_further_channel(redisAsyncContext *connection, void *reply, void 
         hand_over(link, r);
 }
 
+/* Of servers that replicate each other only the master will do. */
+static void on_role(redisAsyncContext *connection, void *reply, void *data)
+{
+    struct redis_link *link = data;
+    const redisReply *r = reply;
+
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY &&
+        (r->elements == 0 || r->element[0]->type != REDIS_REPLY_STRING ||
+         strcmp(r->element[0]->str, "master") != 0))
+        redis_link_drop(link, "it is a replica");
+    else
+        on_greeting(connection, reply, data);
+}
+
 static bool send_greeting(struct redis_link *link, redisCallbackFn *done, const char *format,
                           const char *first, const char *second)
 {
@@ -402,6 +419,8 @@ static bool link_greet(struct redis_link *link)
         !send_greeting(link, on_greeting, "AUTH %s", url->password, NULL))
         return false;
     if (url->database != 0 && !send_greeting(link, on_greeting, "SELECT %s", database, NULL))
+        return false;
+    if (redis_url_has_replicas(url) && !send_greeting(link, on_role, "ROLE", NULL, NULL))
         return false;
     if (!send_greeting(link, on_greeting, "PING", NULL, NULL))
         return false;
@@ -449,8 +468,9 @@ static void attach(struct redis_link *link, redisAsyncContext *connection)
 
 static void link_connect(struct redis_link *link, const char *address)
 {
-    redisAsyncContext *connection = link->url.is_unix ? redisAsyncConnectUnix(address)
-                                                      : redisAsyncConnect(address, link->url.port);
+    redisAsyncContext *connection =
+        link->url.is_unix ? redisAsyncConnectUnix(address)
+                          : redisAsyncConnect(address, link->url.address[link->at].port);
 
     link->state = LINK_CONNECTING;
     if (connection == NULL || connection->err != 0) {
@@ -484,9 +504,10 @@ static void link_attempt(struct redis_link *link)
     ev_timer_set(&link->attempt, CONNECT_MS / 1000.0, 0);
     ev_timer_start(link->loop, &link->attempt);
     if (link->url.is_unix)
-        link_connect(link, link->url.host);
+        link_connect(link, link->url.address[0].host);
     else
-        link->resolving = resolve_begin(link->loop, link->url.host, on_resolved, link);
+        link->resolving =
+            resolve_begin(link->loop, link->url.address[link->at].host, on_resolved, link);
 }
 
 static void on_attempt(struct ev_loop *loop, ev_timer *timer, int events)
@@ -589,6 +610,20 @@ void redis_link_close(struct redis_link *link)
     free(link);
 }
 
+/* An error that says that this server is not the one to ask. */
+static void link_heed(struct redis_link *link, struct span error)
+{
+    struct redis_address address;
+    unsigned slot;
+
+    if (!redis_is_not_the_one(error))
+        return;
+    if (!link->url.is_cluster)
+        redis_link_drop(link, "it takes no writes now");
+    else if (redis_elsewhere(error, &link->url.address[link->at], &slot, &address) == REDIS_MOVED)
+        link->events.elsewhere(link->events.context, slot, &address);
+}
+
 static void on_reply(redisAsyncContext *connection, void *reply, void *data)
 {
     struct in_flight *command = data;
@@ -601,6 +636,8 @@ static void on_reply(redisAsyncContext *connection, void *reply, void *data)
     list_remove(&command->node);
     list_append(&link->spare, &command->node);
     link->commands--;
+    if (reply != NULL && redis_kind(value) == REDIS_ERROR)
+        link_heed(link, redis_text(value));
     done(context, reply != NULL ? &value : NULL);
 }
 

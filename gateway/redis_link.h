@@ -2,7 +2,8 @@
  * Asynchronous Redis on libev; the only place in gateway/ that includes hiredis.
  *
  * A link is one connection that comes back by itself: it connects, authenticates, selects, asks
- * whether Redis is ready, and is `ready` then. Each has its own timers: for connecting, for the
+ * whether Redis is ready, and is `ready` then. Where its URL has several hosts it tries them in
+ * turn; of replicas it takes only the one that is the master. Each has its own timers: for connecting, for the
  * oldest command in flight, for the heartbeat, and a growing pause between attempts.
  *
  * A link for commands sends what redis_link_command is given; what is sent in one turn of the loop
@@ -42,6 +43,8 @@ struct redis_link_events {
     /* Redis has said that it sends, or no longer sends, what is published on a further channel. */
     void (*joined)(void *context, struct span channel);
     void (*left)(void *context, struct span channel);
+    /* A node of a cluster has said (MOVED) who has this slot; before the reply is handed over. */
+    void (*elsewhere)(void *context, unsigned slot, const struct redis_address *address);
 };
 
 /* `channel` NULL: for commands. The URL and the channel's name are copied. Never NULL. */

@@ -21,7 +21,7 @@
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/reads.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
@@ -93,7 +93,8 @@ static void ask(struct task *task, size_t argc, const struct span *argv,
                 void (*done)(void *context, const struct redis_value *reply))
 {
     task_park(task);
-    if (!redis_link_command(task->gateway->redis, &(struct redis_command){argc, argv, done, task}))
+    struct redis_command command = {argc, argv, done, task};
+    if (!redis_servers_command(task->gateway->redis, task->partition, &command))
         done(task, NULL);
 }
 

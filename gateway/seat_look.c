@@ -41,7 +41,7 @@ char seat_status_digit(unsigned char status)
     return shown[status].digit;
 }
 
-bool seat_look_send(struct redis_link *redis, const struct show *show, const uint64_t *since,
+bool seat_look_send(struct redis_servers *redis, const struct show *show, const uint64_t *since,
                     void (*done)(void *context, const struct redis_value *reply), void *context)
 {
     struct key state = key_state(show->partition);
@@ -53,7 +53,8 @@ bool seat_look_send(struct redis_link *redis, const struct show *show, const uin
     struct span argv[] = {SPAN("EVAL"),    {(const char *)seatmap_source, sizeof seatmap_source},
                           SPAN("1"),       {state.text, state.len},
                           span_of(number), span_of(version)};
-    return redis_link_command(redis, &(struct redis_command){6, argv, done, context});
+    return redis_servers_command(redis, show->partition,
+                                 &(struct redis_command){6, argv, done, context});
 }
 
 /* As the script returns it. */

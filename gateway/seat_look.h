@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/seatmap.h"
 #include "gateway/show.h"
 
@@ -19,7 +19,7 @@ const char *seat_status_word(unsigned char status);
 char seat_status_digit(unsigned char status);
 
 /* `since` NULL: the status of every seat. False: not sent, `done` is not called. */
-bool seat_look_send(struct redis_link *redis, const struct show *show, const uint64_t *since,
+bool seat_look_send(struct redis_servers *redis, const struct show *show, const uint64_t *since,
                     void (*done)(void *context, const struct redis_value *reply), void *context);
 
 /* The reply, which may be NULL, an error or nothing: false then. */

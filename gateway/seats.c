@@ -16,7 +16,7 @@
 #include "gateway/handlers.h"
 #include "gateway/postgres_link.h"
 #include "gateway/reads.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/seat_look.h"

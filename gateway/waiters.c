@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/partitions.h"
-#include "gateway/redis_link.h"
+#include "gateway/redis_servers.h"
 #include "gateway/reply.h"
 
 #define TICK_MS 10
@@ -380,7 +380,8 @@ static void part_send(struct look_part *part, bool may_send)
             argv[command.argc++] = (struct span){(const char *)part->id[i].bytes, ID_BYTES};
     }
     look->holders++;
-    if (!may_send || !redis_link_command(look->waiters->gateway->redis, &command))
+    if (!may_send ||
+        !redis_servers_command(look->waiters->gateway->redis, look->partition, &command))
         on_looked(part, NULL);
 }
 
@@ -451,7 +452,8 @@ void waiters_mark_queued(struct gateway *g, const struct task *task)
     snprintf(ttl, sizeof ttl, "%" PRId64, left_ms > 1000 ? left_ms : 1000);
     argv[2] = span_of(deadline);
     argv[4] = span_of(ttl);
-    redis_link_command(g->redis, &(struct redis_command){5, argv, ignore_reply, NULL});
+    redis_servers_command(g->redis, task->partition,
+                          &(struct redis_command){5, argv, ignore_reply, NULL});
 }
 
 static void begin_last_look(struct waiters *w, struct task *task)

@@ -18,6 +18,7 @@
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
+#include "base/keys.h"
 
 #define OUTPUT_BYTES_MAX (64u << 20)    /* a pipeline not yet written out: more is ERR_BOUND */
 #define OUTPUT_BYTES_EAGER (256u << 10) /* from here on redis_send writes what the socket takes */
@@ -28,9 +29,12 @@
 #define WHY_BYTES 320
 #define RUN_ID_BYTES 48
 #define WORDS_MAX 16
+#define HOPS_MAX 4 /* nodes of a cluster that pass one on to the next */
 
 struct redis {
     struct redis_url url;
+    struct redis_address server; /* the one that was last right, or the first to be asked */
+    uint32_t partition;          /* in a cluster: whose node is wanted; 0: any */
     int64_t timeout_ms;
     redisContext *context; /* NULL while not connected */
     struct buf out;        /* commands; the first `written` bytes are gone already */
@@ -38,12 +42,17 @@ struct redis {
     struct buf in; /* replies read while writing; the first `parsed` bytes are with the parser */
     size_t parsed;
     size_t pending;
+    bool moved; /* the last error said where to ask instead */
+    struct redis_address moved_to;
     char run_id[RUN_ID_BYTES];
     char why[WHY_BYTES];
     char chunk[CHUNK_BYTES];
 };
 
 static enum err greet(struct redis *r);
+static enum err has_partition(struct redis *r);
+static enum err is_master(struct redis *r);
+static enum err wrong_server(struct redis *r, struct redis_reply **reply);
 static enum err write_out(struct redis *r, int64_t deadline_us);
 static enum err write_some(struct redis *r);
 static enum err keep_replies(struct redis *r);
@@ -60,6 +69,7 @@ struct redis *redis_new(const struct redis_url *url, int64_t timeout_ms)
     if (r == NULL)
         abort();
     r->url = *url;
+    r->server = url->address[0];
     r->timeout_ms = timeout_ms;
     buf_init(&r->out, OUTPUT_BYTES_MAX);
     buf_init(&r->in, INPUT_BYTES_MAX);
@@ -76,13 +86,13 @@ void redis_free(struct redis *r)
     free(r);
 }
 
-enum err redis_connect(struct redis *r)
+static enum err connect_to(struct redis *r, const struct redis_address *address)
 {
     redis_disconnect(r);
     struct timeval limit = {.tv_sec = r->timeout_ms / 1000,
                             .tv_usec = (r->timeout_ms % 1000) * 1000};
-    r->context = r->url.is_unix ? redisConnectUnixWithTimeout(r->url.host, limit)
-                                : redisConnectWithTimeout(r->url.host, r->url.port, limit);
+    r->context = r->url.is_unix ? redisConnectUnixWithTimeout(address->host, limit)
+                                : redisConnectWithTimeout(address->host, address->port, limit);
     if (r->context == NULL)
         return broken(r, "cannot connect", "out of memory");
     if (r->context->err)
@@ -90,10 +100,49 @@ enum err redis_connect(struct redis *r)
     r->context->reader->maxbuf = READER_BYTES_KEPT;
     if (!r->url.is_unix)
         (void)redisEnableKeepAlive(r->context); /* helps only an idle connection; may fail */
+    r->server = *address;
+    r->moved = false;
     enum err err = greet(r);
+    if (!err && r->url.is_cluster && r->partition > 0)
+        err = has_partition(r);
+    if (!err && redis_url_has_replicas(&r->url))
+        err = is_master(r);
     if (err)
         redis_disconnect(r);
     return err;
+}
+
+/* Where it was, or where it is said to have moved to; each may have moved on meanwhile. */
+static enum err connect_following(struct redis *r, struct redis_address address)
+{
+    enum err err = connect_to(r, &address);
+
+    for (unsigned hops = 0; err && r->moved && hops < HOPS_MAX; hops++) {
+        address = r->moved_to;
+        err = connect_to(r, &address);
+    }
+    return err;
+}
+
+enum err redis_connect(struct redis *r)
+{
+    enum err err = connect_following(r, r->server);
+
+    for (size_t i = 0; err && r->url.addresses > 1 && i < r->url.addresses; i++)
+        err = connect_following(r, r->url.address[i]);
+    return err;
+}
+
+enum err redis_go_to(struct redis *r, uint32_t partition)
+{
+    if (!r->url.is_cluster || (r->partition == partition && r->context != NULL))
+        return r->context != NULL ? ERR_NONE : redis_connect(r);
+    assert(r->pending == 0);
+    r->partition = partition;
+    r->moved = false;
+    if (r->context != NULL && !has_partition(r))
+        return ERR_NONE;
+    return r->moved ? connect_following(r, r->moved_to) : redis_connect(r);
 }
 
 void redis_disconnect(struct redis *r)
@@ -233,6 +282,8 @@ enum err redis_take_within(struct redis *r, int64_t timeout_ms, struct redis_rep
         if (got != NULL) {
             r->pending--;
             *reply = got;
+            if (redis_kind_of(*reply) == REDIS_ERROR && redis_is_not_the_one(redis_text(*reply)))
+                return wrong_server(r, reply);
             return ERR_NONE;
         }
         TRY(parse_more(r, deadline_us));
@@ -295,10 +346,8 @@ static enum err expect(struct redis *r, size_t argc, const struct span *argv,
                        struct redis_reply **reply)
 {
     enum err err = redis_do(r, argc, argv, reply);
-    /* A server that is still reading its file, or whose master is away, will be there later. */
-    if (err == ERR_REFUSED &&
-        (strncmp(r->why, "LOADING", 7) == 0 || strncmp(r->why, "BUSY", 4) == 0 ||
-         strncmp(r->why, "MASTERDOWN", 10) == 0))
+    /* A server that runs somebody's script will be there later. */
+    if (err == ERR_REFUSED && strncmp(r->why, "BUSY", 4) == 0)
         return ERR_UNAVAILABLE;
     return err;
 }
@@ -351,6 +400,40 @@ static enum err greet(struct redis *r)
     struct span ping[] = {SPAN("PING")}; /* says LOADING where INFO would not */
     TRY(expect_ok(r, 1, ping));
     return learn_run_id(r);
+}
+
+/* Any command about a key of the partition tells: only the node that has it answers. */
+static enum err has_partition(struct redis *r)
+{
+    struct key key = key_state(r->partition);
+    struct span exists[] = {SPAN("EXISTS"), {key.text, key.len}};
+    return expect_ok(r, 2, exists);
+}
+
+static enum err is_master(struct redis *r)
+{
+    struct span role[] = {SPAN("ROLE")};
+    struct redis_reply *reply;
+    TRY(expect(r, 1, role, &reply));
+    bool right = redis_count(reply) > 0 && span_is(redis_text(redis_at(reply, 0)), "master");
+    redis_reply_free(reply);
+    return right ? ERR_NONE : broken(r, "wrong server", "it is a replica");
+}
+
+/* Whatever was asked of it, it is not the one to ask: begin anew, there if it says where. */
+static enum err wrong_server(struct redis *r, struct redis_reply **reply)
+{
+    struct span error = redis_text(*reply);
+    unsigned slot;
+    char text[WHY_BYTES / 2];
+    snprintf(text, sizeof(text), "%.*s", (int)(error.len < sizeof(text) ? error.len : sizeof(text) - 1),
+             error.bytes);
+    r->moved = redis_elsewhere(error, &r->server, &slot, &r->moved_to) == REDIS_MOVED;
+    if (r->moved)
+        r->server = r->moved_to;
+    redis_reply_free(*reply);
+    *reply = NULL;
+    return broken(r, "wrong server", text);
 }
 
 /* Everything, within the deadline; what comes back meanwhile is kept for redis_take. */

@@ -20,8 +20,18 @@ struct redis;
 struct redis *redis_new(const struct redis_url *url, int64_t timeout_ms);
 void redis_free(struct redis *r);
 
-/* Connect, authenticate, select, and learn the server's run_id. Logs nothing; redis_why tells. */
+/*
+ * Connect, authenticate, select, and learn the server's run_id: of several replicas the one that is
+ * the master, in a cluster the node that has the partition of redis_go_to. Logs nothing; redis_why
+ * tells.
+ */
 enum err redis_connect(struct redis *r);
+/*
+ * The next commands are about the keys of this partition: in a cluster, be connected to the node
+ * that has them; else nothing happens. What was sent must have been taken. The run_id may be
+ * another one afterwards.
+ */
+enum err redis_go_to(struct redis *r, uint32_t partition);
 void redis_disconnect(struct redis *r);
 bool redis_is_connected(const struct redis *r);
 const char *redis_run_id(const struct redis *r); /* of the server last connected to, or "" */
@@ -40,7 +50,8 @@ void redis_reply_free(struct redis_reply *reply); /* NULL is fine; only of what 
 /*
  * Send now or pipeline: redis_send appends to the output buffer (which redis_flush or redis_take
  * write out), redis_take reads the next reply in order. ERR_UNAVAILABLE: broken or timed out; what
- * was sent may or may not have been done. An error reply is a reply: look at its kind.
+ * was sent may or may not have been done. An error reply is a reply: look at its kind; but one that
+ * says that another server is to be asked (redis_is_not_the_one) breaks the connection.
  */
 enum err redis_send(struct redis *r, size_t argc, const struct span *argv);
 enum err redis_flush(struct redis *r);

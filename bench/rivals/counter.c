@@ -43,8 +43,8 @@ static bool log_in(redisContext *redis, const struct redis_url *url)
 
 static redisContext *connect_waiting(const struct redis_url *url)
 {
-    redisContext *redis =
-        url->is_unix ? redisConnectUnix(url->host) : redisConnect(url->host, url->port);
+    redisContext *redis = url->is_unix ? redisConnectUnix(url->address[0].host)
+                                       : redisConnect(url->address[0].host, url->address[0].port);
 
     if (redis != NULL && redis->err == 0 && log_in(redis, url))
         return redis;
@@ -98,8 +98,8 @@ struct counter *counter_open(struct ev_loop *loop, const char *url_text, uint32_
         return NULL;
     }
     if (set_counters(counter, &url, shows, seats)) {
-        counter->redis =
-            url.is_unix ? redisAsyncConnectUnix(url.host) : redisAsyncConnect(url.host, url.port);
+        counter->redis = url.is_unix ? redisAsyncConnectUnix(url.address[0].host)
+                                     : redisAsyncConnect(url.address[0].host, url.address[0].port);
         if (counter->redis != NULL && counter->redis->err == 0) {
             counter->redis->data = counter;
             redisLibevAttach(loop, counter->redis);

@@ -47,8 +47,8 @@ static pid_t pid_of(const char *variable)
 
 static struct redis *redis_open(int64_t timeout_ms)
 {
-    struct redis_url url = {.is_unix = true};
-    snprintf(url.host, sizeof(url.host), "%s", getenv("LINK_REDIS"));
+    struct redis_url url = {.is_unix = true, .addresses = 1};
+    snprintf(url.address[0].host, sizeof(url.address[0].host), "%s", getenv("LINK_REDIS"));
     struct redis *r = redis_new(&url, timeout_ms);
     assert_int_equal(redis_connect(r), ERR_NONE);
     return r;

@@ -106,9 +106,19 @@ TEST(a_name_that_does_not_fit_is_a_programming_error)
     assert_true(aborts(make_generation_of, 199));
 }
 
+TEST(a_partition_has_the_slot_that_redis_says)
+{
+    /* CLUSTER KEYSLOT 'usher:{n}:state' */
+    assert_int_equal(key_slot(1), 9842);
+    assert_int_equal(key_slot(2), 5649);
+    assert_int_equal(key_slot(3), 1584);
+    assert_int_equal(key_slot(123456789), 12739);
+}
+
 int main(void)
 {
-    return RUN(cmocka_unit_test(every_name_is_the_documented_one),
+    return RUN(cmocka_unit_test(a_partition_has_the_slot_that_redis_says),
+               cmocka_unit_test(every_name_is_the_documented_one),
                cmocka_unit_test(answers_to_fresh_ids_lie_with_those_made_at_the_same_time),
                cmocka_unit_test(answers_to_ids_that_tell_no_time_lie_alone),
                cmocka_unit_test(an_answer_is_read_from_where_it_lies),

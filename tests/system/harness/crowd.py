@@ -52,9 +52,10 @@ class Crowd:
         self.asks = asks
         return self.start(lambda: self._race(asks, at_once))
 
-    def start_traffic(self, clients, tiers, seed=None):
-        """Booking, holding, confirming and cancelling until finish() is called."""
-        return self.start(lambda: self._traffic(clients, tiers, random.Random(seed)))
+    def start_traffic(self, clients, tiers, seed=None, people="user"):
+        """Booking, holding, confirming and cancelling until finish() is called. Crowds that are
+        judged together are made of other people each."""
+        return self.start(lambda: self._traffic(clients, tiers, random.Random(seed), people))
 
     def decided(self):
         return sum(1 for ask in list(self.asks) if ask.answers)
@@ -104,12 +105,12 @@ class Crowd:
                 await asyncio.gather(*[self._wish(ask) for _ in range(ask.copies)])
         await asyncio.gather(*[run(ask) for ask in asks])
 
-    async def _traffic(self, clients, tiers, odds):
+    async def _traffic(self, clients, tiers, odds, people):
         numbers = itertools.count()
 
         async def client():
             while not self._stopping.is_set():
-                await self._customer(f"user {next(numbers)}", tiers, odds)
+                await self._customer(f"{people} {next(numbers)}", tiers, odds)
                 await asyncio.sleep(0.002)
         await asyncio.gather(*[client() for _ in range(clients)])
 

@@ -60,9 +60,12 @@ class World:
         assert result.code == 0, result
         return slug
 
+    def _redis_url(self, port=None):
+        return f"redis://127.0.0.1:{port}" if port else self.redis.url
+
     def start_allocator(self, via_redis=None, via_postgres=None, **options):
         name = options.pop("name", f"allocator-{len(self.allocators) + 1}")
-        options.setdefault("redis", f"redis://127.0.0.1:{via_redis or self.redis.port}")
+        options.setdefault("redis", self._redis_url(via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, ALLOCATOR_USER,
                                                         via_postgres))
         allocator = Allocator(name, self.folder, **options)
@@ -71,7 +74,7 @@ class World:
 
     def start_gateway(self, via_redis=None, via_postgres=None, wait=True, **options):
         name = options.pop("name", f"gateway-{len(self.gateways) + 1}")
-        options.setdefault("redis", f"redis://127.0.0.1:{via_redis or self.redis.port}")
+        options.setdefault("redis", self._redis_url(via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, GATEWAY_USER,
                                                         via_postgres))
         gateway = Gateway(name, self.folder, **options)
@@ -88,7 +91,7 @@ class World:
     def start_courier(self, via_redis=None, via_postgres=None, **options):
         """Carries to the world's provider if there is one, else the simulated one."""
         name = options.pop("name", f"courier-{len(self.couriers) + 1}")
-        options.setdefault("redis", f"redis://127.0.0.1:{via_redis or self.redis.port}")
+        options.setdefault("redis", self._redis_url(via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, COURIER_USER, via_postgres))
         if self.provider is not None:
             options.setdefault("provider", "http")
