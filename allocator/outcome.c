@@ -304,11 +304,17 @@ static bool read_refused(struct batch *batch, size_t at, int64_t code, int64_t d
     return true;
 }
 
+bool outcome_conflicts(struct value seats, struct answer *answer)
+{
+    return value_str(seats, &answer->conflicts) && answer->conflicts.len > 0 &&
+           seats_are_right(answer->conflicts);
+}
+
 static bool read_taken_seats(struct batch *batch, size_t at, struct value conflicts)
 {
     struct answer answer = outcome_answer(batch, &batch->request[at], CODE_SEAT_TAKEN);
 
-    if (!value_str(conflicts, &answer.conflicts) || !seats_are_right(answer.conflicts))
+    if (!outcome_conflicts(conflicts, &answer))
         return false;
     outcome_store(batch, at, &answer);
     return true;

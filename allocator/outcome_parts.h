@@ -17,6 +17,9 @@ bool outcome_u32(struct value array, size_t at, uint32_t *n);
 struct answer outcome_answer(const struct batch *batch, const struct request *r, enum code code);
 void outcome_store(struct batch *batch, size_t at, const struct answer *answer);
 
+/* The seats for whose sake it is SEAT_TAKEN; false if they are none. */
+bool outcome_conflicts(struct value seats, struct answer *answer);
+
 /* A new booking as the commit's n_* and i_*. */
 int64_t outcome_fingerprint(const struct request *r);
 void outcome_put_new(struct columns *c, uint32_t show, int64_t fingerprint,

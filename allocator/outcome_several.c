@@ -23,21 +23,30 @@ static size_t count_shows(const struct request *r)
     return shows;
 }
 
+/* Its lines, and the seats that are named in it. */
+static void pack_show(struct buf *b, const struct request *r, size_t first)
+{
+    size_t lines = request_parts_of_show(r, first);
+    struct span seats = r->part[first].seats;
+    struct id id = booking_id(r, r->part[first].show);
+
+    pack_array(b, 2 + 2 * lines + (seats.len > 0));
+    pack_str(b, id.bytes, ID_BYTES);
+    pack_uint(b, r->part[first].show);
+    for (size_t i = first; i < first + lines; i++) {
+        pack_uint(b, r->part[i].line.tier);
+        pack_uint(b, r->part[i].line.quantity);
+    }
+    if (seats.len > 0)
+        pack_str(b, seats.bytes, seats.len);
+}
+
 void outcome_pack_several(struct buf *b, const struct request *r)
 {
     pack_uint(b, r->take);
     pack_array(b, count_shows(r));
-    for (size_t i = 0; i < r->parts;) {
-        size_t lines = request_parts_of_show(r, i);
-        struct id id = booking_id(r, r->part[i].show);
-        pack_array(b, 2 + 2 * lines);
-        pack_str(b, id.bytes, ID_BYTES);
-        pack_uint(b, r->part[i].show);
-        for (; lines > 0; lines--, i++) {
-            pack_uint(b, r->part[i].line.tier);
-            pack_uint(b, r->part[i].line.quantity);
-        }
-    }
+    for (size_t i = 0; i < r->parts; i += request_parts_of_show(r, i))
+        pack_show(b, r, i);
 }
 
 /* [0, available, expires, price, …] of the show whose rows begin at `first`. */
@@ -119,10 +128,12 @@ static bool read_granted(struct batch *batch, size_t at, struct value decision, 
 static bool read_refused(struct batch *batch, size_t at, struct value decision, int64_t code)
 {
     struct answer answer = outcome_answer(batch, &batch->request[at], (enum code)code);
-    int64_t detail;
+    int64_t detail = 0;
 
-    if (code < 0 || code >= CODES_END || !outcome_i64(decision, 1, &detail) || detail < 0 ||
-        !outcome_u32(decision, 2, &answer.refused_show))
+    if (code < 0 || code >= CODES_END || !outcome_u32(decision, 2, &answer.refused_show))
+        return false;
+    if (code == CODE_SEAT_TAKEN ? !outcome_conflicts(value_at(decision, 1), &answer)
+                                : !outcome_i64(decision, 1, &detail) || detail < 0)
         return false;
     answer.detail = (uint64_t)detail;
     outcome_store(batch, at, &answer);

@@ -15,7 +15,7 @@ static bool code_from(struct value v, enum code *code);
 static bool operation_from(struct value v, enum operation *op);
 static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRINT_BYTES]);
 static bool subject_from(struct value v, struct answer *a);
-static bool more_from(struct value v, struct answer *a);
+static bool more_from(struct value v, size_t count, struct answer *a);
 static void waiting_pack(struct buf *b, const struct waiting *w);
 static bool waiting_is_whole(struct value v, struct waiting *w);
 static bool optional_available_from(struct value v, struct answer *a);
@@ -56,7 +56,7 @@ void answer_pack(struct buf *b, const struct answer *a)
     bool several = a->op == OP_SEVERAL && (a->others.len > 0 || a->refused_show != 0);
     bool admin = a->op == OP_ADMIN && a->told.len > 0;
 
-    pack_array(b, several || admin || a->conflicts.len > 0 ? FIELDS + 1 : FIELDS);
+    pack_array(b, (size_t)FIELDS + several + admin + (a->conflicts.len > 0));
     pack_uint(b, a->code);
     pack_int(b, a->at_ms);
     pack_uint(b, a->op);
@@ -77,9 +77,9 @@ void answer_pack(struct buf *b, const struct answer *a)
         pack_str(b, a->others.bytes, a->others.len);
     else if (several)
         pack_uint(b, a->refused_show);
-    else if (admin)
+    if (admin)
         pack_str(b, a->told.bytes, a->told.len);
-    else if (a->conflicts.len > 0)
+    if (a->conflicts.len > 0)
         pack_str(b, a->conflicts.bytes, a->conflicts.len);
 }
 
@@ -150,30 +150,33 @@ static bool answer_from(struct value v, struct answer *a)
     size_t count;
 
     memset(a, 0, sizeof(*a));
-    return value_is_array(v, &count) && (count == FIELDS || count == FIELDS + 1) &&
+    return value_is_array(v, &count) && count >= FIELDS && count <= FIELDS + 2 &&
            code_from(value_at(v, 0), &a->code) && natural_from(value_at(v, 1), &a->at_ms) &&
            operation_from(value_at(v, 2), &a->op) &&
            fingerprint_from(value_at(v, 3), a->fingerprint) &&
            value_u32(value_at(v, 4), &a->show) && subject_from(value_at(v, 5), a) &&
            optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail) &&
-           (count == FIELDS || more_from(value_at(v, FIELDS), a));
+           (count == FIELDS || more_from(v, count, a));
 }
 
-/* A str must be whole bookings, so that whoever reads them later need not fear. */
-static bool more_from(struct value v, struct answer *a)
+/* What stands behind the fields. A str must be whole bookings, so that whoever reads them later
+ * need not fear. */
+static bool more_from(struct value v, size_t count, struct answer *a)
 {
     static struct booking bookings[PARTS_MAX];
-    size_t count;
+    struct value more = value_at(v, FIELDS);
+    size_t others;
 
     if (a->op == OP_ADMIN && a->code != CODE_SEAT_TAKEN)
-        return value_str(v, &a->told) && a->told.len > 0 && a->told.len <= SETTINGS_BYTES_MAX &&
-               text_is_utf8(a->told);
+        return count == FIELDS + 1 && value_str(more, &a->told) && a->told.len > 0 &&
+               a->told.len <= SETTINGS_BYTES_MAX && text_is_utf8(a->told);
     if (a->op != OP_SEVERAL)
-        return seats_from(v, &a->conflicts);
+        return count == FIELDS + 1 && seats_from(more, &a->conflicts);
     if (!a->has_booking)
-        return value_u32(v, &a->refused_show) && a->refused_show != 0;
-    return value_str(v, &a->others) &&
-           bookings_read(a->others, bookings, PARTS_MAX, &count) == ERR_NONE && count > 0;
+        return value_u32(more, &a->refused_show) && a->refused_show != 0 &&
+               (count == FIELDS + 1 || seats_from(value_at(v, FIELDS + 1), &a->conflicts));
+    return count == FIELDS + 1 && value_str(more, &a->others) &&
+           bookings_read(a->others, bookings, PARTS_MAX, &others) == ERR_NONE && others > 0;
 }
 
 static bool code_from(struct value v, enum code *code)

@@ -17,8 +17,8 @@
  *              NOT_ENOUGH what is left; else 0
  *
  * Behind an answer to SEVERAL stands one more element: if granted, a str of the packed array of the
- * bookings beside the first, [booking, …]; if refused for one show's sake, that show's number; else
- * nothing.
+ * bookings beside the first, [booking, …]; if refused for one show's sake, that show's number, and
+ * behind it the conflicts for SEAT_TAKEN; else nothing.
  *
  * Behind an answer to ADMIN stands a str: if granted, a JSON object, what it is like now; if
  * refused, a sentence, unless there is none to say.

@@ -12,7 +12,7 @@
 #define LINE_FIELDS 2
 /* More than [op, show, user, arguments] can take. */
 #define ASKED_BYTES_MAX                                                                            \
-    (USER_BYTES_MAX + (LINES_MAX + PARTS_MAX) * 16 + BOOKING_SEATS_MAX * SEAT_POSITION_BYTES +     \
+    (USER_BYTES_MAX + (LINES_MAX + PARTS_MAX) * 24 + BOOKING_SEATS_MAX * SEAT_POSITION_BYTES +     \
      METHOD_BYTES_MAX + REFERENCE_BYTES_MAX + REASON_BYTES_MAX + ACTION_BYTES_MAX +                \
      SETTINGS_BYTES_MAX + 64)
 
@@ -25,7 +25,7 @@ static bool settlement_from(struct value v, struct request *r);
 static bool admin_from(struct value v, struct request *r);
 static bool lines_from(struct value v, size_t count, struct request *r);
 static bool line_from(struct value of, struct line *line);
-static bool seats_from(struct value v, struct request *r);
+static bool seats_from(struct value v, struct span *seats);
 static bool several_from(struct value v, struct request *r);
 static bool part_from(struct value of, struct line *part);
 static bool bytes_from(struct value v, void *bytes, size_t n);
@@ -128,10 +128,13 @@ static void several_pack(struct buf *b, const struct request *r)
     pack_uint(b, r->take);
     pack_array(b, r->parts);
     for (size_t i = 0; i < r->parts; i++) {
-        pack_array(b, 3);
-        pack_uint(b, r->part[i].show);
-        pack_uint(b, r->part[i].line.tier);
-        pack_uint(b, r->part[i].line.quantity);
+        const struct show_line *part = &r->part[i];
+        pack_array(b, 3 + (part->seats.len > 0));
+        pack_uint(b, part->show);
+        pack_uint(b, part->line.tier);
+        pack_uint(b, part->line.quantity);
+        if (part->seats.len > 0)
+            pack_str(b, part->seats.bytes, part->seats.len);
     }
 }
 
@@ -240,7 +243,7 @@ static bool arguments_from(struct value v, struct request *r)
     switch (r->op) {
     case OP_BOOK:
     case OP_HOLD:
-        return count > 0 && lines_from(v, count - seats_from(value_at(v, count - 1), r), r);
+        return count > 0 && lines_from(v, count - seats_from(value_at(v, count - 1), &r->seats), r);
     case OP_JOIN:
         r->lines = 1;
         return count == 2 && line_from(v, &r->line[0]);
@@ -249,7 +252,7 @@ static bool arguments_from(struct value v, struct request *r)
     case OP_LEAVE:
         return count == 1 && bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES);
     case OP_CANCEL:
-        return (count == 3 || (count == 4 && seats_from(value_at(v, 3), r))) &&
+        return (count == 3 || (count == 4 && seats_from(value_at(v, 3), &r->seats))) &&
                bytes_from(value_at(v, 0), r->booking.bytes, ID_BYTES) &&
                part_from(v, &r->line[0]) &&
                (count == 3 || (r->line[0].tier == 0 && r->line[0].quantity == 0));
@@ -304,9 +307,9 @@ static bool line_from(struct value of, struct line *line)
 }
 
 /* One list, not empty, at the end of the arguments. */
-static bool seats_from(struct value v, struct request *r)
+static bool seats_from(struct value v, struct span *seats)
 {
-    return value_str(v, &r->seats) && r->seats.len > 0 && seats_are_right(r->seats);
+    return value_str(v, seats) && seats->len > 0 && seats_are_right(*seats);
 }
 
 static bool lines_from(struct value v, size_t count, struct request *r)
@@ -329,8 +332,9 @@ static bool row_from(struct value v, struct show_line *part)
 {
     size_t count;
 
-    return value_is_array(v, &count) && count == 3 && value_u32(value_at(v, 0), &part->show) &&
-           part->show >= 1 && part->show <= INT32_MAX &&
+    return value_is_array(v, &count) &&
+           (count == 3 || (count == 4 && seats_from(value_at(v, 3), &part->seats))) &&
+           value_u32(value_at(v, 0), &part->show) && part->show >= 1 && part->show <= INT32_MAX &&
            value_u32(value_at(v, 1), &part->line.tier) && part->line.tier >= 1 &&
            part->line.tier <= TIERS_MAX && value_u32(value_at(v, 2), &part->line.quantity) &&
            part->line.quantity >= 1 && part->line.quantity <= QUANTITY_MAX;
@@ -342,13 +346,14 @@ static bool row_is_in_order(const struct request *r, size_t at)
     const struct show_line *part = &r->part[at], *last = &r->part[at - 1];
 
     if (part->show == last->show)
-        return part->line.tier > last->line.tier;
+        return part->line.tier > last->line.tier && part->seats.len == 0;
     return part->show != r->show && (last->show == r->show || part->show > last->show);
 }
 
 static bool several_from(struct value v, struct request *r)
 {
     struct value rows = value_at(v, 1);
+    size_t seats = 0;
 
     if (!operation_from(value_at(v, 0), &r->take) || (r->take != OP_BOOK && r->take != OP_HOLD) ||
         !value_is_array(rows, &r->parts) || r->parts < 2 || r->parts > PARTS_MAX)
@@ -357,9 +362,11 @@ static bool several_from(struct value v, struct request *r)
         if (!row_from(value_at(rows, i), &r->part[i]) ||
             (i == 0 ? r->part[i].show != r->show : !row_is_in_order(r, i)))
             return false;
-    for (size_t i = 0; i < r->parts; i += request_parts_of_show(r, i))
-        if (request_parts_of_show(r, i) > LINES_MAX)
+    for (size_t i = 0; i < r->parts; i += request_parts_of_show(r, i)) {
+        seats += seats_count(r->part[i].seats);
+        if (request_parts_of_show(r, i) > LINES_MAX || seats > BOOKING_SEATS_MAX)
             return false;
+    }
     return r->part[r->parts - 1].show != r->show;
 }
 

@@ -19,12 +19,14 @@
  *   ADMIN            arguments [action str, settings str, booking str16 or empty]: what an operator
  *                    does, by the names that lua/admin.lua and sql/ know; settings are a JSON
  *                    object; a booking, if it is about one. Its user is who does it.
- *   SEVERAL          arguments [take uint (BOOK or HOLD), [[show, tier, quantity], …]]: at least
- * two shows, at most PARTS_MAX rows; the request's own show first, the others by number; tiers
- * ascending within a show, at most LINES_MAX of them
+ *   SEVERAL          arguments [take uint (BOOK or HOLD), [row, …]]: at least two shows, at most
+ *                    PARTS_MAX rows [show, tier, quantity], the request's own show first, the
+ *                    others by number; tiers ascending within a show, at most LINES_MAX of them;
+ *                    the first row of a show where seats are named is [show, tier, quantity, seats]
  *
  * seats are positions as seats.h packs them, 1..BOOKING_SEATS_MAX. Places of a tier of numbered
- * seats for which none are named are the best that are available.
+ * seats for which none are named are the best that are available. A request names at most
+ * BOOKING_SEATS_MAX, in all its shows.
  *
  * user may be empty for CONFIRM, EXTEND, CANCEL, PAY and LEAVE (who has the id may act), and is for
  * SETTLE and REFRESH. An ADMIN stands alone in its entry and is decided alone: request_weight.
@@ -56,6 +58,7 @@ struct line {
 struct show_line {
     uint32_t show;
     struct line line;
+    struct span seats; /* of the show's first row: those named in that show; packed, or empty */
 };
 
 struct request {

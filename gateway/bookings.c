@@ -14,7 +14,7 @@ struct asked {
     struct span user;
     bool hold;
     int64_t deadline_ms;
-    bool is_several; /* an item names its show */
+    bool is_several; /* an item names its show, or seats */
     size_t lines;
     struct asked_item line[PARTS_MAX];
     bool is_named; /* "seats" instead of lines */
@@ -24,8 +24,7 @@ static void read_line(struct json *json, struct json_object in, struct asked *as
 {
     struct asked_item *line = &asked->line[asked->lines++];
 
-    line->quantity = 1;
-    line->show = (struct span){NULL, 0};
+    *line = (struct asked_item){.quantity = 1};
     json_text(json, in, "tier", true, &line->tier);
     json_whole(json, in, "quantity", false, 1, QUANTITY_MAX, &line->quantity);
     /* The best that are available: what a quantity of numbered seats is anyway. */
@@ -33,9 +32,18 @@ static void read_line(struct json *json, struct json_object in, struct asked *as
         json_has(in, "quantity"))
         json_fail(json, "Either \"best\" or \"quantity\", not both");
     for (struct asked_item *other = asked->line; other < line; other++)
-        if (!json->failed && span_equal(other->tier, line->tier) &&
+        if (!json->failed && !other->is_named && span_equal(other->tier, line->tier) &&
             span_equal(other->show, line->show))
             json_fail(json, "\"items\" must name each tier once");
+}
+
+/* Which seats they are is looked up once their show is there. */
+static void read_named(struct json *json, struct json_object in, struct asked *asked)
+{
+    asked->line[asked->lines++] = (struct asked_item){.is_named = true, .in = in};
+    asked->is_several = true;
+    if (json_has(in, "tier") || json_has(in, "quantity") || json_has(in, "best"))
+        json_fail(json, "\"seats\" stands alone: each seat has its tier");
 }
 
 static void read_lines(struct json *json, struct asked *asked)
@@ -59,7 +67,7 @@ static void read_lines(struct json *json, struct asked *asked)
     if (!json_list(json, root, "items", PARTS_MAX, &count))
         return;
     for (size_t i = 0; i < count && json_list_at(json, root, "items", i, &item); i++) {
-        read_line(json, item, asked);
+        (json_has(item, "seats") ? read_named : read_line)(json, item, asked);
         if (json_text(json, item, "show", false, &asked->line[i].show))
             asked->is_several = true;
     }
@@ -105,16 +113,20 @@ static void sort_lines(struct request *request)
 
 static void send_booking(struct task *task, struct json *json, const struct asked *asked)
 {
-    char seats[NAMED_BYTES_MAX];
+    struct named named = {0};
     enum operation take = asked->hold ? OP_HOLD : OP_BOOK;
     struct request request = {.op = take, .user = asked->user, .lines = asked->lines};
 
-    if (asked->is_several && !several_ask(task, take, asked->line, asked->lines, &request))
+    if (asked->is_several &&
+        !several_ask(task, json, &(struct several){take, asked->line, asked->lines}, &named,
+                     &request))
         return;
     for (size_t i = 0; !asked->is_several && i < asked->lines; i++)
         if (!bookings_line(task, asked->line[i].tier, asked->line[i].quantity, &request.line[i]))
             return;
-    if (asked->is_named && !named_read(task, json, seats, &request))
+    if (asked->is_named &&
+        (!named_seats(task, json, json_root(json), task->show, &named, &request.seats) ||
+         !named_lines(task, task->show, request.seats, request.line, &request.lines)))
         return;
     if (!asked->is_several)
         sort_lines(&request);
@@ -147,7 +159,7 @@ bool bookings_find(struct task *task, struct span text, struct id *id)
 }
 
 /* "seats": these; "quantity" and "tier": some of the places; neither: all of them. */
-static bool read_cancel(struct task *task, struct json *json, char seats[NAMED_BYTES_MAX],
+static bool read_cancel(struct task *task, struct json *json, struct named *named,
                         struct request *request)
 {
     struct line *line = &request->line[0];
@@ -165,7 +177,7 @@ static bool read_cancel(struct task *task, struct json *json, char seats[NAMED_B
     if (!command_is_right(task, json))
         return false;
     if (json_has(root, "seats"))
-        return named_seats(task, json, seats, &request->seats);
+        return named_seats(task, json, root, task->show, named, &request->seats);
     if (has_tier)
         return bookings_line(task, tier, quantity, line);
     line->quantity = (uint32_t)quantity;
@@ -194,12 +206,13 @@ void bookings_change(struct task *task, struct json *json, enum operation op, st
 {
     struct request request = {.op = op, .booking = booking};
     int64_t deadline_ms = command_read_deadline(json, json_root(json));
-    char scope[64], id[ID_TEXT_BYTES], seats[NAMED_BYTES_MAX];
+    char scope[64], id[ID_TEXT_BYTES];
+    struct named named = {0};
 
     command_read_user(json, json_root(json), "user", false, &request.user);
     if (op == OP_CANCEL && !json->failed) {
         request.lines = 1;
-        if (!read_cancel(task, json, seats, &request))
+        if (!read_cancel(task, json, &named, &request))
             return;
     }
     if (op == OP_PAY)

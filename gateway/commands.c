@@ -20,9 +20,8 @@
 #include "gateway/waiters.h"
 #include "gateway/waitlist.h"
 
-#define CONFLICTS_BYTES_MAX (64 << 10)
-#define MORE_BYTES_MAX (SLUG_BYTES_MAX + 48)
-#define LOOK_FIRST_MS 300 /* messages are quicker than this, unless one was lost */
+#define MORE_BYTES_MAX (64 << 10) /* of a refusal: a thousand seats at most */
+#define LOOK_FIRST_MS 300         /* messages are quicker than this, unless one was lost */
 
 static void read_preferences(struct task *task)
 {
@@ -331,40 +330,37 @@ static void tell_refusal(struct task *task, struct span alternatives)
                        detail[0] != '\0' ? detail : NULL, 0, alternatives);
 }
 
-/* The seats that somebody else has. */
-static void tell_conflicts(struct task *task, struct span seats)
+/* Of several, the one for whose sake all were refused. */
+static void put_which_show(struct buf *more, const struct show *show)
 {
+    buf_putf(more, ",\"show\":\"%s\",\"show_id\":%u", show->slug, show->number);
+}
+
+/* What this refusal says more than others: which show it is for, which seats somebody else has. */
+static void tell_more(struct task *task, const struct answer *answer)
+{
+    const struct show *show =
+        answer->refused_show != 0 ? shows_given(task, answer->refused_show) : task->show;
     struct buf more;
 
-    buf_init(&more, CONFLICTS_BYTES_MAX);
-    buf_puts(&more, ",\"conflicts\":");
-    render_seats(&more, task->show, seats);
+    buf_init(&more, MORE_BYTES_MAX);
+    if (answer->refused_show != 0 && show != NULL)
+        put_which_show(&more, show);
+    if (answer->conflicts.len > 0 && show != NULL) {
+        buf_puts(&more, ",\"conflicts\":");
+        render_seats(&more, show, answer->conflicts);
+    }
     tell_refusal(task, more.failed ? (struct span){"", 0} : buf_span(&more));
     buf_free(&more);
 }
 
-/* Of several, the one for whose sake all were refused. */
-static struct span which_show(const struct task *task, char text[MORE_BYTES_MAX])
-{
-    const struct show *show = shows_given(task, task->refusal.show);
-    int n = show == NULL ? 0
-                         : snprintf(text, MORE_BYTES_MAX, ",\"show\":\"%s\",\"show_id\":%u",
-                                    show->slug, show->number);
-
-    return (struct span){text, (size_t)n};
-}
-
 static void refuse(struct task *task, const struct answer *answer)
 {
-    char more[MORE_BYTES_MAX];
-
-    task->refusal = (struct refusal){answer->code, answer->detail, answer->refused_show};
-    if (answer->conflicts.len > 0)
-        tell_conflicts(task, answer->conflicts);
-    else if (alternatives_may_be(task, answer))
+    task->refusal = (struct refusal){answer->code, answer->detail};
+    if (answer->conflicts.len == 0 && alternatives_may_be(task, answer))
         alternatives_find(task, tell_refusal);
     else
-        tell_refusal(task, which_show(task, more));
+        tell_more(task, answer);
 }
 
 void command_tell(struct task *task, const struct answer *answer, bool repeated)

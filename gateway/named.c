@@ -29,13 +29,13 @@ static void tell_unknown(struct task *task, struct span id)
 }
 
 /* The positions of the seats that are named, ascending; false: the task was answered. */
-static bool find_seats(struct task *task, struct json *json, uint32_t *position, size_t count)
+static bool find_seats(struct task *task, struct json *json, struct json_object in,
+                       const struct seatmap *map, uint32_t *position, size_t count)
 {
-    const struct seatmap *map = task->show->seatmap;
     struct span id;
 
     for (size_t i = 0; i < count; i++) {
-        if (!json_text_at(json, json_root(json), "seats", i, &id))
+        if (!json_text_at(json, in, "seats", i, &id))
             return command_is_right(task, json);
         const struct seat *seat = map != NULL ? seatmap_named(map, id) : NULL;
         if (seat == NULL) {
@@ -51,43 +51,46 @@ static bool find_seats(struct task *task, struct json *json, uint32_t *position,
     return command_is_right(task, json);
 }
 
-bool named_seats(struct task *task, struct json *json, char bytes[NAMED_BYTES_MAX],
-                 struct span *seats)
+bool named_seats(struct task *task, struct json *json, struct json_object in,
+                 const struct show *show, struct named *named, struct span *seats)
 {
     uint32_t position[BOOKING_SEATS_MAX];
     size_t count = 0;
 
-    json_texts(json, json_root(json), "seats", BOOKING_SEATS_MAX, &count);
-    if (!command_is_right(task, json) || !find_seats(task, json, position, count))
+    json_texts(json, in, "seats", BOOKING_SEATS_MAX, &count);
+    if (count * SEAT_POSITION_BYTES > sizeof named->bytes - named->len)
+        json_fail(json, "a request may name at most %d seats", BOOKING_SEATS_MAX);
+    if (!command_is_right(task, json) ||
+        !find_seats(task, json, in, show->seatmap, position, count))
         return false;
     for (size_t i = 0; i < count; i++)
         position[i] = htonl(position[i]);
-    memcpy(bytes, position, count * SEAT_POSITION_BYTES);
-    *seats = (struct span){bytes, count * SEAT_POSITION_BYTES};
+    *seats = (struct span){named->bytes + named->len, count * SEAT_POSITION_BYTES};
+    memcpy(named->bytes + named->len, position, seats->len);
+    named->len += seats->len;
     return true;
 }
 
-static bool add_to_line(struct request *request, uint32_t tier)
+static bool add_to_line(struct line line[LINES_MAX], size_t *lines, uint32_t tier)
 {
-    for (size_t i = 0; i < request->lines; i++)
-        if (request->line[i].tier == tier) {
-            request->line[i].quantity++;
+    for (size_t i = 0; i < *lines; i++)
+        if (line[i].tier == tier) {
+            line[i].quantity++;
             return true;
         }
-    if (request->lines == LINES_MAX)
+    if (*lines == LINES_MAX)
         return false;
-    request->line[request->lines++] = (struct line){tier, 1};
+    line[(*lines)++] = (struct line){tier, 1};
     return true;
 }
 
-bool named_read(struct task *task, struct json *json, char bytes[NAMED_BYTES_MAX],
-                struct request *request)
+bool named_lines(struct task *task, const struct show *show, struct span seats,
+                 struct line line[LINES_MAX], size_t *lines)
 {
-    if (!named_seats(task, json, bytes, &request->seats))
-        return false;
-    for (size_t i = 0; i < seats_count(request->seats); i++) {
-        const struct seat *seat = seatmap_at(task->show->seatmap, seats_at(request->seats, i));
-        if (!add_to_line(request, seat->tier)) {
+    *lines = 0;
+    for (size_t i = 0; i < seats_count(seats); i++) {
+        const struct seat *seat = seatmap_at(show->seatmap, seats_at(seats, i));
+        if (!add_to_line(line, lines, seat->tier)) {
             reply_invalid(task, 422, "The seats are of too many tiers for one booking");
             return false;
         }

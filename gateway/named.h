@@ -1,20 +1,27 @@
-/* Seats that a body names by their ids: found in the show's map. */
+/* Seats that a body names by their ids: found in their show's map. */
 #ifndef USHER_GATEWAY_NAMED_H
 #define USHER_GATEWAY_NAMED_H
 
 #include "base/request.h"
 #include "base/seats.h"
 #include "gateway/json.h"
+#include "gateway/show.h"
 #include "gateway/task.h"
 
-#define NAMED_BYTES_MAX (BOOKING_SEATS_MAX * SEAT_POSITION_BYTES)
+/* Room for the packed seats of one request, of all its shows. */
+struct named {
+    size_t len;
+    char bytes[BOOKING_SEATS_MAX * SEAT_POSITION_BYTES];
+};
 
-/* "seats" of the body, packed into `bytes`. The task has its show. False: it was answered. */
-bool named_seats(struct task *task, struct json *json, char bytes[NAMED_BYTES_MAX],
-                 struct span *seats);
+/* "seats" of an object of the body, packed into `named`, from which `seats` borrows. False: the
+ * task was answered. */
+bool named_seats(struct task *task, struct json *json, struct json_object in,
+                 const struct show *show, struct named *named, struct span *seats);
 
-/* The same for a new booking: its lines, too, are what these seats make of them. */
-bool named_read(struct task *task, struct json *json, char bytes[NAMED_BYTES_MAX],
-                struct request *request);
+/* The lines that these seats of the show make; false: there are too many, and the task was
+ * answered. */
+bool named_lines(struct task *task, const struct show *show, struct span seats,
+                 struct line line[LINES_MAX], size_t *lines);
 
 #endif

@@ -1,32 +1,12 @@
 #include "gateway/several.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/gateway.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
-
-static bool read_item(struct task *task, const struct asked_item *item, struct show_line *part,
-                      bool *elsewhere)
-{
-    const struct show *show = item->show.len > 0 ? shows_give_also(task, item->show) : task->show;
-    const struct tier *tier = show != NULL ? show_tier_named(show, item->tier) : NULL;
-
-    if (show == NULL)
-        return false;
-    if (tier == NULL) {
-        reply_not_found(task, "The show has no such tier");
-        return false;
-    }
-    if (tier->has_seats) {
-        reply_invalid(task, 422, "Numbered seats are booked one show at a time");
-        return false;
-    }
-    *elsewhere = *elsewhere || show->partition != task->show->partition;
-    *part = (struct show_line){show->number, {tier->number, (uint32_t)item->quantity}};
-    return true;
-}
 
 /* The request's own show first, the others by number, tiers within each: the same items in another
  * order are the same request. */
@@ -37,13 +17,61 @@ static bool comes_before(const struct show_line *a, const struct show_line *b, u
     return a->line.tier < b->line.tier;
 }
 
-static void insert_part(struct request *request, struct show_line part, uint32_t own)
+static bool insert_part(struct request *request, struct show_line part, uint32_t own)
 {
+    if (request->parts == PARTS_MAX)
+        return false;
     size_t at = request->parts++;
 
     for (; at > 0 && comes_before(&part, &request->part[at - 1], own); at--)
         request->part[at] = request->part[at - 1];
     request->part[at] = part;
+    return true;
+}
+
+static bool add_part(struct task *task, struct request *request, struct show_line part)
+{
+    char why[64];
+
+    if (insert_part(request, part, task->show->number))
+        return true;
+    snprintf(why, sizeof why, "\"items\" may come to at most %d tiers of shows", PARTS_MAX);
+    reply_invalid(task, 422, why);
+    return false;
+}
+
+static bool read_quantity(struct task *task, const struct asked_item *item, const struct show *show,
+                          struct request *request)
+{
+    const struct tier *tier = show_tier_named(show, item->tier);
+
+    if (tier == NULL) {
+        reply_not_found(task, "The show has no such tier");
+        return false;
+    }
+    return add_part(
+        task, request,
+        (struct show_line){.show = show->number, .line = {tier->number, (uint32_t)item->quantity}});
+}
+
+/* A row for each tier that the seats are of; the list goes along with any of them. */
+static bool read_seats(struct task *task, struct json *json, const struct asked_item *item,
+                       const struct show *show, struct named *named, struct request *request)
+{
+    struct show_line part = {.show = show->number};
+    struct line line[LINES_MAX];
+    size_t lines;
+
+    if (!named_seats(task, json, item->in, show, named, &part.seats) ||
+        !named_lines(task, show, part.seats, line, &lines))
+        return false;
+    for (size_t i = 0; i < lines; i++) {
+        part.line = line[i];
+        if (!add_part(task, request, part))
+            return false;
+        part.seats = (struct span){NULL, 0};
+    }
+    return true;
 }
 
 static const char *fault_in(const struct request *request, uint32_t own)
@@ -60,44 +88,84 @@ static const char *fault_in(const struct request *request, uint32_t own)
     return NULL;
 }
 
+/* The seats that are named in each show go to its first row: they are all of its places in tiers of
+ * seats, or none. */
+static const char *settle_seats(const struct task *task, struct request *request)
+{
+    for (size_t i = 0; i < request->parts; i += request_parts_of_show(request, i)) {
+        const struct show *show = shows_given(task, request->part[i].show);
+        struct span seats = {NULL, 0};
+        size_t places = 0;
+        for (size_t j = i; j < i + request_parts_of_show(request, i); j++) {
+            struct show_line *part = &request->part[j];
+            places += show_tier(show, part->line.tier)->has_seats ? part->line.quantity : 0;
+            if (part->seats.len > 0)
+                seats = part->seats;
+            part->seats = (struct span){NULL, 0};
+        }
+        if (seats.len > 0 && seats_count(seats) != places)
+            return "Of one show, numbered seats are named in one item, or none of them is";
+        request->part[i].seats = seats;
+    }
+    return NULL;
+}
+
 /* Of one show after all. */
 static void make_lines(struct request *request, enum operation take)
 {
     request->op = take;
     request->lines = request->parts;
+    request->seats = request->part[0].seats;
     for (size_t i = 0; i < request->parts; i++)
         request->line[i] = request->part[i].line;
     request->parts = 0;
 }
 
-bool several_ask(struct task *task, enum operation take, const struct asked_item *items,
-                 size_t count, struct request *request)
+static bool read_item(struct task *task, struct json *json, const struct asked_item *item,
+                      struct named *named, struct request *request)
+{
+    const struct show *show = item->show.len > 0 ? shows_give_also(task, item->show) : task->show;
+
+    if (show == NULL)
+        return false;
+    return item->is_named ? read_seats(task, json, item, show, named, request)
+                          : read_quantity(task, item, show, request);
+}
+
+static bool is_elsewhere(const struct task *task, const struct request *request)
+{
+    for (size_t i = 0; i < request->parts; i++)
+        if (shows_given(task, request->part[i].show)->partition != task->show->partition)
+            return true;
+    return false;
+}
+
+bool several_ask(struct task *task, struct json *json, const struct several *asked,
+                 struct named *named, struct request *request)
 {
     uint32_t own = task->show->number;
-    bool elsewhere = false;
     const char *fault;
 
     request->op = OP_SEVERAL;
-    request->take = take;
+    request->take = asked->take;
     request->parts = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct show_line part;
-        if (!read_item(task, &items[i], &part, &elsewhere))
+    for (size_t i = 0; i < asked->items; i++)
+        if (!read_item(task, json, &asked->item[i], named, request))
             return false;
-        insert_part(request, part, own);
-    }
     fault = fault_in(request, own);
+    if (fault == NULL)
+        fault = settle_seats(task, request);
     if (fault != NULL) {
         reply_invalid(task, 422, fault);
         return false;
     }
-    if (elsewhere) {
+    if (is_elsewhere(task, request)) {
         reply_problem(task, code_status(CODE_DIFFERENT_PARTITIONS), CODE_DIFFERENT_PARTITIONS, NULL,
                       NULL, 0);
         return false;
     }
-    if (request->part[count - 1].show == own)
-        make_lines(request, take);
+    if (request->part[request->parts - 1].show == own)
+        make_lines(request, asked->take);
     return true;
 }
 

@@ -363,6 +363,16 @@ static bool is_usable(const struct shows *s, const struct cached_show *c, const 
            !postgres_link_is_ready(s->gateway->postgres);
 }
 
+/* It has its seat map, if it has seats; false: the task was answered, or waits. */
+static bool has_map(struct task *task, struct cached_show *c)
+{
+    if (!show_has_seats(&c->show) || c->seatmap != NULL)
+        return true;
+    if (task->show_is_unavailable || !seatmaps_wait(task, c))
+        reply_overloaded(task, "The seat map cannot be read now", 1);
+    return false;
+}
+
 static bool give(struct task *task, struct cached_show *c, struct span name)
 {
     struct shows *s = task->gateway->shows;
@@ -376,11 +386,8 @@ static bool give(struct task *task, struct cached_show *c, struct span name)
     }
     if (c != NULL && is_usable(s, c, task, now_us)) {
         shows_use(c, now_us);
-        if (show_has_seats(&c->show) && c->seatmap == NULL) {
-            if (task->show_is_unavailable || !seatmaps_wait(task, c))
-                reply_overloaded(task, "The seat map cannot be read now", 1);
+        if (!has_map(task, c))
             return false;
-        }
         shows_pin(c);
         task->cached = c;
         task->show = &c->show;
@@ -432,6 +439,8 @@ static const struct show *give_also(struct task *task, struct cached_show *c, st
     if (c != NULL && is_usable(s, c, task, exchange_began_us(task->exchange)) &&
         task->alsos < PARTS_MAX) {
         shows_use(c, exchange_began_us(task->exchange));
+        if (!has_map(task, c))
+            return NULL;
         shows_pin(c);
         task->also[task->alsos++] = c;
         return &c->show;

@@ -46,7 +46,6 @@ typedef const char *task_words(enum code code);
 struct refusal {
     enum code code;
     uint64_t detail;
-    uint32_t show; /* of a request for several: the one that refused it; or 0 */
 };
 
 enum wait_phase {

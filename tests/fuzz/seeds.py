@@ -128,6 +128,8 @@ REQUESTS = {
     'several': [request(11, b'ann', [2, [[7, 1, 2], [7, 2, 1], [5, 1, 1], [9, 3, 1]]])],
     'admin': [request(12, b'olga', [b'inventory.add', b'{"tier":1,"quantity":5}', b''])],
     'admin-booking': [request(12, b'olga', [b'booking.cancel', b'{}', REQUEST_ID])],
+    'several-seats': [request(11, b'ann', [1, [[7, 1, 2, b'\0\0\0\1\0\0\0\2'], [7, 2, 1],
+                                               [9, 3, 1, b'\0\0\0\4']]])],
     'same-tier-twice': [request(1, b'a', [[1, 2], [1, 1]])],
     'no-user': [request(1, b'', [[1, 2]])],
     'show-0': [request(1, b'a', [[1, 1]], show=0)],
@@ -150,6 +152,7 @@ ANSWERS = {
     'several': [0, 1, 11, b'12345678', 7, BOOKING, None, 0, pack([BOOKING])],
     'admin': [0, 1, 12, b'12345678', 7, None, None, 0, b'{"state":"open"}'],
     'several-refused': [1, 1, 11, b'12345678', 7, None, None, 0, 9],
+    'several-taken': [3, 1, 11, b'12345678', 7, None, None, 0, 9, b'\0\0\0\1'],
     'cancelled': [0, 1, 4, b'12345678', 7, BOOKING[:2] + [4] + BOOKING[3:6] + [[[1, 0, 5]]], None, 0],
 }
 

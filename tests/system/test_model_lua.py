@@ -57,8 +57,12 @@ class Lockstep:
                            lines=lines, seats=seats)
         if draft["op"] == SEVERAL:
             first = draft["parts"][0][0]
+            fitting = [(show, *self.named({**draft, "show": show, "lines": lines}))
+                       for show, lines in draft["parts"]]
             several = Command(fresh_id(first, self.now, random=self.count), SEVERAL, first,
-                              draft["user"], deadline, take=draft["take"], parts=draft["parts"])
+                              draft["user"], deadline, take=draft["take"],
+                              parts=[(show, lines) for show, lines, _ in fitting],
+                              named={show: seats for show, _, seats in fitting})
             self.ids += [part.id for part in several.each()]
             return several
         if draft["op"] == JOIN:
@@ -272,6 +276,8 @@ def offered(booking):
 
 def compare(command, decision, expected, now):
     if expected.show:
+        if expected.code == SEAT_TAKEN:
+            decision[1] = unpack_seats(decision[1])
         assert decision == [expected.code, expected.detail, expected.show]
         return
     if expected.parts and decision[0] == GRANTED:
@@ -347,11 +353,11 @@ SHOWS = st.builds(
     hold_ms=st.sampled_from([1000, 10_000]), hold_ms_max=st.sampled_from([10_000, 15_000]),
     payment_required=st.sampled_from([False, False, True]),
     offer_ms=st.sampled_from([1000, 5000]))
+NAMED = st.one_of(st.just([]), st.lists(st.sampled_from([*range(30), 250]), max_size=4))
 TAKES = st.fixed_dictionaries({
     "op": st.sampled_from([BOOK, HOLD]), "show": st.sampled_from([1, 2, 1, 1, 9, 1]),
     "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
-    "named": st.one_of(st.just([]), st.lists(st.sampled_from([*range(30), 250]), max_size=4)),
-    "fits": st.sampled_from([1, 1, 1, 0]),
+    "named": NAMED, "fits": st.sampled_from([1, 1, 1, 0]),
     "lines": st.lists(st.tuples(st.sampled_from([1, 2, 3, 32, 1]), st.integers(1, 6)),
                       min_size=1, max_size=3, unique_by=lambda line: line[0])})
 LINES = st.lists(st.tuples(st.sampled_from([1, 2, 1, 1]), st.integers(1, 3)), min_size=1,
@@ -359,6 +365,7 @@ LINES = st.lists(st.tuples(st.sampled_from([1, 2, 1, 1]), st.integers(1, 3)), mi
 SEVERALS = st.fixed_dictionaries({
     "op": st.just(SEVERAL), "take": st.sampled_from([BOOK, HOLD]),
     "user": st.sampled_from(USERS), "late": st.sampled_from([0] * 5 + [1, 0]),
+    "named": NAMED, "fits": st.sampled_from([1, 1, 1, 0]),
     "parts": st.lists(st.tuples(st.sampled_from([1, 2, 1, 2, 9]), LINES), min_size=2, max_size=3,
                       unique_by=lambda part: part[0])})
 CHANGES = st.fixed_dictionaries({
@@ -395,6 +402,7 @@ class Machine(RuleBasedStateMachine):
         for number, show in enumerate((first, second), 1):
             show.number, show.tiers = number, dict(enumerate(show.tiers, 1))
         lay_out(first, numbered, row, blocked)
+        lay_out(second, numbered - {2}, row + 1)
         self.lockstep = Lockstep(self.client, Partition([first, second]))
 
     @rule(drafts=BATCHES, pause=st.sampled_from(PAUSES))
@@ -440,7 +448,8 @@ def busy_draft(random):
     if random.random() < 0.1:
         shows = random.sample([1, 2], 2) + random.choice([[], [], [], [9]])
         return {"op": SEVERAL, "take": random.choice([BOOK, HOLD]), "late": late,
-                "user": random.choice(USERS),
+                "user": random.choice(USERS), "fits": random.random() < 0.9,
+                "named": [random.randint(0, 120) for _ in range(random.choice([0, 0, 1, 3]))],
                 "parts": [(show, [(1, random.randint(1, 2))]) for show in shows]}
     if random.random() < 0.55:
         tiers = random.sample([1, 2, 3], random.choice([1, 1, 1, 2]))

@@ -178,6 +178,19 @@ TEST(a_refusal_of_several_names_the_show)
     assert_same(&a, &back);
     assert_int_equal(back.refused_show, 9);
     buf_free(&b);
+
+    a.code = CODE_SEAT_TAKEN;
+    a.conflicts = BYTES("\0\0\0\3\0\0\0\7");
+    b = packed(&a);
+    assert_int_equal(answer_read(buf_span(&b), &back), ERR_NONE);
+    assert_int_equal(back.refused_show, 9);
+    assert_span(back.conflicts, a.conflicts);
+    each_prefix(buf_span(&b), is_refused);
+    buf_free(&b);
+    a.conflicts = BYTES("\0\0\0\7\0\0\0\3");
+    b = packed(&a);
+    is_refused(buf_span(&b));
+    buf_free(&b);
 }
 
 TEST(what_an_operator_did_is_told)

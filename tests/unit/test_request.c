@@ -1,5 +1,6 @@
 #include "base/codec.h"
 #include "base/request.h"
+#include "base/seats.h"
 #include "tests/unit/unit.h"
 
 #define OPERATIONS_END (OP_ADMIN + 1)
@@ -61,10 +62,11 @@ static struct request sample(enum operation op)
     case OP_SEVERAL:
         r.take = OP_HOLD;
         r.parts = 4;
-        r.part[0] = (struct show_line){7, {2, 1}};
-        r.part[1] = (struct show_line){7, {3, 1}};
-        r.part[2] = (struct show_line){5, {1, QUANTITY_MAX}};
-        r.part[3] = (struct show_line){9, {1, 2}};
+        r.part[0] =
+            (struct show_line){.show = 7, .line = {2, 1}, .seats = BYTES("\0\0\0\1\0\0\0\2")};
+        r.part[1] = (struct show_line){.show = 7, .line = {3, 1}};
+        r.part[2] = (struct show_line){.show = 5, .line = {1, QUANTITY_MAX}};
+        r.part[3] = (struct show_line){.show = 9, .line = {1, 2}, .seats = BYTES("\0\0\0\7")};
         break;
     }
     return r;
@@ -86,7 +88,11 @@ static void assert_same(const struct request *a, const struct request *b)
     assert_span(a->seats, b->seats);
     assert_int_equal(a->take, b->take);
     assert_int_equal(a->parts, b->parts);
-    assert_memory_equal(a->part, b->part, sizeof(a->part));
+    for (size_t i = 0; i < a->parts; i++) {
+        assert_int_equal(a->part[i].show, b->part[i].show);
+        assert_memory_equal(&a->part[i].line, &b->part[i].line, sizeof(a->part[i].line));
+        assert_span(a->part[i].seats, b->part[i].seats);
+    }
     assert_span(a->method, b->method);
     assert_true(id_equal(a->payment, b->payment));
     assert_int_equal(a->result, b->result);
@@ -390,10 +396,10 @@ TEST(one_for_several_shows_weighs_as_many)
     assert_int_equal(read_several(&r, 4), ERR_NONE);
 }
 
-#define SEVERAL_REFUSED(change)                                                                    \
+#define SEVERAL_REFUSED(...)                                                                       \
     do {                                                                                           \
         struct request r = sample(OP_SEVERAL);                                                     \
-        change;                                                                                    \
+        __VA_ARGS__;                                                                               \
         assert_int_equal(read_several(&r, PARTS_MAX + 1), ERR_INPUT);                              \
     } while (0)
 
@@ -417,18 +423,36 @@ TEST(several_shows_come_in_their_order)
     SEVERAL_REFUSED(r.user.len = 0);
 }
 
+TEST(seats_of_several_shows_stand_with_the_first_row_of_each)
+{
+    static char many[(BOOKING_SEATS_MAX - 1) * SEAT_POSITION_BYTES];
+
+    SEVERAL_REFUSED(r.part[1].seats = BYTES("\0\0\0\3"));
+    SEVERAL_REFUSED(r.part[0].seats = BYTES("\0\0\0\2\0\0\0\1"));
+    SEVERAL_REFUSED(r.part[0].seats = BYTES("\0\0\1"));
+    for (uint32_t i = 1; i < BOOKING_SEATS_MAX; i++) {
+        many[4 * i - 2] = (char)(i >> 8);
+        many[4 * i - 1] = (char)i;
+    }
+    SEVERAL_REFUSED(r.part[0].seats = (struct span){many, sizeof many};
+                    r.part[3].seats = BYTES("\0\0\0\1\0\0\0\2"));
+    struct request r = sample(OP_SEVERAL);
+    r.part[0].seats = (struct span){many, sizeof many};
+    assert_int_equal(read_several(&r, PARTS_MAX), ERR_NONE); /* as many as there may be */
+}
+
 TEST(several_shows_have_their_bounds)
 {
     struct request r = sample(OP_SEVERAL);
 
     r.parts = PARTS_MAX;
     for (uint32_t i = 0; i < PARTS_MAX; i++)
-        r.part[i] = (struct show_line){7 + i, {1, 1}};
+        r.part[i] = (struct show_line){.show = 7 + i, .line = {1, 1}};
     assert_int_equal(read_several(&r, PARTS_MAX), ERR_NONE);
     for (uint32_t i = 0; i < LINES_MAX; i++)
-        r.part[i] = (struct show_line){7, {i + 1, 1}};
+        r.part[i] = (struct show_line){.show = 7, .line = {i + 1, 1}};
     assert_int_equal(read_several(&r, PARTS_MAX), ERR_NONE);
-    r.part[LINES_MAX] = (struct show_line){7, {LINES_MAX + 1, 1}};
+    r.part[LINES_MAX] = (struct show_line){.show = 7, .line = {LINES_MAX + 1, 1}};
     assert_int_equal(read_several(&r, PARTS_MAX), ERR_INPUT);
     request_set_fingerprint(&r); /* the largest request has one */
 }
@@ -677,6 +701,7 @@ int main(void)
         cmocka_unit_test(what_an_operator_does_has_a_name_and_stands_alone),
         cmocka_unit_test(several_shows_come_in_their_order),
         cmocka_unit_test(several_shows_have_their_bounds),
+        cmocka_unit_test(seats_of_several_shows_stand_with_the_first_row_of_each),
         cmocka_unit_test(texts_stay_within_their_bounds), cmocka_unit_test(a_line_is_a_pair),
         cmocka_unit_test(only_who_takes_places_must_be_named),
         cmocka_unit_test(shows_and_times_are_not_negative_and_not_huge),

@@ -164,7 +164,7 @@ def wire(command):
     if command.op == SEVERAL:
         return head + [command.take, [
             [part.id, part.show] + [number for line in part.lines for number in line]
-            for part in command.each()]]
+            + ([pack_seats(part.seats)] if part.seats else []) for part in command.each()]]
     if command.op == ADMIN:
         settings = {"tier": command.tier, "quantity": command.quantity, "seats": command.seats}
         fields = rules_of(command.rules).items() if command.rules is not None else ()

@@ -160,11 +160,13 @@ class Command:
     rules: object = None                       # `booking`; or a Show that has the new rules
     take: int = BOOK                           # SEVERAL: BOOK or HOLD
     parts: list = field(default_factory=list)  # … and (show, lines) of each, its own show first
+    named: dict = field(default_factory=dict)  # … and the seats that are named: show → seats
 
     def each(self):
         """SEVERAL as the commands, one for each show, that it stands for."""
         return [Command(part_id(self.id, show) if at else self.id, self.take, show, self.user,
-                        self.deadline, lines=lines) for at, (show, lines) in enumerate(self.parts)]
+                        self.deadline, lines=lines, seats=self.named.get(show, []))
+                for at, (show, lines) in enumerate(self.parts)]
 
 
 @dataclass

@@ -153,6 +153,7 @@ class Reply:
             self.others = [self.booking_from(other) for other in unpack(more[0])]
         elif more:
             self.refused_show = more[0]
+            self.conflicts = unpack_seats(more[1]) if len(more) > 1 else []
 
     @staticmethod
     def booking_from(booking):
