@@ -16,6 +16,9 @@
 /* The milliseconds' lowest ten bits stand at the top of the last eight bytes. */
 #define MS_SHIFT 54
 #define MS_LOW_BITS 10
+#define OWNER_AT 12 /* the last four bytes */
+/* The other 26 random bits tell apart what one person asks within a millisecond. */
+#define OWNER_MASK_FRESH 0xfffff
 #define KEYED_BIT 0x80 /* in the fifth byte */
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -106,6 +109,22 @@ struct id id_part(struct id of, uint32_t show)
         id.bytes[4] |= KEYED_BIT;
     }
     return id;
+}
+
+struct id id_owned(struct id id, struct span owner)
+{
+    unsigned char digest[DIGEST_BYTES];
+    uint32_t mask = id_is_keyed(id) ? UINT32_MAX : OWNER_MASK_FRESH;
+    uint32_t last = get_u32(id.bytes + OWNER_AT);
+
+    digest_sha256(&owner, 1, digest);
+    put_u32(id.bytes + OWNER_AT, (last & ~mask) | (get_u32(digest) & mask));
+    return id;
+}
+
+bool id_is_owned(struct id id, struct span owner)
+{
+    return id_equal(id, id_owned(id, owner));
 }
 
 uint32_t id_show(struct id id)

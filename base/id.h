@@ -44,6 +44,14 @@ struct id id_keyed(uint32_t show, struct span caller, struct span route, struct 
  */
 struct id id_part(struct id of, uint32_t show);
 
+/*
+ * The same id with its owner told in its last bits (20 of a fresh one, 32 of a keyed one, of
+ * SHA-256(owner)), where only owners may ask for what became of a request: nothing else of a
+ * request that is undecided, refused or lost says whose it was.
+ */
+struct id id_owned(struct id id, struct span owner);
+bool id_is_owned(struct id id, struct span owner);
+
 uint32_t id_show(struct id id);
 bool id_is_keyed(struct id id);
 /* Of fresh ids only, since 1970: when it was made, and its deadline by that clock, rounded up. */

@@ -237,6 +237,28 @@ TEST(an_id_is_a_uuid_too)
         assert_int_equal(id_from_uuid(wrong[i], &same), ERR_INPUT);
 }
 
+TEST(an_owned_id_tells_its_owner_and_all_that_it_told)
+{
+    struct id fresh = id_fresh(7, NOW, 30000, UINT64_MAX);
+    struct id keyed = id_keyed(7, SPAN("ann"), SPAN("/book"), SPAN("k1"));
+
+    for (int i = 0; i < 2; i++) {
+        struct id id = i == 0 ? fresh : keyed, owned = id_owned(id, SPAN("ann"));
+        assert_true(id_is_owned(owned, SPAN("ann")));
+        assert_false(id_is_owned(owned, SPAN("bob")));
+        assert_false(id_is_owned(owned, SPAN("")));
+        assert_false(id_is_owned(id, SPAN("ann")));
+        assert_true(id_equal(owned, id_owned(owned, SPAN("ann"))));
+        assert_false(id_equal(owned, id_owned(id, SPAN("bob"))));
+        assert_memory_equal(owned.bytes, id.bytes, 12);
+        assert_true(id_is_keyed(owned) == id_is_keyed(id));
+    }
+    assert_true(id_made_ms(id_owned(fresh, SPAN("ann"))) == NOW);
+    assert_true(id_deadline_ms(id_owned(fresh, SPAN("ann"))) == id_deadline_ms(fresh));
+    /* Twelve of the last 32 bits stay random. */
+    assert_int_equal(id_owned(fresh, SPAN("ann")).bytes[12], 0xff);
+}
+
 int main(void)
 {
     return RUN(cmocka_unit_test(an_id_is_a_uuid_too),
@@ -254,5 +276,6 @@ int main(void)
                cmocka_unit_test(text_keeps_the_order), cmocka_unit_test(upper_case_is_taken),
                cmocka_unit_test(every_other_byte_is_refused),
                cmocka_unit_test(a_text_of_another_length_is_refused),
-               cmocka_unit_test(hashes_differ));
+               cmocka_unit_test(hashes_differ),
+               cmocka_unit_test(an_owned_id_tells_its_owner_and_all_that_it_told));
 }
