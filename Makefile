@@ -25,7 +25,7 @@ PROGRAMS := $(addprefix $(BUILD)/,usher-gateway usher-allocator usher-courier us
 build: $(PROGRAMS) ## build the programs into build/
 
 $(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(BASE)
-	$(CC) $(CFLAGS) -o $@ $^ -lev -lhttp_parser -lwslay -ljansson -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+	$(CC) $(CFLAGS) -o $@ $^ -lev -lhttp_parser -lwslay -ljansson -ljwt -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
 
 $(BUILD)/usher-allocator: $(ALLOCATOR) $(LINK) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm

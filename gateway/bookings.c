@@ -75,11 +75,11 @@ static void read_lines(struct json *json, struct asked *asked)
         json_fail(json, "\"items\" must have 1 to %d items", LINES_MAX);
 }
 
-static void read_booking(struct json *json, struct asked *asked)
+static void read_booking(const struct task *task, struct json *json, struct asked *asked)
 {
     struct json_object root = json_root(json);
 
-    command_read_user(json, root, "user", true, &asked->user);
+    command_read_user(task, json, root, "user", true, &asked->user);
     json_flag(json, root, "hold", &asked->hold);
     asked->deadline_ms = command_read_deadline(json, root);
     read_lines(json, asked);
@@ -143,7 +143,7 @@ void post_bookings(struct task *task)
 
     if (!shows_give(task, task->parameter[0]) || !command_begin(task, &json))
         return;
-    read_booking(&json, &asked);
+    read_booking(task, &json, &asked);
     if (command_is_right(task, &json))
         send_booking(task, &json, &asked);
     json_free(&json);
@@ -209,7 +209,7 @@ void bookings_change(struct task *task, struct json *json, enum operation op, st
     char scope[64], id[ID_TEXT_BYTES];
     struct named named = {0};
 
-    command_read_user(json, json_root(json), "user", false, &request.user);
+    command_read_user(task, json, json_root(json), "user", false, &request.user);
     if (op == OP_CANCEL && !json->failed) {
         request.lines = 1;
         if (!read_cancel(task, json, &named, &request))

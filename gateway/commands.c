@@ -11,6 +11,7 @@
 #include "gateway/counts.h"
 #include "gateway/enqueue.h"
 #include "gateway/gateway.h"
+#include "gateway/identity.h"
 #include "gateway/payments.h"
 #include "gateway/redis_servers.h"
 #include "gateway/render.h"
@@ -86,16 +87,25 @@ bool command_is_right(struct task *task, const struct json *json)
 {
     if (!json->failed)
         return true;
-    reply_invalid(task, json->status, json->why);
+    if (json->status == 403)
+        identity_refuse_other(task);
+    else
+        reply_invalid(task, json->status, json->why);
     return false;
 }
 
-void command_read_user(struct json *json, struct json_object in, const char *name, bool required,
-                       struct span *user)
+void command_read_user(const struct task *task, struct json *json, struct json_object in,
+                       const char *name, bool required, struct span *user)
 {
-    if (json_text(json, in, name, required, user) && !text_is_user(*user))
+    if (!json_text(json, in, name, required && !identity_is_known(task), user))
+        return;
+    if (!text_is_user(*user)) {
         json_fail(json, "\"%s\" must be 1 to %d bytes of text without control characters", name,
                   USER_BYTES_MAX);
+    } else if (identity_hides(task, *user)) {
+        json_fail(json, "\"%s\" is another user than the token's", name);
+        json->status = 403;
+    }
 }
 
 int64_t command_read_deadline(struct json *json, struct json_object in)
@@ -164,6 +174,8 @@ static bool name_request(struct task *task, const struct command *command, int64
         r->id = id_fresh(r->show, task->arrived_ms, deadline_ms, random_u64());
         break;
     }
+    if (identity_is_known(task))
+        r->id = id_owned(r->id, r->user);
     if (r->user.len == 0 && op_takes(r->op)) {
         id_format(r->id, id);
         r->user.len = (size_t)snprintf(guest, USER_BYTES_MAX, "guest-%s", id);
@@ -263,7 +275,8 @@ void command_send(struct task *task, const struct command *command)
     char guest[USER_BYTES_MAX];
 
     task->arrived_ms = clock_wall_ms();
-    if (!may_queue(task, partition) || !name_request(task, command, patience.deadline_ms, guest))
+    if (!identity_speaks_as(task, &command->request->user) || !may_queue(task, partition) ||
+        !name_request(task, command, patience.deadline_ms, guest))
         return;
     task_set_id(task, command->request->id);
     task->partition = partition->number;

@@ -13,16 +13,17 @@ bool command_begin(struct task *task, struct json *json);
 /* What json_fail said, if it did, is the answer: false then. */
 bool command_is_right(struct task *task, const struct json *json);
 
-/* A user's name in a body. */
-void command_read_user(struct json *json, struct json_object in, const char *name, bool required,
-                       struct span *user);
+/* A user's name in a body. It may be missing where a token says who asks (identity.h). */
+void command_read_user(const struct task *task, struct json *json, struct json_object in,
+                       const char *name, bool required, struct span *user);
 /* "deadline_ms", 0 if it is not there. */
 int64_t command_read_deadline(struct json *json, struct json_object in);
 
 /*
  * Send a request on its way and await its decision as the client prefers. The task has its show; in
  * `request`, op, user, lines and booking are set, the rest is done here. `scope` tells the keys of
- * one route from another's; without a user (BOOK, HOLD), one is made up for this request.
+ * one route from another's. The user is the caller, where that is known, and naming another is
+ * refused; else, without a user (BOOK, HOLD), one is made up for this request.
  */
 struct command {
     struct request *request;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "gateway/alternatives.h"
 #include "gateway/enqueue.h"
+#include "gateway/identity.h"
 #include "gateway/live.h"
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
@@ -34,7 +35,7 @@ struct run {
     struct http_counts counted; /* already in the shared gauges */
     uint64_t reconnects_counted[4];
     ev_timer count_timer, drain_tell, drain_end;
-    ev_signal terminate, interrupt;
+    ev_signal terminate, interrupt, hangup;
 };
 
 static void on_redis_ready(void *context)
@@ -150,6 +151,15 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     live_drain(g->live);
 }
 
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    struct run *run = signal->data;
+
+    (void)loop;
+    (void)events;
+    identity_reload(run->gateway.identity);
+}
+
 static void open_links(struct gateway *g)
 {
     const struct gateway_options *o = g->options;
@@ -194,11 +204,14 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->shows = shows_new(g);
     g->alternatives = alternatives_new(g);
     g->live = live_new(g);
+    g->identity = identity_new(g);
 }
 
 static void close_parts(struct gateway *g)
 {
     live_free(g->live);
+    if (g->identity != NULL)
+        identity_free(g->identity);
     alternatives_free(g->alternatives);
     shows_free(g->shows);
     enqueue_free(g->enqueue);
@@ -237,9 +250,11 @@ static void watch(struct run *run)
     ev_timer_start(g->loop, &run->count_timer);
     ev_signal_init(&run->terminate, on_signal, SIGTERM);
     ev_signal_init(&run->interrupt, on_signal, SIGINT);
-    run->terminate.data = run->interrupt.data = run;
+    ev_signal_init(&run->hangup, on_hangup, SIGHUP);
+    run->terminate.data = run->interrupt.data = run->hangup.data = run;
     ev_signal_start(g->loop, &run->terminate);
     ev_signal_start(g->loop, &run->interrupt);
+    ev_signal_start(g->loop, &run->hangup);
 }
 
 int gateway_run(const struct gateway_options *options, struct gauges *gauges, unsigned worker)
@@ -251,7 +266,7 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, un
     g->gauges = gauges;
     g->own = gauges_of(gauges, worker);
     gauges_restart(gauges, worker);
-    if (open_server(&run)) {
+    if (g->identity == NULL || open_server(&run)) {
         close_parts(g);
         return 1;
     }

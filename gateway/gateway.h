@@ -13,6 +13,7 @@
 #include "gateway/task.h"
 
 struct ev_loop;
+struct identity;
 
 struct gateway {
     struct ev_loop *loop;
@@ -22,6 +23,7 @@ struct gateway {
     struct gauges *gauges;    /* of all workers; shared memory */
     struct metric_value *own; /* this worker's part of them */
 
+    struct identity *identity;
     struct http_server *http;
     struct redis_servers *redis;   /* commands */
     struct redis_link *subscriber; /* answers for this worker */

@@ -14,7 +14,7 @@
 /* HTTP statuses that are counted each by its own; others fall under "other". */
 /* clang-format off */
 #define GAUGE_STATUSES(X) \
-    X(101) X(200) X(201) X(202) X(204) X(304) X(400) X(403) X(404) X(405) X(408) X(409) X(410) X(413) \
+    X(101) X(200) X(201) X(202) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(410) X(413) \
     X(415) X(417) X(422) X(426) X(429) X(431) X(500) X(501) X(503) X(504)
 /* clang-format on */
 

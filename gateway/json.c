@@ -167,6 +167,21 @@ bool json_word(struct json *json, struct json_object in, const char *name, bool 
     return false;
 }
 
+bool json_number(struct json *json, struct json_object in, const char *name, bool required,
+                 double *n)
+{
+    const json_t *value = member(json, in, name, required);
+
+    if (value == NULL)
+        return false;
+    if (!json_is_number(value)) {
+        json_fail(json, "\"%s\" must be a number", name);
+        return false;
+    }
+    *n = json_number_value(value);
+    return true;
+}
+
 bool json_flag(struct json *json, struct json_object in, const char *name, bool *flag)
 {
     const json_t *value = member(json, in, name, false);
@@ -251,4 +266,43 @@ bool json_list_at(struct json *json, struct json_object in, const char *name, si
     }
     element->object = value;
     return true;
+}
+
+static struct span text_of(const json_t *value)
+{
+    return json_is_string(value)
+               ? (struct span){json_string_value(value), json_string_length(value)}
+               : (struct span){"", 0};
+}
+
+static bool has_element(const json_t *list, struct span wanted)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *element = json_array_get(list, i);
+        if (json_is_string(element) && span_equal(text_of(element), wanted))
+            return true;
+    }
+    return false;
+}
+
+bool json_text_is_among(struct json_object in, const char *name, struct span wanted)
+{
+    const json_t *value = json_object_get(in.object, name);
+
+    return json_is_string(value) ? span_equal(text_of(value), wanted) : has_element(value, wanted);
+}
+
+bool json_word_is_among(struct json_object in, const char *name, struct span wanted)
+{
+    struct span rest = text_of(json_object_get(in.object, name));
+
+    while (rest.len > 0) {
+        const char *space = memchr(rest.bytes, ' ', rest.len);
+        size_t len = space != NULL ? (size_t)(space - rest.bytes) : rest.len;
+        if (span_equal((struct span){rest.bytes, len}, wanted))
+            return true;
+        rest.bytes += len + (space != NULL);
+        rest.len -= len + (space != NULL);
+    }
+    return json_text_is_among(in, name, wanted);
 }

@@ -17,7 +17,8 @@
 struct json {
     void *root;  /* owned, opaque */
     bool failed; /* something was wrong: `status` and `why` say what */
-    int status;  /* 400: not JSON of the right kind; 422: a member is not what it should be */
+    int status;  /* 400: not JSON of the right kind; 422: a member is not what it should be; 403: it
+                    names another user than may be named */
     char why[JSON_WHY_BYTES]; /* a sentence for people */
 };
 
@@ -38,6 +39,9 @@ bool json_text(struct json *json, struct json_object in, const char *name, bool 
                struct span *text);
 bool json_whole(struct json *json, struct json_object in, const char *name, bool required,
                 int64_t min, int64_t max, int64_t *n);
+/* Any number. */
+bool json_number(struct json *json, struct json_object in, const char *name, bool required,
+                 double *n);
 /* A string, or a whole number of 0 or more, which is written out into `digits`. */
 #define JSON_DIGITS 24
 bool json_word(struct json *json, struct json_object in, const char *name, bool required,
@@ -56,6 +60,9 @@ bool json_texts(struct json *json, struct json_object in, const char *name, size
                 size_t *count);
 bool json_text_at(struct json *json, struct json_object in, const char *name, size_t index,
                   struct span *text);
+/* Whether the member is this string, or an array that has it; the second: or has it as a word. */
+bool json_text_is_among(struct json_object in, const char *name, struct span wanted);
+bool json_word_is_among(struct json_object in, const char *name, struct span wanted);
 bool json_has(struct json_object in, const char *name); /* and it is not null */
 
 /* Say that something is wrong (422), unless something was before. */

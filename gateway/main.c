@@ -22,6 +22,7 @@ int main(int argc, char **argv)
     options_load(&options, argc, argv);
     log_open("usher-gateway", options.log_level);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* until there is somebody who reads keys again */
     gauges = gauges_map((unsigned)options.workers);
     if (gauges == NULL) {
         fprintf(stderr, "usher-gateway: no memory\n");

@@ -51,6 +51,18 @@ static const struct option_row rows[] = {
     NUMBER(shows_max, "2048", 1, 1000000, "shows kept in memory"),
     NUMBER(postgres_connections, "4", 1, 64, "connections to Postgres of a worker"),
     NUMBER(drain_ms, "35000", 0, 600000, "ms to answer those who wait when asked to stop"),
+    TEXT(auth, "auth", "open",
+         "open: the user is whom a request names; jwt: whom its bearer token names"),
+    TEXT(jwt_keys, "jwt_keys", "",
+         "files of PEM public keys ([kid=]path) and JWK sets, with commas; read again on SIGHUP"),
+    TEXT(jwt_secrets, "jwt_secrets", "",
+         "files of HS256 secrets ([kid=]path), with commas; read again on SIGHUP"),
+    TEXT(jwt_issuer, "jwt_issuer", "", "what a token's iss must be (default: anything)"),
+    TEXT(jwt_audience, "jwt_audience", "",
+         "what a token's aud must have (default: it may have none)"),
+    NUMBER(jwt_leeway_s, "10", 0, 300, "s by which the clocks of those who make tokens may differ"),
+    TEXT(jwt_role_claim, "jwt_role_claim", "role", "a token's claim that lists its roles"),
+    TEXT(jwt_admin_role, "jwt_admin_role", "", "the role of administrators (default: none has it)"),
     TEXT(cors_origins, "cors_origins", "", "origins that browsers may ask from, or *"),
     TEXT(book_show, "book_show", "hall", "slug of the show behind POST /book {\"userId\"}"),
     TEXT(tickets_show, "tickets_show", "festival", "slug of the show behind GET /tickets"),
@@ -92,6 +104,19 @@ static const char *check_name(const char *name)
     return NULL;
 }
 
+static const char *check_auth(const struct gateway_options *o, const char **key)
+{
+    bool is_jwt = strcmp(o->auth, "jwt") == 0;
+
+    *key = "auth";
+    if (!is_jwt && strcmp(o->auth, "open") != 0)
+        return "must be open or jwt";
+    *key = "jwt_keys";
+    if (is_jwt && o->jwt_keys[0] == '\0' && o->jwt_secrets[0] == '\0')
+        return "must name a file, or jwt_secrets must: auth = jwt needs a key";
+    return NULL;
+}
+
 /* What the table alone cannot say; the first thing that is wrong. */
 static const char *check(const void *target, const char **key)
 {
@@ -123,6 +148,9 @@ static const char *check(const void *target, const char **key)
     *key = "seats_show";
     if (!text_is_slug(span_of(o->seats_show)))
         return "is not a show's slug";
+    why = check_auth(o, key);
+    if (why != NULL)
+        return why;
     *key = "name";
     return check_name(o->name);
 }
@@ -149,6 +177,7 @@ void options_load(struct gateway_options *o, int argc, char **argv)
     if (!redis_url_parse(o->redis, &o->redis_url, &why) ||
         !log_level_from(o->log_level_name, &o->log_level))
         abort(); /* `check` has looked */
+    o->auth_is_jwt = strcmp(o->auth, "jwt") == 0;
     if (o->name[0] == '\0') {
         free(o->name);
         o->name = malloc(NAME_DIGITS + 1);

@@ -2,6 +2,7 @@
 #ifndef USHER_GATEWAY_OPTIONS_H
 #define USHER_GATEWAY_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -14,11 +15,15 @@ struct gateway_options {
     int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
     int64_t wait_ms, waiters_max, queue_wait_ms_max, backlog_requests_max;
     int64_t stream_interval_ms, stream_heartbeat_ms, stream_retry_ms;
+    char *auth, *jwt_keys, *jwt_secrets, *jwt_issuer, *jwt_audience, *jwt_role_claim;
+    char *jwt_admin_role;
+    int64_t jwt_leeway_s;
     int64_t availability_max_age_ms, shows_max, postgres_connections, drain_ms;
 
     /* Made of the above and checked. */
     struct redis_url redis_url;
     enum log_level log_level;
+    bool auth_is_jwt;
 };
 
 /* Exits with 2 and one line on standard error if something is wrong. */

@@ -39,6 +39,10 @@ void problem_render(struct buf *b, const struct problem *problem)
 enum code problem_code_for(int status)
 {
     switch (status) {
+    case 401:
+        return CODE_UNAUTHENTICATED;
+    case 403:
+        return CODE_FORBIDDEN;
     case 404:
         return CODE_NOT_FOUND;
     case 408:

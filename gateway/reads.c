@@ -11,6 +11,7 @@
 #include "gateway/counts.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/identity.h"
 #include "gateway/payments.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -109,6 +110,8 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
         reply_not_found(task, "There is no such booking");
     } else if (booking_from_row(&booking, rows, 0, 0)) {
         reads_fail(task, ERR_INPUT);
+    } else if (identity_hides(task, booking.user)) {
+        reply_not_found(task, "There is no such booking");
     } else {
         err = put_booking(reply_open_private(task), task->show, &booking, rows);
         if (err)
@@ -193,7 +196,7 @@ bool reads_user(struct task *task, struct span raw, char user[USER_BYTES_MAX + 1
         return false;
     }
     user[len] = '\0';
-    return true;
+    return identity_speaks_as(task, &(struct span){user, len});
 }
 
 bool reads_text(struct task *task, const char *name, char *bytes, size_t max, const char **text)

@@ -20,6 +20,7 @@
 #include "gateway/commands.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/identity.h"
 #include "gateway/reads.h"
 #include "gateway/redis_servers.h"
 #include "gateway/reply.h"
@@ -154,21 +155,36 @@ static void ask_postgres(struct task *task)
         on_row(task, ERR_UNAVAILABLE, NULL);
 }
 
+static void tell_unknown(struct task *task)
+{
+    reply_not_found(task, "There is no such request, or its answer is not kept any more");
+}
+
+static void tell_answer(struct task *task, const struct answer *answer)
+{
+    if (identity_hides_answer(task, answer))
+        tell_unknown(task);
+    else
+        command_tell(task, answer, false);
+}
+
 static void tell_bytes(struct task *task, struct span bytes)
 {
     struct answer answer;
 
     if (answer_read(bytes, &answer) == ERR_NONE)
-        command_tell(task, &answer, false);
+        tell_answer(task, &answer);
     else
         reply_problem(task, 500, CODE_INTERNAL, "The answer cannot be read", NULL, 0);
 }
 
 /* Redis has no answer. Before its deadline it is most likely undecided: who waits need not trouble
- * Postgres before the end of the wait, and a crowd that waits must not. */
+ * Postgres before the end of the wait, and a crowd that waits must not. Another's is not awaited.
+ */
 static void look_further(struct task *task, bool is_known)
 {
-    if (!is_known || task->deadline_ms <= clock_wall_ms() || !await_decision(task))
+    if (!is_known || task->deadline_ms <= clock_wall_ms() || identity_hides_id(task, task->id) ||
+        !await_decision(task))
         ask_postgres(task);
 }
 
@@ -208,7 +224,7 @@ static void on_answer(void *context, const struct redis_value *reply)
 static void on_decided(struct task *task, const struct answer *answer, bool repeated)
 {
     (void)repeated;
-    command_tell(task, answer, false);
+    tell_answer(task, answer);
 }
 
 static void look_once_more(struct task *task)
@@ -230,9 +246,9 @@ static void tell_absence(struct task *task, int64_t now_ms, int64_t version)
     struct span argv[] = {SPAN("HGET"), {state.text, state.len}, SPAN("published")};
 
     task->committed = (uint64_t)version;
-    if (task->deadline_ms == 0 ||
+    if (task->deadline_ms == 0 || identity_hides_id(task, task->id) ||
         (!id_is_keyed(task->id) && !is_plausible(task->id, clock_wall_ms())))
-        reply_not_found(task, "There is no such request, or its answer is not kept any more");
+        tell_unknown(task);
     else if (now_ms <= task->deadline_ms)
         tell_undecided(task);
     else
@@ -292,7 +308,7 @@ static void tell_booking(struct task *task, const struct postgres_rows *rows)
     if (err)
         reads_fail(task, err);
     else
-        command_tell(task, &answer, false);
+        tell_answer(task, &answer);
     tree_free(&tree);
     buf_free(&bytes);
 }

@@ -16,11 +16,18 @@ enum route_body {
     BODY_REQUIRED, /* JSON */
 };
 
+/* Who may ask, where auth = jwt. */
+enum route_who {
+    WHO_USER = 0, /* a token says who asks */
+    WHO_ANYONE,   /* what is the same for all, and what has its own proof */
+};
+
 struct route {
     enum http_method method; /* GET answers HEAD too */
     const char *pattern;     /* "/v1/bookings/:id": a segment that starts with ':' is a parameter */
     void (*handle)(struct task *task);
     enum route_body body;
+    enum route_who who;
 };
 
 #define ROUTE_PARAMETERS_MAX 2

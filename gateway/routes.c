@@ -2,53 +2,54 @@
 
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/identity.h"
 #include "gateway/problem.h"
 #include "gateway/reply.h"
 #include "gateway/router.h"
 
 /* Adding a route is adding a row; docs/openapi.json says the same. The busiest come first. */
 static const struct route routes[] = {
-    {METHOD_GET, "/v1/shows/:show/availability", get_availability, BODY_NONE},
-    {METHOD_GET, "/v1/shows/:show/alternatives", get_alternatives, BODY_NONE},
-    {METHOD_POST, "/v1/shows/:show/bookings", post_bookings, BODY_REQUIRED},
-    {METHOD_POST, "/v1/bookings/:id/confirm", post_confirm, BODY_OPTIONAL},
-    {METHOD_POST, "/v1/bookings/:id/cancel", post_cancel, BODY_OPTIONAL},
-    {METHOD_POST, "/v1/bookings/:id/extend", post_extend, BODY_OPTIONAL},
-    {METHOD_POST, "/v1/bookings/:id/payments", post_payments, BODY_OPTIONAL},
-    {METHOD_GET, "/v1/bookings/:id", get_booking, BODY_NONE},
-    {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE},
-    {METHOD_GET, "/v1/shows", get_shows, BODY_NONE},
-    {METHOD_GET, "/v1/shows/:show/seats", get_seats, BODY_NONE},
-    {METHOD_GET, "/v1/shows/:show/events", get_show_events, BODY_NONE},
-    {METHOD_GET, "/v1/shows/:show/ws", get_show_socket, BODY_NONE},
-    {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE},
-    {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE},
-    {METHOD_POST, "/v1/shows/:show/waitlist", post_waitlist, BODY_REQUIRED},
-    {METHOD_GET, "/v1/waitlist/:id", get_waitlist, BODY_NONE},
-    {METHOD_DELETE, "/v1/waitlist/:id", delete_waitlist, BODY_OPTIONAL},
+    {METHOD_GET, "/v1/shows/:show/availability", get_availability, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/shows/:show/alternatives", get_alternatives, BODY_NONE, WHO_ANYONE},
+    {METHOD_POST, "/v1/shows/:show/bookings", post_bookings, BODY_REQUIRED, WHO_USER},
+    {METHOD_POST, "/v1/bookings/:id/confirm", post_confirm, BODY_OPTIONAL, WHO_USER},
+    {METHOD_POST, "/v1/bookings/:id/cancel", post_cancel, BODY_OPTIONAL, WHO_USER},
+    {METHOD_POST, "/v1/bookings/:id/extend", post_extend, BODY_OPTIONAL, WHO_USER},
+    {METHOD_POST, "/v1/bookings/:id/payments", post_payments, BODY_OPTIONAL, WHO_USER},
+    {METHOD_GET, "/v1/bookings/:id", get_booking, BODY_NONE, WHO_USER},
+    {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE, WHO_USER},
+    {METHOD_GET, "/v1/shows", get_shows, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/shows/:show/seats", get_seats, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/shows/:show/events", get_show_events, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/shows/:show/ws", get_show_socket, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE, WHO_USER},
+    {METHOD_POST, "/v1/shows/:show/waitlist", post_waitlist, BODY_REQUIRED, WHO_USER},
+    {METHOD_GET, "/v1/waitlist/:id", get_waitlist, BODY_NONE, WHO_USER},
+    {METHOD_DELETE, "/v1/waitlist/:id", delete_waitlist, BODY_OPTIONAL, WHO_USER},
 
-    {METHOD_POST, "/book", seed_book, BODY_REQUIRED},
-    {METHOD_GET, "/bookings/:user", seed_get_bookings, BODY_NONE},
-    {METHOD_GET, "/tickets", seed_get_tickets, BODY_NONE},
-    {METHOD_GET, "/shows", seed_get_shows, BODY_NONE},
-    {METHOD_GET, "/availability", seed_get_availability, BODY_NONE},
-    {METHOD_POST, "/booking/hold", seed_hold, BODY_REQUIRED},
-    {METHOD_POST, "/booking/confirm", seed_confirm, BODY_REQUIRED},
-    {METHOD_POST, "/booking/cancel", seed_cancel, BODY_REQUIRED},
-    {METHOD_GET, "/events", seed_get_events, BODY_NONE},
-    {METHOD_GET, "/events/:show", seed_get_event, BODY_NONE},
-    {METHOD_GET, "/seats", seed_get_seats, BODY_NONE},
-    {METHOD_POST, "/holds", seed_post_holds, BODY_REQUIRED},
-    {METHOD_POST, "/bookings", seed_post_bookings, BODY_REQUIRED},
-    {METHOD_POST, "/payments", seed_post_payments, BODY_REQUIRED},
+    {METHOD_POST, "/book", seed_book, BODY_REQUIRED, WHO_USER},
+    {METHOD_GET, "/bookings/:user", seed_get_bookings, BODY_NONE, WHO_USER},
+    {METHOD_GET, "/tickets", seed_get_tickets, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/shows", seed_get_shows, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/availability", seed_get_availability, BODY_NONE, WHO_ANYONE},
+    {METHOD_POST, "/booking/hold", seed_hold, BODY_REQUIRED, WHO_USER},
+    {METHOD_POST, "/booking/confirm", seed_confirm, BODY_REQUIRED, WHO_USER},
+    {METHOD_POST, "/booking/cancel", seed_cancel, BODY_REQUIRED, WHO_USER},
+    {METHOD_GET, "/events", seed_get_events, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/events/:show", seed_get_event, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/seats", seed_get_seats, BODY_NONE, WHO_ANYONE},
+    {METHOD_POST, "/holds", seed_post_holds, BODY_REQUIRED, WHO_USER},
+    {METHOD_POST, "/bookings", seed_post_bookings, BODY_REQUIRED, WHO_USER},
+    {METHOD_POST, "/payments", seed_post_payments, BODY_REQUIRED, WHO_USER},
 
-    {METHOD_POST, "/webhooks/payments", post_payment_webhook, BODY_REQUIRED},
+    {METHOD_POST, "/webhooks/payments", post_payment_webhook, BODY_REQUIRED, WHO_ANYONE},
 
-    {METHOD_GET, "/livez", get_livez, BODY_NONE},
-    {METHOD_GET, "/readyz", get_readyz, BODY_NONE},
-    {METHOD_GET, "/health", get_health, BODY_NONE},
-    {METHOD_GET, "/metrics", get_metrics, BODY_NONE},
-    {METHOD_GET, "/openapi.json", get_openapi, BODY_NONE},
+    {METHOD_GET, "/livez", get_livez, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/readyz", get_readyz, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/health", get_health, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/metrics", get_metrics, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/openapi.json", get_openapi, BODY_NONE, WHO_ANYONE},
 };
 #define ROUTES_COUNT (sizeof routes / sizeof routes[0])
 
@@ -87,8 +88,10 @@ static void answer_options(struct task *task, unsigned methods)
     put_allow(task, "Allow", methods);
     if (is_preflight && task->gateway->options->cors_origins[0] != '\0') {
         put_allow(task, "Access-Control-Allow-Methods", methods);
-        buf_puts(headers, "Access-Control-Allow-Headers: Content-Type, Idempotency-Key, Prefer, "
-                          "If-None-Match, traceparent\r\nAccess-Control-Max-Age: 600\r\n");
+        buf_puts(
+            headers,
+            "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, "
+            "If-None-Match, traceparent\r\nAccess-Control-Max-Age: 600\r\n");
     }
     reply_send(task, 204, NULL);
 }
@@ -138,7 +141,8 @@ static void handle(void *context, struct exchange *x)
         task->route = match.route;
         for (size_t i = 0; i < ROUTE_PARAMETERS_MAX; i++)
             task->parameter[i] = match.parameter[i];
-        match.route->handle(task);
+        if (identity_admits(task))
+            match.route->handle(task);
         break;
     case ROUTE_UNKNOWN:
         reply_not_found(task, "There is nothing here");

@@ -13,6 +13,7 @@
 #include "gateway/commands.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/identity.h"
 #include "gateway/payments.h"
 #include "gateway/reads.h"
 #include "gateway/reply.h"
@@ -21,8 +22,8 @@
 #include "gateway/shows.h"
 
 static const struct statement seed_hold_by_id = {
-    "seed_hold_by_id", "SELECT id, status, expires_ms FROM bookings WHERE id = $1::uuid"};
-enum hold_column { COLUMN_ID, COLUMN_STATUS, COLUMN_EXPIRES };
+    "seed_hold_by_id", "SELECT id, status, expires_ms, user_id FROM bookings WHERE id = $1::uuid"};
+enum hold_column { COLUMN_ID, COLUMN_STATUS, COLUMN_EXPIRES, COLUMN_USER };
 
 /* ---- POST /holds ---- */
 
@@ -78,7 +79,7 @@ static void hold_seat(struct task *task, struct json *json)
     struct span number = {NULL, 0};
 
     json_word(json, json_root(json), "seat_id", true, digits, &number);
-    command_read_user(json, json_root(json), "user_email", true, &request.user);
+    command_read_user(task, json, json_root(json), "user_email", true, &request.user);
     if (!command_is_right(task, json))
         return;
     const struct seat *seat = find_seat(task, number);
@@ -132,7 +133,7 @@ static void on_hold(void *context, enum err err, const struct postgres_rows *row
         reads_fail(task, err);
         return;
     }
-    if (rows_count(rows) == 0) {
+    if (rows_count(rows) == 0 || identity_hides(task, rows_text(rows, 0, COLUMN_USER))) {
         tell_no_hold(task, "There is no such hold");
         return;
     }

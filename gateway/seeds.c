@@ -113,7 +113,7 @@ static void book_seat(struct task *task, struct json *json)
 {
     struct span user = {NULL, 0};
 
-    command_read_user(json, json_root(json), "userId", true, &user);
+    command_read_user(task, json, json_root(json), "userId", true, &user);
     if (!command_is_right(task, json) ||
         !shows_give(task, span_of(task->gateway->options->book_show)))
         return;
@@ -135,7 +135,7 @@ static void book_tickets(struct task *task, struct json *json)
 
     json_text(json, root, "tier", true, &tier);
     json_whole(json, root, "quantity", true, 1, QUANTITY_MAX, &quantity);
-    command_read_user(json, root, "userId", false, &user);
+    command_read_user(task, json, root, "userId", false, &user);
     if (!command_is_right(task, json) ||
         !shows_give(task, span_of(task->gateway->options->tickets_show)) ||
         !bookings_line(task, tier, quantity, &line))
@@ -180,7 +180,7 @@ static void hold(struct task *task, struct json *json)
     struct line line;
 
     json_word(json, root, which(root, show_names), false, digits, &show);
-    command_read_user(json, root, which(root, user_names), false, &user);
+    command_read_user(task, json, root, which(root, user_names), false, &user);
     json_whole(json, root, which(root, quantity_names), false, 1, QUANTITY_MAX, &quantity);
     if (!command_is_right(task, json) || !shows_give(task, show))
         return;

@@ -22,6 +22,7 @@
 #include "base/bounds.h"
 #include "base/id.h"
 #include "gateway/fields.h"
+#include "gateway/identity.h"
 #include "gateway/list.h"
 #include "gateway/router.h"
 #include "http/exchange.h"
@@ -60,6 +61,7 @@ struct task {
     struct exchange *exchange; /* NULL: the client is gone */
     const struct route *route;
     struct span parameter[ROUTE_PARAMETERS_MAX];
+    struct caller caller;
     struct list node; /* in whatever list it waits in */
     bool is_parked;
     bool show_is_absent;                 /* it waited for a show, and there is none */

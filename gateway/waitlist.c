@@ -12,6 +12,7 @@
 #include "gateway/commands.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/identity.h"
 #include "gateway/reads.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -91,7 +92,7 @@ void post_waitlist(struct task *task)
 
     if (!shows_give(task, task->parameter[0]) || !command_begin(task, &json))
         return;
-    command_read_user(&json, json_root(&json), "user", true, &request.user);
+    command_read_user(task, &json, json_root(&json), "user", true, &request.user);
     json_text(&json, json_root(&json), "tier", true, &tier);
     json_whole(&json, json_root(&json), "quantity", false, 1, QUANTITY_MAX, &quantity);
     deadline_ms = command_read_deadline(&json, json_root(&json));
@@ -122,6 +123,11 @@ static enum err read_entry(const struct task *task, const struct postgres_rows *
     return booking_from_row(booking, rows, 0, COLUMN_BOOKING);
 }
 
+static bool is_absent(const struct task *task, const struct postgres_rows *rows)
+{
+    return rows_count(rows) == 0 || identity_hides(task, rows_text(rows, 0, COLUMN_USER));
+}
+
 static void on_entry(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
@@ -131,7 +137,7 @@ static void on_entry(void *context, enum err err, const struct postgres_rows *ro
 
     if (!task_resume(task))
         return;
-    if (!err && rows_count(rows) == 0) {
+    if (!err && is_absent(task, rows)) {
         reply_not_found(task, "Nobody waits or waited under this id");
         return;
     }
@@ -183,7 +189,7 @@ static void send_leave(struct task *task, struct id id)
 
     if (!command_begin(task, &json))
         return;
-    command_read_user(&json, json_root(&json), "user", false, &request.user);
+    command_read_user(task, &json, json_root(&json), "user", false, &request.user);
     deadline_ms = command_read_deadline(&json, json_root(&json));
     if (command_is_right(task, &json)) {
         id_format(id, text);
@@ -219,7 +225,7 @@ static void on_entry_to_leave(void *context, enum err err, const struct postgres
         return;
     if (err)
         reads_fail(task, err);
-    else if (rows_count(rows) == 0)
+    else if (is_absent(task, rows))
         reply_not_found(task, "Nobody waits or waited under this id");
     else if (refuse_ended(task, rows_text(rows, 0, COLUMN_STATUS)))
         return;

@@ -167,6 +167,8 @@ static void take_signal(struct master *m)
 
     if (number == SIGTERM || number == SIGINT)
         end_all(m, number);
+    else if (number == SIGHUP)
+        kill_all(m, number);
 }
 
 static void master_open(struct master *m, const struct gateway_options *options,
@@ -182,6 +184,7 @@ static void master_open(struct master *m, const struct gateway_options *options,
     sigemptyset(&m->signals);
     sigaddset(&m->signals, SIGTERM);
     sigaddset(&m->signals, SIGINT);
+    sigaddset(&m->signals, SIGHUP);
     sigaddset(&m->signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &m->signals, NULL);
 }

@@ -2,12 +2,12 @@
 #include "tests/unit/unit.h"
 
 static const struct route routes[] = {
-    {METHOD_GET, "/", NULL, BODY_NONE},
-    {METHOD_GET, "/v1/shows", NULL, BODY_NONE},
-    {METHOD_GET, "/v1/shows/:show", NULL, BODY_NONE},
-    {METHOD_POST, "/v1/shows/:show/bookings", NULL, BODY_REQUIRED},
-    {METHOD_GET, "/v1/shows/:show/bookings", NULL, BODY_NONE},
-    {METHOD_DELETE, "/a/:b/c/:d", NULL, BODY_NONE},
+    {METHOD_GET, "/", NULL, BODY_NONE, WHO_USER},
+    {METHOD_GET, "/v1/shows", NULL, BODY_NONE, WHO_USER},
+    {METHOD_GET, "/v1/shows/:show", NULL, BODY_NONE, WHO_USER},
+    {METHOD_POST, "/v1/shows/:show/bookings", NULL, BODY_REQUIRED, WHO_USER},
+    {METHOD_GET, "/v1/shows/:show/bookings", NULL, BODY_NONE, WHO_USER},
+    {METHOD_DELETE, "/a/:b/c/:d", NULL, BODY_NONE, WHO_USER},
 };
 
 static enum route_found find(enum http_method method, const char *path, struct route_match *match)
