@@ -393,6 +393,38 @@ bool origin_is_of_host(struct span origin, struct span host)
     return false;
 }
 
+/* Whether the parameters of an element say q=0, in whatever spelling of nothing. */
+static bool weighs_nothing(struct span parameters)
+{
+    struct span parameter;
+
+    while (next_element(&parameters, ';', &parameter)) {
+        if (parameter.len < 3 || !span_is_nocase((struct span){parameter.bytes, 2}, "q="))
+            continue;
+        for (size_t i = 2; i < parameter.len; i++)
+            if (parameter.bytes[i] != '0' && parameter.bytes[i] != '.')
+                return false;
+        return true;
+    }
+    return false;
+}
+
+bool encoding_is_accepted(struct span accept_encoding, const char *name)
+{
+    struct span element, coding;
+    bool others = false;
+
+    while (next_element(&accept_encoding, ',', &element)) {
+        if (!next_element(&element, ';', &coding))
+            continue;
+        if (span_is_nocase(coding, name))
+            return !weighs_nothing(element);
+        if (span_is(coding, "*"))
+            others = !weighs_nothing(element);
+    }
+    return others;
+}
+
 bool origin_is_allowed(struct span list, struct span origin)
 {
     size_t at = 0;

@@ -58,6 +58,9 @@ bool list_has_token(struct span list, const char *token);
 
 /* Whether an Origin is http(s):// and just this Host. */
 bool origin_is_of_host(struct span origin, struct span host);
+/* Whether an Accept-Encoding field allows this content coding, by its name or by "*". */
+bool encoding_is_accepted(struct span accept_encoding, const char *name);
+
 /* Whether the origin stands in the list (separated by commas or spaces; "*" allows all). */
 bool origin_is_allowed(struct span list, struct span origin);
 

@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/identity.h"
+#include "gateway/pages.h"
 #include "gateway/problem.h"
 #include "gateway/reply.h"
 #include "gateway/router.h"
@@ -44,6 +45,14 @@ static const struct route routes[] = {
     {METHOD_POST, "/payments", seed_post_payments, BODY_REQUIRED, WHO_USER},
 
     {METHOD_POST, "/webhooks/payments", post_payment_webhook, BODY_REQUIRED, WHO_ANYONE},
+
+    {METHOD_GET, "/", get_page, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/shows/:show", get_page, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/draw/:show", get_page, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/bookings", get_page, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/admin", get_page, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/web/:file", get_web_file, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/web/:folder/:file", get_web_file, BODY_NONE, WHO_ANYONE},
 
     {METHOD_GET, "/livez", get_livez, BODY_NONE, WHO_ANYONE},
     {METHOD_GET, "/readyz", get_readyz, BODY_NONE, WHO_ANYONE},

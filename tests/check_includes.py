@@ -47,6 +47,7 @@ GENERATED = {
     "lua/seatmap.lua.inc": ["gateway/seat_look.c"],
     "lua/*.lua.inc": ["allocator/*.c", "tests/*"],
     "migrations.inc": ["ctl/migrate.c"],
+    "pages.inc": ["gateway/pages.c"],
     "docs/openapi.json.inc": ["gateway/openapi.c"],
     "bench/rivals/*.inc": ["bench/rivals/*.c"],
 }

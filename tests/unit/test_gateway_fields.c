@@ -275,6 +275,21 @@ TEST(who_asks_for_a_stream_says_so_before_json)
     assert_false(media_prefers_stream((struct span){NULL, 0}));
 }
 
+TEST(codings_are_accepted_by_name_or_star)
+{
+    assert_true(encoding_is_accepted(SPAN("gzip, deflate, br"), "gzip"));
+    assert_true(encoding_is_accepted(SPAN("br;q=1.0, GZIP;q=0.8"), "gzip"));
+    assert_true(encoding_is_accepted(SPAN("*"), "gzip"));
+    assert_true(encoding_is_accepted(SPAN("gzip, *;q=0"), "gzip"));
+    assert_true(encoding_is_accepted(SPAN("*;q=0, gzip ; q=0.001"), "gzip"));
+    assert_false(encoding_is_accepted(SPAN("gzip;q=0, *"), "gzip"));
+    assert_false(encoding_is_accepted(SPAN("gzip; q=0.000"), "gzip"));
+    assert_false(encoding_is_accepted(SPAN("*;q=0"), "gzip"));
+    assert_false(encoding_is_accepted(SPAN("identity, xgzip, gzipx"), "gzip"));
+    assert_false(encoding_is_accepted(SPAN(""), "gzip"));
+    assert_false(encoding_is_accepted((struct span){NULL, 0}, "gzip"));
+}
+
 TEST(origins_are_compared_whole)
 {
     assert_true(
@@ -301,5 +316,6 @@ int main(void)
                cmocka_unit_test(times_are_read), cmocka_unit_test(what_is_no_time_is_refused),
                cmocka_unit_test(entity_tags_are_compared), cmocka_unit_test(json_has_several_names),
                cmocka_unit_test(who_asks_for_a_stream_says_so_before_json),
+               cmocka_unit_test(codings_are_accepted_by_name_or_star),
                cmocka_unit_test(origins_are_compared_whole));
 }
