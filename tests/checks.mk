@@ -30,10 +30,10 @@ asan: ## the programs under the same sanitizers, into build/asan
 OWN_C       := $(sort $(foreach d,base http link gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.c' 2>/dev/null)))
 OWN_H       := $(sort $(foreach d,base http link gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.h' 2>/dev/null)))
 OWN_LUA     := $(wildcard lua/*.lua)
-OWN_SHELL   := $(sort $(shell grep -rlIE '^\#!/bin/(ba)?sh' ops tests ctl bench .ci 2>/dev/null) $(wildcard ops/*.sh ctl/*.sh tests/unit/*.sh))
+OWN_SHELL   := $(sort $(shell grep -rlIE '^\#!/bin/(ba)?sh' ops tests ctl gateway bench .ci 2>/dev/null) $(wildcard ops/*.sh ctl/*.sh gateway/*.sh tests/unit/*.sh))
 PYTHON      := /usr/bin/python3
 
-.PHONY: format check-format check-headers check-includes compdb help
+.PHONY: format check-format check-headers check-includes check-web compdb help
 format: ## let clang-format lay out all C
 	clang-format -i $(OWN_C) $(OWN_H)
 
@@ -52,6 +52,10 @@ check-headers: $(HEADERS_ALONE) ## compile every header alone
 check-includes: ## who may include what, and a self-test of that check
 	$(PYTHON) tests/check_includes.py --self-test
 	$(PYTHON) tests/check_includes.py
+
+check-web: ## that the pages' parts find each other and come from nowhere else
+	$(PYTHON) tests/check_web.py --self-test
+	$(PYTHON) tests/check_web.py
 
 # One row per compiled file, without compiling: what clang-tidy and editors read.
 compdb: compile_commands.json ## compile_commands.json for editors and clang-tidy
