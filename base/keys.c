@@ -54,6 +54,30 @@ struct key key_queue_news(uint32_t partition, uint32_t show)
     return key;
 }
 
+struct key key_room(uint32_t partition, uint32_t show)
+{
+    struct key key = of_partition(partition, "room:");
+
+    add_number(&key, show);
+    return key;
+}
+
+struct key key_room_users(uint32_t partition, uint32_t show)
+{
+    struct key key = of_partition(partition, "room-users:");
+
+    add_number(&key, show);
+    return key;
+}
+
+struct key key_room_came(uint32_t partition, uint32_t show)
+{
+    struct key key = of_partition(partition, "room-came:");
+
+    add_number(&key, show);
+    return key;
+}
+
 struct key key_generation(uint32_t partition, const char *generation)
 {
     struct key key = of_partition(partition, generation);

@@ -12,6 +12,10 @@
  *   usher:{p}:queued:<id>         string    a keyed request that was answered 202: its deadline
  *   usher:{p}:availability:<show> string    committed availability, for readers
  *   usher:{p}:queue-news:<show>   string    the waiting room, as last published (news.h)
+ *   usher:{p}:room:<show>         hash      the waiting room: history, next, upto, missed, serving,
+ *                                           gone, over, view (lua/room_look.lua, room.h)
+ *   usher:{p}:room-users:<show>   hash      user → order of arrival
+ *   usher:{p}:room-came:<show>    string    a bit a number: it was exchanged for an admission
  *   usher:{p}:<generation>:…                the decision script's own state
  *     …show:<show>                hash      rules and tier counters
  *     …users:<show>               hash      user → places
@@ -21,6 +25,7 @@
  *     …unseen                     hash      <version>:<show> → changes of seats not published yet:
  *                                           position (4 bytes), byte before, byte after, …
  *     …seatlog:<show>             list      msgpack [version, changes], published, bounded
+ *     …admitted:<show>            string    a bit a number: its admission made a booking
  *     …shows                      set       shows that are loaded
  *   usher:replies:<gateway>       channel   answers for one gateway
  *   usher:show:<show>             channel   what is new about a show (news.h)
@@ -52,6 +57,9 @@ struct key key_generations(uint32_t partition);
 struct key key_queued(uint32_t partition, struct id id);
 struct key key_availability(uint32_t partition, uint32_t show);
 struct key key_queue_news(uint32_t partition, uint32_t show);
+struct key key_room(uint32_t partition, uint32_t show);
+struct key key_room_users(uint32_t partition, uint32_t show);
+struct key key_room_came(uint32_t partition, uint32_t show);
 struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
 struct key key_replies_channel(const char *gateway);
 struct key key_show_channel(uint32_t show);

@@ -223,6 +223,17 @@ CONFIGS = {
 }
 
 
+TICKETS = {
+    'keys': b'# first signs\n7 ' + b'ab' * 32 + b'\n9 ' + b'cd' * 32 + b'\n',
+    'keys-wrong': b'7 ' + b'ab' * 31 + b'zz\n',
+    'ticket': b'AQcAAAAHAAAAKgGbdtqoAEmRXg19S0AulTQD_hhWH7zNJUlWoow5cSM8Y_ROUoLYqMq7ZhX529g',
+}
+ROOM = [1, 1000, 2000, 20, 3, 600, 50, 2, 600000, 120000, b'c' * 32, b'k' * 32,
+        [[2000, 0], [2200, 3]]]
+ROOMS = {'open': pack(ROOM), 'before': pack([3, 1000, 0, 0] + ROOM[4:11] + [b'', []]),
+         'marks': b'2000:0 2200:3 2400:5', 'later': pack(ROOM + [7])}
+
+
 def figures(count):
     return b''.join(b'%d %d' % (i, i * 7) + b' 1' * 15 + b';' for i in range(count))
 
@@ -245,7 +256,8 @@ def main():
                            ('availability', AVAILABILITIES), ('news', NEWS), ('codec', CODES)):
         for name, value in values.items():
             write(target, name, pack(value))
-    for target, texts in (('id', IDS), ('text', TEXTS), ('redis_url', URLS), ('config', CONFIGS)):
+    for target, texts in (('id', IDS), ('text', TEXTS), ('redis_url', URLS), ('config', CONFIGS),
+                          ('ticket', TICKETS), ('room', ROOMS)):
         for name, text in texts.items():
             write(target, name, text)
     for count in (1, 2, 3):
