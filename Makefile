@@ -50,7 +50,7 @@ $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 $(BUILD)/gen/lua/decide.lua.inc: $(BUILD)/gen/lua/decide.lua
 	xxd -i < $< > $@
 
-$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend stamp report)
+$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend stamp report room_look room_tell)
 
 # Scripts and statements travel inside the programs: a text becomes one C array.
 $(BUILD)/gen/%.inc: %

@@ -253,6 +253,22 @@ static enum err keep_house(struct allocator *a)
     return ledger_prune_journal(&a->ledger, &a->tenure, a->options->journal_batches_max);
 }
 
+/* Waiting rooms go on whether or not anything is asked. */
+static enum err serve_rooms(struct allocator *a)
+{
+    int64_t now_ms = allocator_now(a);
+    bool found;
+
+    if (!rooms_are_due(&a->rooms, now_ms))
+        return ERR_NONE;
+    TRY(publisher_finish(&a->publisher));
+    TRY(rooms_tick(&a->rooms, &a->tenure, now_ms, a->reporter.oldest_ms));
+    if (a->rooms.unloaded == 0)
+        return ERR_NONE;
+    TRY(settle_and_publish(a));
+    return rebuild_show(&a->rebuild, &a->tenure, a->rooms.unloaded, &found);
+}
+
 /*
  * One turn. While Postgres commits batch n, batch n + 1 is read and decided; then n is settled,
  * n + 1 handed to Postgres, and n's answers leave while it works. Never more than two in flight.
@@ -263,6 +279,7 @@ static enum err turn(struct allocator *a)
     bool again, has_work;
 
     TRY(keep_house(a));
+    TRY(serve_rooms(a));
     int64_t wait_ms = idle_wait_ms(a);
     TRY(publisher_finish(&a->publisher));
     TRY(intake_read(&a->intake, wait_ms, a->in_flight, next, &again));
@@ -375,6 +392,7 @@ static void open_parts(struct allocator *a, const struct options *options,
     publisher_init(&a->publisher, a->redis, &a->decider);
     reporter_init(&a->reporter, &a->decider, options->name);
     a->rebuild = (struct rebuild){&a->ledger, &a->decider, a->redis, options->heartbeat_ms};
+    rooms_init(&a->rooms, &a->ledger, &a->decider);
     a->batches[0] = batch_new();
     a->batches[1] = batch_new();
 }
@@ -383,6 +401,7 @@ static void close_parts(struct allocator *a)
 {
     batch_free(a->batches[0]);
     batch_free(a->batches[1]);
+    rooms_free(&a->rooms);
     publisher_free(&a->publisher);
     decider_free(&a->decider);
     ledger_free(&a->ledger);

@@ -36,16 +36,23 @@ static const unsigned char stamp_source[] = {
 static const unsigned char report_source[] = {
 #include "lua/report.lua.inc"
 };
+static const unsigned char room_look_source[] = {
+#include "lua/room_look.lua.inc"
+};
+static const unsigned char room_tell_source[] = {
+#include "lua/room_tell.lua.inc"
+};
 
 #define SOURCE(bytes)                                                                              \
     {                                                                                              \
         (const char *)(bytes), sizeof(bytes)                                                       \
     }
 static const struct span sources[SCRIPTS] = {
-    [SCRIPT_DECIDE] = SOURCE(decide_source), [SCRIPT_TAKE] = SOURCE(take_source),
-    [SCRIPT_LOAD] = SOURCE(load_source),     [SCRIPT_SWITCH] = SOURCE(switch_source),
-    [SCRIPT_MEND] = SOURCE(mend_source),     [SCRIPT_STAMP] = SOURCE(stamp_source),
-    [SCRIPT_REPORT] = SOURCE(report_source),
+    [SCRIPT_DECIDE] = SOURCE(decide_source),       [SCRIPT_TAKE] = SOURCE(take_source),
+    [SCRIPT_LOAD] = SOURCE(load_source),           [SCRIPT_SWITCH] = SOURCE(switch_source),
+    [SCRIPT_MEND] = SOURCE(mend_source),           [SCRIPT_STAMP] = SOURCE(stamp_source),
+    [SCRIPT_REPORT] = SOURCE(report_source),       [SCRIPT_ROOM_LOOK] = SOURCE(room_look_source),
+    [SCRIPT_ROOM_TELL] = SOURCE(room_tell_source),
 };
 
 struct number {
@@ -98,9 +105,8 @@ bool redis_text_is_passing(struct span text)
     return false;
 }
 
-/* Run a script; one that Redis has forgotten (SCRIPT FLUSH) did nothing and is loaded again. */
-static enum err run_script(struct decider *d, enum script script, size_t argc, struct span *argv,
-                           struct redis_reply **reply)
+enum err decider_run(struct decider *d, enum script script, size_t argc, struct span *argv,
+                     struct redis_reply **reply)
 {
     argv[0] = SPAN("EVALSHA");
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -315,7 +321,7 @@ enum err decider_decide(struct decider *d, const struct tenure *t, struct batch 
     argv[argc++] = span_of(now.text);
     for (size_t i = 0; i < BLOBS; i++)
         argv[argc++] = buf_span(&d->blob[i]);
-    TRY(run_script(d, SCRIPT_DECIDE, argc, argv, &reply));
+    TRY(decider_run(d, SCRIPT_DECIDE, argc, argv, &reply));
     enum err err = read_verdict(d, redis_text(reply), asked, batch, need, later);
     redis_reply_free(reply);
     if (err == ERR_REFUSED)
@@ -368,7 +374,7 @@ enum err decider_take(struct decider *d, const struct tenure *t, struct taken *t
 
     memset(taken, 0, sizeof *taken);
     d->next_due_ms = 0;
-    TRY(run_script(d, SCRIPT_TAKE, sizeof argv / sizeof *argv, argv, &reply));
+    TRY(decider_run(d, SCRIPT_TAKE, sizeof argv / sizeof *argv, argv, &reply));
     enum err err = read_taken_state(reply, taken);
     redis_reply_free(reply);
     return err;
@@ -451,7 +457,7 @@ enum err decider_switch(struct decider *d, const struct tenure *t)
                           span_of(now.text)};
     struct redis_reply *reply = NULL;
 
-    TRY(run_script(d, SCRIPT_SWITCH, sizeof argv / sizeof *argv, argv, &reply));
+    TRY(decider_run(d, SCRIPT_SWITCH, sizeof argv / sizeof *argv, argv, &reply));
     return read_word(reply, "SWITCHED");
 }
 
@@ -467,7 +473,7 @@ enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, 
     struct redis_reply *reply = NULL;
     enum err err = ERR_REFUSED;
 
-    TRY(run_script(d, SCRIPT_MEND, sizeof argv / sizeof *argv, argv, &reply));
+    TRY(decider_run(d, SCRIPT_MEND, sizeof argv / sizeof *argv, argv, &reply));
     if (redis_count(reply) == 2) {
         *created = redis_integer(redis_at(reply, 0)) == 1;
         *appended = redis_integer(redis_at(reply, 1));

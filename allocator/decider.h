@@ -37,6 +37,8 @@ enum script {
     SCRIPT_MEND,
     SCRIPT_STAMP,
     SCRIPT_REPORT,
+    SCRIPT_ROOM_LOOK,
+    SCRIPT_ROOM_TELL,
     SCRIPTS
 };
 
@@ -78,6 +80,13 @@ void decider_init(struct decider *d, struct redis *redis);
 void decider_free(struct decider *d);
 /* Load all scripts: first thing on every connection. */
 enum err decider_load_scripts(struct decider *d);
+
+/*
+ * Run a script and take its reply; argv[0] and argv[1] are set here. One that Redis has forgotten
+ * (SCRIPT FLUSH) did nothing and is loaded again. ERR_REFUSED: it failed.
+ */
+enum err decider_run(struct decider *d, enum script script, size_t argc, struct span *argv,
+                     struct redis_reply **reply);
 
 /*
  * Decide the batch's undecided requests and release what is due. batch->version and now_ms are

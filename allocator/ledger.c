@@ -345,6 +345,13 @@ enum err ledger_settle(struct ledger *l)
     return err;
 }
 
+enum err ledger_ask(struct ledger *l, const char *sql, size_t count,
+                    const struct postgres_parameter *parameters, struct postgres_result **result)
+{
+    return ledger_judge(l, l->reader,
+                        postgres_query(l->reader, sql, count, parameters, false, result));
+}
+
 enum err ledger_find_repeated(struct ledger *l, struct batch *batch, const bool *wanted)
 {
     struct columns ids;

@@ -50,6 +50,10 @@ enum err ledger_name_generation(struct ledger *l, const struct tenure *t);
 enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *batch);
 enum err ledger_settle(struct ledger *l);
 
+/* One statement with the reader's session; a commit may be under way. ERR_FENCED: another owner. */
+enum err ledger_ask(struct ledger *l, const char *sql, size_t count,
+                    const struct postgres_parameter *parameters, struct postgres_result **result);
+
 /*
  * Requests of the batch that were granted before: those wanted[i] that Postgres has get their
  * first answer as ORIGIN_REPEATED. Reads with the reader, so a commit may be under way.

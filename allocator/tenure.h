@@ -17,6 +17,7 @@
 #include "allocator/publisher.h"
 #include "allocator/rebuild.h"
 #include "allocator/reporter.h"
+#include "allocator/rooms.h"
 
 struct allocator {
     const struct options *options;
@@ -28,6 +29,7 @@ struct allocator {
     struct publisher publisher;
     struct reporter reporter;
     struct rebuild rebuild;
+    struct rooms rooms;
     struct tenure tenure;
     struct batch *batches[2];
     struct batch *in_flight;  /* begun, not yet settled; one of batches, or NULL */

@@ -1,0 +1,49 @@
+/*
+ * The waiting rooms of a partition's shows. Their owner looks at each a few times a second, also
+ * when nothing is asked: reserves numbers, opens, lets people in. What was decided goes into
+ * Postgres first, then to Redis, where gateways read it, and to the show's channel; both are fenced
+ * by the epoch, so that an old owner changes nothing.
+ */
+#ifndef USHER_ALLOCATOR_ROOMS_H
+#define USHER_ALLOCATOR_ROOMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocator/decider.h"
+#include "allocator/ledger.h"
+#include "allocator/pace.h"
+#include "base/err.h"
+#include "base/room.h"
+
+#define ROOMS_TICK_MS 200
+
+struct room_owned {
+    uint32_t show;
+    struct room room;
+    uint32_t places_each, issued_upto;
+    uint32_t next; /* the last number given, when it was looked at last; 0: not yet */
+    struct pace pace;
+    bool changed; /* Postgres does not have it all yet */
+};
+
+struct rooms {
+    struct ledger *ledger;   /* borrowed */
+    struct decider *decider; /* borrowed */
+    uint64_t epoch;          /* that `room` was read under; 0: none was */
+    int64_t read_ms, ticked_ms;
+    size_t count;
+    struct room_owned room[WAITING_ROOMS_MAX];
+    uint32_t unloaded; /* a show that has to be loaded into Redis before its room can be served */
+    struct buf view, news;
+};
+
+void rooms_init(struct rooms *rooms, struct ledger *ledger, struct decider *decider);
+void rooms_free(struct rooms *rooms);
+
+bool rooms_are_due(const struct rooms *rooms, int64_t now_ms);
+/* With no reply of Redis under way. `waited_ms`: how long the partition's requests stand in line.
+ */
+enum err rooms_tick(struct rooms *rooms, const struct tenure *t, int64_t now_ms, int64_t waited_ms);
+
+#endif
