@@ -12,6 +12,7 @@
 
 struct asked {
     struct span user;
+    struct span admission;
     bool hold;
     int64_t deadline_ms;
     bool is_several; /* an item names its show, or seats */
@@ -81,6 +82,7 @@ static void read_booking(const struct task *task, struct json *json, struct aske
 
     command_read_user(task, json, root, "user", true, &asked->user);
     json_flag(json, root, "hold", &asked->hold);
+    json_text(json, root, "admission", false, &asked->admission);
     asked->deadline_ms = command_read_deadline(json, root);
     read_lines(json, asked);
 }
@@ -133,6 +135,7 @@ static void send_booking(struct task *task, struct json *json, const struct aske
     command_send(task, &(struct command){.request = &request,
                                          .deadline_ms = asked->deadline_ms,
                                          .scope = SPAN("/v1/bookings"),
+                                         .admission = asked->admission,
                                          .grant = command_grant});
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "gateway/admission.h"
 #include "gateway/alternatives.h"
 #include "gateway/counts.h"
 #include "gateway/enqueue.h"
@@ -275,8 +276,9 @@ void command_send(struct task *task, const struct command *command)
     char guest[USER_BYTES_MAX];
 
     task->arrived_ms = clock_wall_ms();
-    if (!identity_speaks_as(task, &command->request->user) || !may_queue(task, partition) ||
-        !name_request(task, command, patience.deadline_ms, guest))
+    if (!identity_speaks_as(task, &command->request->user) ||
+        !admission_check(task, command->request, command->admission) ||
+        !may_queue(task, partition) || !name_request(task, command, patience.deadline_ms, guest))
         return;
     task_set_id(task, command->request->id);
     task->partition = partition->number;

@@ -29,6 +29,7 @@ struct command {
     struct request *request;
     int64_t deadline_ms; /* what the body asked for, or 0 */
     struct span scope;
+    struct span admission; /* what the body has for one (admission.h), or empty */
     task_grant *grant;
     task_words *words; /* or NULL */
 };

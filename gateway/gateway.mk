@@ -3,6 +3,7 @@
 # A script and the document travel inside the program.
 $(BUILD)/gateway/seat_look.o: $(BUILD)/gen/lua/seatmap.lua.inc
 $(BUILD)/gateway/openapi.o: $(BUILD)/gen/docs/openapi.json.inc
+$(BUILD)/gateway/queue.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,room_join room_come)
 
 # The pages, each file plain and compressed. A file that came or went changes its folder.
 WEB         := $(sort $(wildcard web/*.* web/pages/*.*))

@@ -36,6 +36,11 @@ void post_waitlist(struct task *task);
 void get_waitlist(struct task *task);
 void delete_waitlist(struct task *task);
 
+/* queue.c */
+void post_queue(struct task *task);
+void get_queue(struct task *task);
+void get_show_queue(struct task *task);
+
 /* requests.c */
 void get_request(struct task *task);
 

@@ -71,6 +71,8 @@ static const struct option_row rows[] = {
     {"payment_webhook_secret", OPTION_SECRET,
      offsetof(struct gateway_options, payment_webhook_secret), "", 0, 0,
      "secret of the payment provider's webhooks; two while it changes, with a comma"},
+    TEXT(ticket_keys, "ticket_keys", "",
+         "file of the keys that sign waiting rooms' tickets; the first one signs"),
     TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
 };
 
@@ -117,12 +119,36 @@ static const char *check_auth(const struct gateway_options *o, const char **key)
     return NULL;
 }
 
+#define KEYS_BYTES_MAX 4096
+
+/* NULL: they are right, or none are wanted. The sentence is static. */
+static const char *read_keys(const char *path, struct ticket_keys *keys)
+{
+    char text[KEYS_BYTES_MAX];
+    const char *why = NULL;
+    FILE *file;
+    size_t n;
+
+    memset(keys, 0, sizeof *keys);
+    if (path[0] == '\0')
+        return NULL;
+    file = fopen(path, "r");
+    if (file == NULL)
+        return "is a file that cannot be read";
+    n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    if (n == sizeof text)
+        return "is a file that is too long";
+    return ticket_keys_read((struct span){text, n}, keys, &why) ? NULL : why;
+}
+
 /* What the table alone cannot say; the first thing that is wrong. */
 static const char *check(const void *target, const char **key)
 {
     const struct gateway_options *o = target;
     struct redis_url url;
     enum log_level level;
+    struct ticket_keys keys;
     const char *why = NULL;
 
     *key = "redis";
@@ -151,6 +177,10 @@ static const char *check(const void *target, const char **key)
     why = check_auth(o, key);
     if (why != NULL)
         return why;
+    *key = "ticket_keys";
+    why = read_keys(o->ticket_keys, &keys);
+    if (why != NULL)
+        return why;
     *key = "name";
     return check_name(o->name);
 }
@@ -175,7 +205,8 @@ void options_load(struct gateway_options *o, int argc, char **argv)
         exit(2);
     }
     if (!redis_url_parse(o->redis, &o->redis_url, &why) ||
-        !log_level_from(o->log_level_name, &o->log_level))
+        !log_level_from(o->log_level_name, &o->log_level) ||
+        read_keys(o->ticket_keys, &o->keys) != NULL)
         abort(); /* `check` has looked */
     o->auth_is_jwt = strcmp(o->auth, "jwt") == 0;
     if (o->name[0] == '\0') {

@@ -7,10 +7,11 @@
 
 #include "base/log.h"
 #include "base/redis_url.h"
+#include "base/ticket.h"
 
 struct gateway_options {
     char *redis, *postgres, *listen, *name, *cors_origins, *book_show, *tickets_show;
-    char *seats_show, *log_level_name, *payment_webhook_secret;
+    char *seats_show, *log_level_name, *payment_webhook_secret, *ticket_keys;
     int64_t workers, connections_max, body_bytes_max;
     int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
     int64_t wait_ms, waiters_max, queue_wait_ms_max, backlog_requests_max;
@@ -24,6 +25,7 @@ struct gateway_options {
     struct redis_url redis_url;
     enum log_level log_level;
     bool auth_is_jwt;
+    struct ticket_keys keys; /* none: there are no waiting rooms here */
 };
 
 /* Exits with 2 and one line on standard error if something is wrong. */

@@ -37,7 +37,8 @@ struct show {
     int64_t max_per_user;                            /* 0: no limit */
     int64_t max_per_booking, hold_ms, hold_ms_max;
     bool payment_required;
-    uint64_t version; /* of the partition, when the tiers were read */
+    bool admission_required; /* its waiting room is on: a booking needs an admission */
+    uint64_t version;        /* of the partition, when the tiers were read */
     size_t tiers;
     struct tier *tier;             /* owned; by number */
     const struct seatmap *seatmap; /* borrowed; NULL: it has no numbered seats, or nobody looked */

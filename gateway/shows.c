@@ -14,6 +14,7 @@
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
 #include "gateway/reply.h"
+#include "gateway/rooms.h"
 #include "gateway/seatmap.h"
 #include "gateway/seatmaps.h"
 
@@ -85,6 +86,7 @@ static void forget(struct cached_show *c)
     list_remove(&c->by_use);
     c->shows->count--;
     seatmaps_forget(c);
+    rooms_forget(c);
     show_free(&c->show);
     buf_free(&c->counted);
     free(c);
@@ -154,6 +156,7 @@ enum err show_from_row(struct show *show, const struct postgres_rows *rows, size
     copy_text(rows_text(rows, row, 16), fresh.series, sizeof fresh.series);
     fresh.ends_ms = rows_i64(rows, row, 17);
     fresh.payment_required = span_is(rows_text(rows, row, 18), "required");
+    fresh.admission_required = rows_i64(rows, row, 19) == 2;
     TRY(show_set_tiers(&fresh, rows_text(rows, row, 15)));
     struct span name = rows_text(rows, row, 2);
     fresh.name = strndup(name.bytes, name.len);

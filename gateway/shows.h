@@ -15,6 +15,7 @@
 
 struct gateway;
 struct postgres_rows;
+struct room_cache;
 struct shows;
 
 struct cached_show {
@@ -29,6 +30,8 @@ struct cached_show {
     struct seatmap *seatmap; /* owned; NULL until somebody needs it */
     struct list waiting_for_map;
     bool is_loading_map;
+
+    struct room_cache *room; /* rooms.h; NULL until somebody asks for it */
 
     /* counts.h: the answer to GET …/availability, ready-made. */
     struct list waiting; /* tasks, for the question that is under way */
@@ -84,8 +87,10 @@ void shows_unpin(struct cached_show *cached);
     ", t.code), E'\\n' ORDER BY t.tier) "                                                          \
     "FROM tiers t WHERE t.show = s.show), "                                                        \
     "s.series, (extract(epoch FROM s.ends_at) * 1000)::bigint, "                                   \
-    "s.payment"
-#define SHOW_COLUMN_COUNT 19
+    "s.payment, "                                                                                  \
+    "coalesce((SELECT 1 + r.active::integer FROM rooms r WHERE r.show = s.show "                   \
+    "AND r.mode <> 'off'), 0)"
+#define SHOW_COLUMN_COUNT 20
 #define SHOW_TABLES "shows s JOIN partitions p USING (partition)"
 enum err show_from_row(struct show *show, const struct postgres_rows *rows, size_t row);
 

@@ -5,6 +5,7 @@
  *   in its handler            until the handler answers, parks or awaits
  *   waiting for a show        (shows.h) its handler is called again from the start
  *   waiting for availability  (counts.h)
+ *   waiting for a room        (rooms.h)
  *   awaiting a decision       (waiters.h) `awaited` is called
  *   waiting for other dates   (alternatives.h)
  *   parked                    Redis or Postgres was asked on its behalf and will call back
@@ -70,7 +71,10 @@ struct task {
     const struct show *show;             /* cached's */
     struct cached_show *also[PARTS_MAX]; /* pinned: other shows of a request for several */
     size_t alsos;
-    void (*counted)(struct task *task); /* counts.h */
+    void (*counted)(struct task *task);   /* counts.h */
+    void (*with_room)(struct task *task); /* rooms.h */
+    uint32_t arrival;                     /* what it joined a waiting room as (queue.c) */
+    bool has_rejoined;
 
     /* Of commands and of whoever awaits one. */
     struct id id;

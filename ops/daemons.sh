@@ -14,7 +14,8 @@ programs_check() {
 daemons_configure() {
     usher_url=http://$([[ $host == 0.0.0.0 ]] && echo 127.0.0.1 || echo "$host"):$http_port
     postgres_url gateway socket
-    daemon_settings gateway "listen = $host:$http_port"
+    ticket_keys
+    daemon_settings gateway "listen = $host:$http_port" "ticket_keys = $secret_dir/ticket_keys"
     postgres_url allocator socket
     daemon_settings allocator 'partition = 0'
     postgres_url courier socket
@@ -28,6 +29,13 @@ USHER_URL=$usher_url
 USHER_REDIS=redis://:$secret@127.0.0.1:$redis_port/0
 USHER_PG=$url
 CONF
+}
+
+# The keys that sign waiting rooms' tickets: made once, or every ticket would be void after a restart.
+ticket_keys() {
+    local file=$secret_dir/ticket_keys
+    [[ -s $file ]] || printf '1 %s\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" |
+        private_file "$file"
 }
 
 daemon_settings() { # daemon_settings SECTION [LINE…]: writes conf/SECTION.conf

@@ -45,6 +45,8 @@ LIBRARIES = {
 # What the build makes, and for whom.
 GENERATED = {
     "lua/seatmap.lua.inc": ["gateway/seat_look.c"],
+    "lua/room_join.lua.inc": ["gateway/queue.c"],
+    "lua/room_come.lua.inc": ["gateway/queue.c"],
     "lua/*.lua.inc": ["allocator/*.c", "tests/*"],
     "migrations.inc": ["ctl/migrate.c"],
     "pages.inc": ["gateway/pages.c"],

@@ -1,0 +1,19 @@
+/*
+ * The admission that a booking of a show with a waiting room must carry: "admission" in the body,
+ * or the header field Usher-Admission for whoever cannot change the body.
+ */
+#ifndef USHER_GATEWAY_ADMISSION_H
+#define USHER_GATEWAY_ADMISSION_H
+
+#include <stdbool.h>
+
+#include "base/request.h"
+#include "gateway/task.h"
+
+/*
+ * Whether the request may go on: its show needs no admission, or it has one that is right. `given`
+ * is what the body has, or empty. False: the task was answered (403, QUEUE_REQUIRED).
+ */
+bool admission_check(struct task *task, const struct request *request, struct span given);
+
+#endif
