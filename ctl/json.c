@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
+
 static bool read_show(const json_t *object, struct show_spec *spec, char why[SHOW_WHY_BYTES]);
 static bool read_field(const char *key, const json_t *value, struct show_spec *spec,
                        char why[SHOW_WHY_BYTES]);
@@ -383,6 +385,33 @@ bool json_read_seat_map(struct seat_map *map, const struct show_spec *show, cons
         if (!right)
             snprintf(why, SHOW_WHY_BYTES, "%.60s: entry %zu: %.100s", path, i + 1, clause);
     }
+    json_decref(tree);
+    return right;
+}
+
+static bool digest_member(const json_t *tree, const char *key, unsigned char digest[DIGEST_BYTES])
+{
+    const char *text = json_string_value(json_object_get(tree, key));
+    return text != NULL && strlen(text) == 2 * DIGEST_BYTES && text_unhex(span_of(text), digest);
+}
+
+bool json_read_draw(const char *path, struct draw_record *draw, char why[SHOW_WHY_BYTES])
+{
+    json_error_t error;
+    json_t *tree =
+        strcmp(path, "-") == 0 ? json_loadf(stdin, 0, &error) : json_load_file(path, 0, &error);
+    json_int_t arrivals = json_integer_value(json_object_get(tree, "arrivals"));
+    bool has_key = digest_member(tree, "key", draw->key);
+    bool right = has_key && digest_member(tree, "commitment", draw->commitment) && arrivals >= 0 &&
+                 arrivals <= ROOM_PEOPLE_MAX && json_is_integer(json_object_get(tree, "arrivals"));
+    if (tree == NULL)
+        snprintf(why, SHOW_WHY_BYTES, "%.60s: %.100s", path, error.text);
+    else if (!right && json_is_null(json_object_get(tree, "key")))
+        snprintf(why, SHOW_WHY_BYTES, "%.60s: the key is not published yet", path);
+    else if (!right)
+        snprintf(why, SHOW_WHY_BYTES, "%.60s: \"commitment\", \"key\" or \"arrivals\" is missing",
+                 path);
+    draw->arrivals = (uint32_t)arrivals;
     json_decref(tree);
     return right;
 }

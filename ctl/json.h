@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/draw.h"
 #include "schedule.h"
 #include "seat_map.h"
 #include "show_spec.h"
@@ -40,6 +41,15 @@ void json_free_shows(struct show_list *list);
 /* A seat map: an array of entries (seat_map.h), or an object with the one member "seats". */
 bool json_read_seat_map(struct seat_map *map, const struct show_spec *show, const char *path,
                         char why[SHOW_WHY_BYTES]);
+
+/* What a waiting room published of its draw. */
+struct draw_record {
+    uint32_t arrivals;
+    unsigned char commitment[DIGEST_BYTES], key[DRAW_KEY_BYTES];
+};
+/* From what GET /v1/shows/{show}/queue answered; "-" is standard input. False, and one clause in
+ * why, if it is not that or the room has not opened. */
+bool json_read_draw(const char *path, struct draw_record *draw, char why[SHOW_WHY_BYTES]);
 
 /* One JSON object and a newline. */
 void json_write_status(FILE *out, const struct status *status);

@@ -11,15 +11,16 @@
 #include "base/log.h"
 #include "context.h"
 #include "migrate.h"
+#include "room.h"
 #include "series.h"
 #include "show.h"
 #include "status.h"
 #include "verify.h"
 
 static const struct command *const commands[] = {
-    &migrate_command,       &show_create_command, &show_list_command,
-    &show_open_command,     &show_close_command,  &series_create_command,
-    &partition_add_command, &status_command,      &verify_command,
+    &migrate_command,    &show_create_command,   &show_list_command,     &show_open_command,
+    &show_close_command, &series_create_command, &partition_add_command, &status_command,
+    &verify_command,     &room_set_command,      &room_show_command,     &draw_verify_command,
 };
 
 static const struct option_row options[] = {
@@ -36,7 +37,8 @@ static const struct program program = {
     .section = "ctl",
     .summary =
         "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
-        "migrate, show create|list|open|close, series create, partition add, status, verify;\n"
+        "migrate, show create|list|open|close, series create, partition add, room set|show,\n"
+        "draw verify, status, verify;\n"
         "usherctl COMMAND --help tells about each.",
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,
