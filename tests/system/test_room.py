@@ -1,0 +1,284 @@
+"""The waiting room: who comes before the opening is drawn, people are let in at a rate and for what
+is left, and nobody books without having been let in."""
+
+import json
+import time
+
+import pytest
+
+from harness import draw
+from harness.process import wait_until
+
+FAST = 1000000  # people a minute: as many as may be
+
+
+def room(world, *words, show="gala"):
+    result = world.ctl("room", "set", show, *words)
+    assert result.code == 0, result
+
+
+def keys_of(world, text=draw.KEYS_FILE):
+    path = world.folder / "ticket_keys"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def gala(world):
+    """`gala` has six places of GA, and a world that signs tickets."""
+    world.show("gala", {"GA": (1000, 6)}, max_per_user=4, max_per_booking=4)
+    world.start(gateways=0)
+    world.start_gateway(ticket_keys=keys_of(world))
+    return world
+
+
+@pytest.fixture
+def client(gala):
+    return gala.client()
+
+
+def join(client, user=None, show="gala"):
+    body = None if user is None else {"user": user}
+    return client.ask("POST", f"/v1/shows/{show}/queue", body)
+
+
+def joined(client, *users, show="gala"):
+    """Places, once the room is there."""
+    def one(user):
+        answer = wait_until("the room", lambda: (a := join(client, user, show)).status != 503 and a)
+        assert answer.status == 201, answer
+        return answer.json
+    return [one(user) for user in users]
+
+
+def place(client, ticket):
+    answer = client.get(f"/v1/queue/{ticket}")
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def wait_state(client, ticket, state):
+    def there():
+        now = place(client, ticket)
+        return now if now["state"] == state else None
+    return wait_until(f"a place that is {state}", there)
+
+
+def is_on(client):
+    """The gateway knows of the room."""
+    return client.get("/v1/shows/gala/queue").status == 503 or \
+        client.get("/v1/shows/gala/queue").json["state"] != "off"
+
+
+def opened(world, client, *words):
+    room(world, "--order", "arrival", "--rate", FAST, *words)
+    wait_until("the room", lambda: is_on(client))
+
+
+# Who needs it.
+
+def test_without_a_room_nobody_stands_in_line(client):
+    answer = join(client, "ann")
+    assert answer.status == 200 and answer.json == {
+        "show": "gala", "show_id": answer.json["show_id"], "state": "off", "admission": None}
+    assert client.book("gala", "ann", "GA").status == 201
+
+
+def test_a_booking_without_an_admission_is_refused(gala, client):
+    opened(gala, client)
+    refused = client.book("gala", "ann", "GA")
+    assert (refused.status, refused.code) == (403, "QUEUE_REQUIRED"), refused
+    assert refused.json["error"] == "Please join the waiting room first"
+    assert client.hold("gala", "ann", "GA").status == 403
+    assert client.post("/booking/hold", {"userId": "ann", "showId": "gala", "tier": "GA",
+                                         "quantity": 1}).status in (403, 400, 422)
+
+
+def test_who_is_let_in_books(gala, client):
+    opened(gala, client)
+    mine = joined(client, "ann")[0]
+    assert mine["order"] == "arrival" and mine["number"] == 1 and mine["left"] == 6
+    admitted = wait_state(client, mine["ticket"], "admitted")
+    assert admitted["place"] == 0 and admitted["serving"] == 1
+    assert draw.read(admitted["admission"])[:3] == (2, admitted["show_id"], 1)
+    booked = client.book("gala", "ann", "GA", admission=admitted["admission"])
+    assert booked.status == 201, booked
+    gala.judge()
+
+
+def test_the_admission_may_stand_in_a_header_field(gala, client):
+    opened(gala, client)
+    admitted = wait_state(client, joined(client, None)[0]["ticket"], "admitted")
+    answer = client.post("/v1/shows/gala/bookings", {"user": "ann", "tier": "GA"},
+                         Usher_Admission=admitted["admission"])
+    assert answer.status == 201, answer
+
+
+def test_an_admission_is_for_one_show_one_user_and_a_time(gala, client):
+    gala.show("other", {"GA": (1000, 6)})
+    opened(gala, client)
+    room(gala, "--order", "arrival", "--rate", FAST, show="other")
+    wait_until("the other room", lambda: client.book("other", "ann", "GA").status == 403)
+    mine = wait_state(client, joined(client, "ann")[0]["ticket"], "admitted")
+    show, number, until = draw.read(mine["admission"])[1:]
+    forged = {
+        "another show": client.book("other", "ann", "GA", admission=mine["admission"]),
+        "another user": client.book("gala", "bob", "GA", admission=mine["admission"]),
+        "the ticket": client.book("gala", "ann", "GA", admission=mine["ticket"]),
+        "an expired one": client.book("gala", "ann", "GA", admission=draw.sign(
+            2, show, number, int(time.time() * 1000) - 1000, "ann")),
+        "another secret": client.book("gala", "ann", "GA", admission=draw.sign(
+            2, show, number, until, "ann", secret=bytes(32))),
+        "a key that is not known": client.book("gala", "ann", "GA", admission=draw.sign(
+            2, show, number, until, "ann", key=8)),
+        "a changed character": client.book("gala", "ann", "GA",
+                                           admission="B" + mine["admission"][1:]),
+        "no text": client.book("gala", "ann", "GA", admission="x"),
+    }
+    for what, answer in forged.items():
+        assert (answer.status, answer.code) == (403, "QUEUE_REQUIRED"), (what, answer)
+    assert client.book("gala", "ann", "GA", admission=7).status == 422
+    assert client.book("gala", "ann", "GA", admission=mine["admission"]).status == 201
+
+
+def test_a_user_has_one_place_and_a_stranger_each_time_a_new_one(gala, client):
+    room(gala, "--opens-at", "2099-01-01T00:00:00Z")
+    first, again, other = joined(client, "ann", "ann", "bob")
+    assert (first["arrival"], again["arrival"], other["arrival"]) == (1, 1, 2)
+    strangers = joined(client, None, None)
+    assert [one["arrival"] for one in strangers] == [3, 4]
+
+
+def test_a_ticket_that_is_none(gala, client):
+    opened(gala, client)
+    mine = joined(client, "ann")[0]
+    show = mine["show_id"]
+    later = int(time.time() * 1000) + 60000
+    assert client.get("/v1/queue/nonsense").status == 404
+    assert client.get("/v1/queue/" + mine["ticket"][:-1]).status == 404
+    assert client.get("/v1/queue/" + draw.sign(2, show, 1, later, "ann")).status == 404
+    assert client.get("/v1/queue/" + draw.sign(1, 999, 1, later)).status == 404
+    over = client.get("/v1/queue/" + draw.sign(1, show, 1, later - 120000, "ann"))
+    assert (over.status, over.code) == (410, "QUEUE_REQUIRED")
+
+
+def test_keys_are_changed_without_throwing_anybody_out(gala, client):
+    opened(gala, client)
+    mine = joined(client, "ann")[0]
+    gala.gateways[0].stop()
+    new = f"9 {'ab' * 32}\n{draw.KEYS_FILE}"
+    gala.start_gateway(ticket_keys=keys_of(gala, new))
+    client = gala.client(1)
+    admitted = wait_state(client, mine["ticket"], "admitted")
+    assert client.book("gala", "ann", "GA", admission=admitted["admission"]).status == 201
+
+
+def test_a_gateway_without_keys_lets_nobody_in(gala, client):
+    opened(gala, client)
+    gala.start_gateway()
+    other = gala.client(1)
+    wait_until("it to know", lambda: join(other).status == 503)
+    assert other.book("gala", "ann", "GA", admission=draw.sign(2, 1, 1, 2 ** 47)).status == 403
+
+
+# The draw.
+
+def drawn(world, client, people, *words):
+    """People who came before the opening, and the room after it."""
+    room(world, "--opens-at", "2099-01-01T00:00:00Z", "--rate", FAST, *words)
+    places = joined(client, *[f"u{i}" for i in range(people)])
+    assert {one["state"] for one in places} == {"draw"}
+    assert {one["key"] for one in places} == {None} and {one["number"] for one in places} == {None}
+    room(world, "--opens-at", "now")
+    wait_until("the opening", lambda: client.get("/v1/shows/gala/queue").json["key"])
+    return places, client.get("/v1/shows/gala/queue").json
+
+
+def check_draw(client, places, after):
+    key = bytes.fromhex(after["key"])
+    count = after["arrivals"]
+    assert draw.commitment_of(key).hex() == after["commitment"] == places[0]["commitment"]
+    numbers = [place(client, one["ticket"])["number"] for one in places]
+    assert numbers == [draw.number_of(key, count, one["arrival"]) for one in places]
+    return numbers
+
+
+def test_who_came_before_the_opening_is_drawn_and_the_draw_can_be_checked(gala, client):
+    places, after = drawn(gala, client, 20, "--pause")
+    assert after["arrivals"] == 20 and after["state"] == "paused"
+    numbers = check_draw(client, places, after)
+    assert sorted(numbers) == list(range(1, 21)) and numbers != sorted(numbers)
+    late = joined(client, "late")[0]
+    assert late["number"] == late["arrival"] == 21
+    for source in ("gala", gala.folder / "draw.json"):
+        (gala.folder / "draw.json").write_text(json.dumps(after))
+        result = gala.ctl("draw", "verify", source, "--arrival", 1, "--arrival", 20,
+                          "--arrival", 21)
+        assert result.code == 0, result
+        assert f"arrival 1 has number {numbers[0]}\narrival 20 has number {numbers[19]}\n" \
+            "arrival 21 has number 21" in result.out
+    forged = dict(after, key="00" * 32)
+    (gala.folder / "draw.json").write_text(json.dumps(forged))
+    result = gala.ctl("draw", "verify", gala.folder / "draw.json")
+    assert result.code == 1 and "not the one that was committed to" in result.err
+
+
+def test_the_key_is_nobodys_before_the_opening(gala, client):
+    room(gala, "--opens-at", "2099-01-01T00:00:00Z")
+    joined(client, "ann")
+    assert gala.ctl("draw", "verify", "gala").code == 1
+    for role in ("test_gateway", "test_allocator"):
+        with gala.cluster.connect(gala.database, role) as connection:
+            with connection.cursor() as cursor, pytest.raises(Exception, match="permission denied"):
+                cursor.execute("SELECT key FROM room_keys")
+    key = gala.value("SELECT key FROM room_keys")
+    for name in gala.redis_client().scan_iter("*room*"):
+        kind = gala.redis_client().type(name)
+        held = gala.redis_client().hgetall(name) if kind == b"hash" else {}
+        assert not any(bytes(key) in value for value in held.values())
+
+
+def test_a_draw_is_held_once(gala, client):
+    drawn(gala, client, 3, "--pause")
+    for words in (["--opens-at", "2099-01-01T00:00:00Z"], ["--order", "arrival"]):
+        result = gala.ctl("room", "set", "gala", *words)
+        assert result.code == 1 and "stays as it was drawn" in result.err
+
+
+# What may go wrong.
+
+def test_no_number_is_given_twice_and_the_draw_stands_whatever_happens(gala, client):
+    gala.start_allocator()
+    places, after = drawn(gala, client, 12, "--pause")
+    numbers = check_draw(client, places, after)
+    seen = {one["arrival"] for one in places}
+
+    def more():
+        fresh = {one["arrival"] for one in joined(client, *[None] * 5)}
+        assert len(fresh) == 5 and not fresh & seen
+        seen.update(fresh)
+
+    more()
+    gala.redis_client().flushall()
+    more()
+    owner = gala.wait_owner()
+    gala.expect_exit(owner)
+    owner.kill9()
+    more()
+    old = gala.wait_owner(other_than=owner)
+    gala.redis_client().flushall()
+    more()
+    assert check_draw(client, places, client.get("/v1/shows/gala/queue").json) == numbers
+    assert old.alive()
+    gala.judge()
+
+
+def test_a_redis_with_an_old_file_gives_no_number_again(gala, client):
+    room(gala, "--opens-at", "2099-01-01T00:00:00Z")
+    joined(client, None, None)
+    gala.redis_client().save()
+    after_save = {one["arrival"] for one in joined(client, None, None, None)}
+    gala.redis.kill9()
+    gala.redis.start()
+    fresh = {one["arrival"] for one in joined(client, None, None, None)}
+    assert len(fresh) == 3 and not fresh & after_save
