@@ -14,6 +14,7 @@
 #include "gateway/commands.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/identity.h"
 #include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -216,13 +217,13 @@ static bool has_keys(struct task *task)
     return false;
 }
 
-/* Who joins, as the body says; "" if it does not. */
-static struct span joiner(struct json *json)
+/* Who joins, as the body or the token says; "" if neither does. */
+static struct span joiner(struct task *task, struct json *json)
 {
     struct span user = SPAN("");
 
-    command_read_user(json, json_root(json), "user", false, &user);
-    return user;
+    command_read_user(task, json, json_root(json), "user", false, &user);
+    return identity_is_known(task) ? identity_user(task) : user;
 }
 
 static void join(struct task *task, struct span user, uint32_t instead);
@@ -275,7 +276,7 @@ static void on_joined(void *context, const struct redis_value *reply)
     if (task->cached->room->joined < task->arrival)
         task->cached->room->joined = task->arrival;
     json_read(&json, exchange_body(task->exchange));
-    tell_joined(task, joiner(&json));
+    tell_joined(task, joiner(task, &json));
     json_free(&json);
 }
 
@@ -304,7 +305,7 @@ static void join_room(struct task *task)
     struct json json;
 
     json_read(&json, exchange_body(task->exchange));
-    join(task, joiner(&json), 0);
+    join(task, joiner(task, &json), 0);
     json_free(&json);
 }
 
@@ -315,8 +316,9 @@ void post_queue(struct task *task)
     if (!shows_give(task, task->parameter[0]) || !command_begin(task, &json))
         return;
     task->varies_by_prefer = false; /* nothing is awaited here */
-    joiner(&json);
-    bool right = command_is_right(task, &json);
+    struct span user = SPAN("");
+    command_read_user(task, &json, json_root(&json), "user", false, &user);
+    bool right = command_is_right(task, &json) && identity_speaks_as(task, &user);
     json_free(&json);
     if (!right)
         return;
@@ -334,7 +336,8 @@ static bool read_ticket(struct task *task, struct place *p)
 
     memset(p, 0, sizeof *p);
     if (ticket_read(&task->gateway->options->keys, text, &p->ticket) ||
-        p->ticket.kind != TICKET_PLACE) {
+        p->ticket.kind != TICKET_PLACE ||
+        (identity_is_known(task) && !ticket_is_for(&p->ticket, identity_user(task)))) {
         reply_not_found(task, "This is no ticket of a waiting room");
         return false;
     }

@@ -28,7 +28,7 @@ static const struct route routes[] = {
     {METHOD_POST, "/v1/shows/:show/waitlist", post_waitlist, BODY_REQUIRED, WHO_USER},
     {METHOD_GET, "/v1/waitlist/:id", get_waitlist, BODY_NONE, WHO_USER},
     {METHOD_DELETE, "/v1/waitlist/:id", delete_waitlist, BODY_OPTIONAL, WHO_USER},
-    {METHOD_GET, "/v1/queue/:ticket", get_queue, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/queue/:ticket", get_queue, BODY_NONE, WHO_USER},
     {METHOD_POST, "/v1/shows/:show/queue", post_queue, BODY_OPTIONAL, WHO_USER},
     {METHOD_GET, "/v1/shows/:show/queue", get_show_queue, BODY_NONE, WHO_ANYONE},
 
