@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import contract
+from harness import contract, draw
 from harness.process import wait_until
 from harness.tokens import AUDIENCE, ISSUER, Asker, Signer, claims_of, encode, write_set, \
     wrong_tokens
@@ -36,6 +36,8 @@ ROWS = {
                                        {"user": OWNER, "tier": "GA"}, NAMING),
     "GET /v1/waitlist/{id}": ("/v1/waitlist/{entry}", None, HIDDEN),
     "DELETE /v1/waitlist/{id}": ("/v1/waitlist/{entry}", {}, HIDDEN),
+    "POST /v1/shows/{show}/queue": ("/v1/shows/gala/queue", {"user": OWNER}, NAMING),
+    "GET /v1/queue/{ticket}": ("/v1/queue/{ticket}", None, HIDDEN),
     "POST /book": ("/book", {"userId": OWNER}, NAMING),
     "GET /bookings/{user}": (f"/bookings/{OWNER}", None, NAMING),
     "POST /booking/hold": ("/booking/hold", {"user_email": OWNER, "tier": "GA"}, NAMING),
@@ -59,9 +61,13 @@ def start(world, *signers, **options):
     world.start_redis()
     world.show("fest", {"GA": (1000, 100)})
     world.show("full", {"GA": (0, 1)})
+    world.show("gala", {"GA": (1000, 10)})
+    assert world.ctl("room", "set", "gala", "--order", "arrival", "--rate", 60).code == 0
     world.start_allocator()
     keys = write_set(world.folder / "keys.json", *signers)
-    return start_gateway(world, jwt_keys=keys, **options)
+    ticket_keys = world.folder / "ticket_keys"
+    ticket_keys.write_text(draw.KEYS_FILE)
+    return start_gateway(world, jwt_keys=keys, ticket_keys=ticket_keys, **options)
 
 
 def start_gateway(world, **options):
@@ -92,7 +98,8 @@ def fill(value, things):
 
 
 def what_ann_has(ann):
-    """A booking, a hold, a place in the waiting list, and a request that was refused."""
+    """A booking, a hold, places in the waiting list and the waiting room, and a request that was
+    refused."""
     booking = ann.book("fest", OWNER, "GA").json["id"]
     hold = ann.hold("fest", None, "GA").json
     assert hold["user"] == OWNER
@@ -100,8 +107,10 @@ def what_ann_has(ann):
     entry = ann.post("/v1/shows/full/waitlist", {"tier": "GA"}).json["id"]
     refused = ann.book("full", OWNER, "GA")
     assert refused.status == 409
+    place = wait_until("the waiting room", lambda: (
+        answer := ann.post("/v1/shows/gala/queue", {})).status == 201 and answer)
     return {"booking": booking, "hold": hold["id"], "entry": entry,
-            "refused": refused.header("X-Request-Id")}
+            "refused": refused.header("X-Request-Id"), "ticket": place.json["ticket"]}
 
 
 def ask_row(client, row, things, key="k1", **headers):
@@ -160,7 +169,7 @@ def test_nobody_gets_in_without_a_right_token_and_nobody_sees_what_is_anothers(w
 
 def test_what_is_public_is_public_whatever_token_comes_along(world, signer):
     start(world, signer)
-    paths = {"{show}": "fest"}
+    paths = {"{show}": "fest", "{file}": "style.css", "{folder}": "pages"}
     for name, operation in operations():
         method, path = name.split()
         if operation["security"] or method != "GET" or path.endswith("{show}/events"):
