@@ -8,20 +8,23 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/blocks.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/postgres_link.h"
 #include "gateway/reads.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
+#include "gateway/seatmap.h"
 #include "gateway/shows.h"
 
-#define SLOTS 256       /* shows whose series' dates are kept */
-#define DATES_MAX 32    /* dates kept of each: those nearest in time that have anything left */
-#define FRESH_MS 2000   /* dates older than this are asked for again, while the old ones serve */
-#define QUESTIONS_MAX 4 /* under way at once */
-#define TOLD_MAX 5      /* of each kind, in one answer */
-#define MEMBER_BYTES_MAX 16384
+#define SLOTS 256          /* shows whose series' dates are kept */
+#define DATES_MAX 32       /* dates kept of each: those nearest in time that have anything left */
+#define FRESH_MS 2000      /* dates older than this are asked for again, while the old ones serve */
+#define QUESTIONS_MAX 4    /* under way at once */
+#define TOLD_MAX 5         /* of each kind, in one answer */
+#define BLOCK_SEATS_MAX 40 /* seats side by side that are told */
+#define MEMBER_BYTES_MAX 32768
 
 /* The dates near one show. A slot is taken over by another show of the same remainder. */
 struct dates {
@@ -81,14 +84,23 @@ void alternatives_free(struct alternatives *a)
     free(a);
 }
 
+/* Who named seats of one tier, or asks, may have others of it. */
+static bool wants_seats(const struct task *task)
+{
+    const struct tier *tier = task->lines == 1 ? show_tier(task->show, task->line[0].tier) : NULL;
+    enum code code = task->refusal.code;
+
+    return tier != NULL && tier->has_seats && (code == CODE_SEAT_TAKEN || code == CODE_GRANTED);
+}
+
 bool alternatives_may_be(const struct task *task, const struct answer *answer)
 {
     bool takes = answer->op == OP_BOOK || answer->op == OP_HOLD;
     bool short_of = answer->code == CODE_SOLD_OUT || answer->code == CODE_NOT_ENOUGH ||
                     answer->code == CODE_SEAT_TAKEN;
 
-    return takes && short_of && (task->show->tiers > 1 || task->show->series[0] != '\0') &&
-           task->lines > 0 && !id_is_keyed(task->id);
+    return takes && short_of && task->lines > 0 && !id_is_keyed(task->id) &&
+           (task->show->tiers > 1 || task->show->series[0] != '\0' || wants_seats(task));
 }
 
 /* The dates near a show. */
@@ -185,6 +197,32 @@ static void put_item(struct buf *b, const struct tier *tier, uint32_t quantity)
              (long long)tier_price_now(tier, clock_wall_ms()), tier->available);
 }
 
+/* As many seats of the same tier, side by side in other blocks. */
+static void put_seats(struct buf *b, const struct task *task)
+{
+    const struct show *show = task->show;
+    const struct tier *tier = show_tier(show, task->line[0].tier);
+    uint32_t quantity = task->line[0].quantity, first[BLOCKS_MAX];
+    size_t count;
+
+    if (!wants_seats(task) || quantity > BLOCK_SEATS_MAX || !is_on_sale(show, clock_wall_ms()))
+        return;
+    count = blocks_find(task->gateway->blocks, task, task->line[0],
+                        buf_span(&task->refusal.conflicts), first);
+    for (size_t i = 0; i < count; i++) {
+        put_head(b, "seats", show);
+        put_item(b, tier, quantity);
+        buf_puts(b, "],\"seats\":[");
+        for (uint32_t j = 0; j < quantity; j++) {
+            const struct seat *seat = &show->seatmap->seat[first[i] + j];
+            if (j > 0)
+                buf_putc(b, ',');
+            render_text(b, span_of(seatmap_text(show->seatmap, seat, SEAT_TEXT_ID)));
+        }
+        buf_puts(b, "]}");
+    }
+}
+
 /* Another tier of the show for all that was asked for. */
 static void put_tiers(struct buf *b, const struct task *task)
 {
@@ -248,6 +286,7 @@ static struct span member_of(struct task *task)
     struct buf *b = &a->member;
 
     buf_reset(b);
+    put_seats(b, task);
     put_tiers(b, task);
     if (dates != NULL)
         put_dates(b, task, dates);
@@ -256,9 +295,16 @@ static struct span member_of(struct task *task)
     return b->failed ? (struct span){"", 0} : buf_span(b);
 }
 
-static void tell_found(struct task *task)
+static void tell_all(struct task *task)
 {
     task->tell_hint(task, member_of(task));
+}
+
+/* The dates are there, or will not be; then the seats. */
+static void tell_found(struct task *task)
+{
+    if (!wants_seats(task) || !blocks_wait(task->gateway->blocks, task, tell_all))
+        tell_all(task);
 }
 
 void alternatives_find(struct task *task, void (*tell)(struct task *task, struct span member))

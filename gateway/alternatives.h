@@ -1,7 +1,8 @@
 /*
- * What a refused customer could have instead: other tiers of the show that have enough left, other
- * dates of its series. A hint: from counts that this gateway keeps, a second or two old; nobody
- * waits for it but the first to be refused, whose wait is one question to Postgres that all share.
+ * What a refused customer could have instead: as many seats side by side elsewhere (blocks.h),
+ * other tiers of the show that have enough left, other dates of its series. A hint: from counts
+ * that this gateway keeps, a second or two old; nobody waits for it but the first to be refused,
+ * whose wait is one question to Postgres, and one to Redis, that all share.
  *
  * An answer under an Idempotency-Key is repeated byte for byte, for ever where it can be made
  * again; a hint cannot. So keyed refusals have none; whoever wants it asks GET …/alternatives.

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/seats.h"
 #include "base/text.h"
 #include "gateway/admission.h"
 #include "gateway/alternatives.h"
@@ -22,7 +23,7 @@
 #include "gateway/waiters.h"
 #include "gateway/waitlist.h"
 
-#define MORE_BYTES_MAX (64 << 10) /* of a refusal: a thousand seats at most */
+#define MORE_BYTES_MAX (96 << 10) /* of a refusal: a thousand seats at most, and alternatives */
 #define LOOK_FIRST_MS 300         /* messages are quicker than this, unless one was lost */
 
 static void read_preferences(struct task *task)
@@ -336,46 +337,47 @@ static void describe(const struct refusal *refusal, char *text, size_t size)
 
 static void tell_refusal(struct task *task, struct span alternatives)
 {
-    const struct refusal *refusal = &task->refusal;
+    struct refusal *refusal = &task->refusal;
     const char *words = task->words != NULL ? task->words(refusal->code) : NULL;
     char detail[64];
 
     describe(refusal, detail, sizeof detail);
+    buf_put(&refusal->more, alternatives.bytes, alternatives.len);
     reply_problem_more(task, code_status(refusal->code), refusal->code, words,
-                       detail[0] != '\0' ? detail : NULL, 0, alternatives);
+                       detail[0] != '\0' ? detail : NULL, 0,
+                       refusal->more.failed ? (struct span){"", 0} : buf_span(&refusal->more));
 }
 
-/* Of several, the one for whose sake all were refused. */
-static void put_which_show(struct buf *more, const struct show *show)
+/* What this refusal says more than others: of several shows, the one for whose sake all were
+ * refused; the seats that somebody else has. */
+static void note_refusal(struct task *task, const struct answer *answer)
 {
-    buf_putf(more, ",\"show\":\"%s\",\"show_id\":%u", show->slug, show->number);
-}
-
-/* What this refusal says more than others: which show it is for, which seats somebody else has. */
-static void tell_more(struct task *task, const struct answer *answer)
-{
+    struct refusal *refusal = &task->refusal;
     const struct show *show =
         answer->refused_show != 0 ? shows_given(task, answer->refused_show) : task->show;
-    struct buf more;
 
-    buf_init(&more, MORE_BYTES_MAX);
-    if (answer->refused_show != 0 && show != NULL)
-        put_which_show(&more, show);
-    if (answer->conflicts.len > 0 && show != NULL) {
-        buf_puts(&more, ",\"conflicts\":");
-        render_seats(&more, show, answer->conflicts);
+    refusal->code = answer->code;
+    refusal->detail = answer->detail;
+    buf_init(&refusal->more, MORE_BYTES_MAX);
+    buf_init(&refusal->conflicts, BOOKING_SEATS_MAX * SEAT_POSITION_BYTES);
+    if (show == NULL)
+        return;
+    if (answer->refused_show != 0)
+        buf_putf(&refusal->more, ",\"show\":\"%s\",\"show_id\":%u", show->slug, show->number);
+    if (answer->conflicts.len > 0) {
+        buf_put(&refusal->conflicts, answer->conflicts.bytes, answer->conflicts.len);
+        buf_puts(&refusal->more, ",\"conflicts\":");
+        render_seats(&refusal->more, show, answer->conflicts);
     }
-    tell_refusal(task, more.failed ? (struct span){"", 0} : buf_span(&more));
-    buf_free(&more);
 }
 
 static void refuse(struct task *task, const struct answer *answer)
 {
-    task->refusal = (struct refusal){answer->code, answer->detail};
-    if (answer->conflicts.len == 0 && alternatives_may_be(task, answer))
+    note_refusal(task, answer);
+    if (alternatives_may_be(task, answer))
         alternatives_find(task, tell_refusal);
     else
-        tell_more(task, answer);
+        tell_refusal(task, (struct span){"", 0});
 }
 
 void command_tell(struct task *task, const struct answer *answer, bool repeated)

@@ -12,6 +12,7 @@
 #include "base/keys.h"
 #include "base/log.h"
 #include "gateway/alternatives.h"
+#include "gateway/blocks.h"
 #include "gateway/enqueue.h"
 #include "gateway/identity.h"
 #include "gateway/live.h"
@@ -203,6 +204,7 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->enqueue = enqueue_new(g);
     g->shows = shows_new(g);
     g->alternatives = alternatives_new(g);
+    g->blocks = blocks_new(g);
     g->live = live_new(g);
     g->identity = identity_new(g);
 }
@@ -212,6 +214,7 @@ static void close_parts(struct gateway *g)
     live_free(g->live);
     if (g->identity != NULL)
         identity_free(g->identity);
+    blocks_free(g->blocks);
     alternatives_free(g->alternatives);
     shows_free(g->shows);
     enqueue_free(g->enqueue);

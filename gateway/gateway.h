@@ -30,6 +30,7 @@ struct gateway {
     struct postgres_link *postgres;
     struct shows *shows;
     struct alternatives *alternatives;
+    struct blocks *blocks;
     struct live *live; /* what is new about shows, and who listens */
     struct partitions *partitions;
     struct enqueue *enqueue;

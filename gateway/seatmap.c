@@ -136,6 +136,58 @@ const struct seat *seatmap_at(const struct seatmap *map, uint32_t position)
     return low < map->count && map->seat[low].position == position ? &map->seat[low] : NULL;
 }
 
+/* One block of neighbours, from seat `at` on: where n are free, and whether they would leave a
+ * single one. Gives the seat behind the block. */
+static size_t look_into_block(const struct seatmap *map, const unsigned char *status, size_t at,
+                              uint32_t n, size_t *found, bool *orphans)
+{
+    uint32_t tier = map->seat[at].tier;
+    size_t run = 0;
+
+    *found = SIZE_MAX;
+    for (size_t i = at;; i++) {
+        bool is_here = i < map->count && map->seat[i].tier == tier &&
+                       (i == at || map->seat[i].position == map->seat[i - 1].position + 1);
+        if (is_here && status[i] == SEAT_AVAILABLE) {
+            run++;
+            continue;
+        }
+        if (run >= n && (*found == SIZE_MAX || (*orphans && run != n + 1))) {
+            *found = i - run;
+            *orphans = run == n + 1;
+        }
+        run = 0;
+        if (!is_here)
+            return i;
+    }
+}
+
+size_t seatmap_blocks(const struct seatmap *map, const unsigned char *status, uint32_t tier,
+                      uint32_t n, uint32_t *first, size_t max)
+{
+    size_t count = 0, others = 0, found;
+    bool orphans = false;
+
+    for (size_t at = 0; at < map->count && count < max;) {
+        if (map->seat[at].tier != tier) {
+            at++;
+            continue;
+        }
+        at = look_into_block(map, status, at, n, &found, &orphans);
+        if (found == SIZE_MAX)
+            continue;
+        if (!orphans) {
+            /* Before the others, the last of which has to go where there is no room. */
+            others -= count + others == max;
+            memmove(first + count + 1, first + count, others * sizeof *first);
+            first[count++] = (uint32_t)found;
+        } else if (count + others < max) {
+            first[count + others++] = (uint32_t)found;
+        }
+    }
+    return count + others;
+}
+
 const char *seatmap_text(const struct seatmap *map, const struct seat *seat, enum seat_text text)
 {
     const char *at = map->text + seat->at;

@@ -46,6 +46,15 @@ void seatmap_free(struct seatmap *map); /* NULL is fine */
 
 const struct seat *seatmap_named(const struct seatmap *map, struct span id); /* or NULL */
 const struct seat *seatmap_at(const struct seatmap *map, uint32_t position); /* or NULL */
+/*
+ * Where n seats of the tier that are available (`status`, by the map's order, as base/seats.h
+ * numbers them) stand side by side: the indexes of the first ones, at most one in each block of
+ * neighbours. Blocks where they leave no single seat come first, in the map's order, then the
+ * others. Returns how many, at most `max`.
+ */
+size_t seatmap_blocks(const struct seatmap *map, const unsigned char *status, uint32_t tier,
+                      uint32_t n, uint32_t *first, size_t max);
+
 const char *seatmap_text(const struct seatmap *map, const struct seat *seat, enum seat_text text);
 
 #endif

@@ -55,6 +55,8 @@ void task_give(struct task *task)
         shows_unpin(task->cached);
     for (size_t i = 0; i < task->alsos; i++)
         shows_unpin(task->also[i]);
+    buf_free(&task->refusal.conflicts);
+    buf_free(&task->refusal.more);
     pool->taken--;
     if (pool->spares == SPARES_MAX) {
         free(task);

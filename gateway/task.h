@@ -7,7 +7,7 @@
  *   waiting for availability  (counts.h)
  *   waiting for a room        (rooms.h)
  *   awaiting a decision       (waiters.h) `awaited` is called
- *   waiting for other dates   (alternatives.h)
+ *   waiting for other dates   (alternatives.h) or seats (blocks.h)
  *   parked                    Redis or Postgres was asked on its behalf and will call back
  *
  * If its client goes away, a task is ended at once, except where it is parked: then it is ended by
@@ -48,6 +48,8 @@ typedef const char *task_words(enum code code);
 struct refusal {
     enum code code;
     uint64_t detail;
+    struct buf conflicts; /* owned; packed seats that somebody else has */
+    struct buf more;      /* owned; the members of the problem that others do not have */
 };
 
 enum wait_phase {
