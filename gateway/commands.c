@@ -310,8 +310,12 @@ void command_grant(struct task *task, const struct answer *answer)
         payments_grant(task, answer);
         return;
     }
-    if (answer->has_waiting) {
+    if (answer->op == OP_JOIN) {
         waitlist_grant(task, answer);
+        return;
+    }
+    if (answer->op == OP_LEAVE) {
+        waitlist_tell_left(task, answer);
         return;
     }
     command_put_location(task, "/v1/bookings/", answer->booking.id);

@@ -21,7 +21,7 @@
 /* What an offer has become is what its booking is. The place counts those before it, and itself. */
 static const struct statement entry_by_id = {
     "waitlist_entry",
-    "SELECT w.user_id, w.tier, w.quantity, w.joined_ms,"
+    "SELECT w.id, w.user_id, w.tier, w.quantity, w.joined_ms,"
     " CASE WHEN w.status <> 'OFFERED' THEN w.status"
     "  WHEN b.status IN ('HELD', 'PENDING') THEN 'OFFERED'"
     "  WHEN b.status = 'CONFIRMED' THEN 'ACCEPTED'"
@@ -31,6 +31,7 @@ static const struct statement entry_by_id = {
     "END, " BOOKING_COLUMNS
     " FROM waitlist w LEFT JOIN bookings b ON b.id = w.id WHERE w.id = $1::uuid"};
 enum column {
+    COLUMN_ID,
     COLUMN_USER,
     COLUMN_TIER,
     COLUMN_QUANTITY,
@@ -75,12 +76,11 @@ static void render(struct buf *b, const struct show *show, const struct told *to
 
 void waitlist_grant(struct task *task, const struct answer *answer)
 {
-    bool is_new = answer->op == OP_JOIN;
-    struct told told = {.waiting = answer->waiting, .status = is_new ? "WAITING" : "LEFT"};
+    struct told told = {.waiting = answer->waiting, .status = "WAITING"};
 
     command_put_location(task, "/v1/waitlist/", answer->waiting.id);
     render(&task->gateway->body, task->show, &told);
-    reply_send(task, is_new ? 201 : 200, REPLY_JSON);
+    reply_send(task, 201, REPLY_JSON);
 }
 
 void post_waitlist(struct task *task)
@@ -104,12 +104,12 @@ void post_waitlist(struct task *task)
     json_free(&json);
 }
 
-static enum err read_entry(const struct task *task, const struct postgres_rows *rows,
-                           struct told *told, struct booking *booking, char status[16])
+static enum err read_entry(const struct postgres_rows *rows, struct told *told,
+                           struct booking *booking, char status[16])
 {
     struct span text = rows_text(rows, 0, COLUMN_STATUS);
 
-    TRY(id_parse(task->parameter[0], &told->waiting.id));
+    TRY(id_from_uuid(rows_text(rows, 0, COLUMN_ID), &told->waiting.id));
     told->waiting.user = rows_text(rows, 0, COLUMN_USER);
     told->waiting.line.tier = (uint32_t)rows_i64(rows, 0, COLUMN_TIER);
     told->waiting.line.quantity = (uint32_t)rows_i64(rows, 0, COLUMN_QUANTITY);
@@ -128,9 +128,9 @@ static bool is_absent(const struct task *task, const struct postgres_rows *rows)
     return rows_count(rows) == 0 || identity_hides(task, rows_text(rows, 0, COLUMN_USER));
 }
 
-static void on_entry(void *context, enum err err, const struct postgres_rows *rows)
+static void tell_entry(struct task *task, enum err err, const struct postgres_rows *rows,
+                       bool is_answer)
 {
-    struct task *task = context;
     struct told told = {0};
     struct booking booking;
     char status[16];
@@ -142,13 +142,26 @@ static void on_entry(void *context, enum err err, const struct postgres_rows *ro
         return;
     }
     if (!err)
-        err = read_entry(task, rows, &told, &booking, status);
+        err = read_entry(rows, &told, &booking, status);
     if (err) {
         reads_fail(task, err);
         return;
     }
-    render(reply_open_private(task), task->show, &told);
+    struct buf *body = reply_open_private(task);
+    if (is_answer)
+        command_put_location(task, "/v1/waitlist/", told.waiting.id);
+    render(body, task->show, &told);
     reply_send(task, 200, REPLY_JSON);
+}
+
+static void on_entry(void *context, enum err err, const struct postgres_rows *rows)
+{
+    tell_entry(context, err, rows, false);
+}
+
+static void on_left(void *context, enum err err, const struct postgres_rows *rows)
+{
+    tell_entry(context, err, rows, true);
 }
 
 static void ask_entry(struct task *task, struct id id,
@@ -170,14 +183,11 @@ void get_waitlist(struct task *task)
         ask_entry(task, id, on_entry);
 }
 
-/* What it is now, after it has left or declined, is in Postgres. */
-static void tell_left(struct task *task, const struct answer *answer)
+/* Of an offer that was declined, the decision knows the booking; what became of the entry is in
+ * Postgres. */
+void waitlist_tell_left(struct task *task, const struct answer *answer)
 {
-    struct id id;
-
-    (void)answer;
-    if (bookings_find(task, task->parameter[0], &id))
-        ask_entry(task, id, on_entry);
+    ask_entry(task, answer->has_waiting ? answer->waiting.id : answer->booking.id, on_left);
 }
 
 static void send_leave(struct task *task, struct id id)
@@ -198,7 +208,7 @@ static void send_leave(struct task *task, struct id id)
         command_send(task, &(struct command){.request = &request,
                                              .deadline_ms = deadline_ms,
                                              .scope = {scope, (size_t)n},
-                                             .grant = tell_left});
+                                             .grant = waitlist_tell_left});
     }
     json_free(&json);
 }

@@ -4,7 +4,8 @@
 
 #include "gateway/task.h"
 
-/* A task_grant of answers that have `waiting`: who joined, or left. */
+/* Task_grants: of who joined, and of who left or declined what was offered. */
 void waitlist_grant(struct task *task, const struct answer *answer);
+void waitlist_tell_left(struct task *task, const struct answer *answer);
 
 #endif

@@ -304,6 +304,18 @@ def test_leaving_declines_an_offer(full, client):
     assert statuses(client, bob) == ["OFFERED"]
 
 
+def test_the_request_tells_what_leaving_did(full, client):
+    """Of who waited, and of who declines an offer: what the DELETE itself would have been told."""
+    ann, bob = joined(client, "ann", "bob")
+    cancel(client, full.taken[0], quantity=1)
+    for one, status in ((ann, "DECLINED"), (bob, "DECLINED"), (joined(client, "cid", quantity=4)[0], "LEFT")):
+        accepted = client.ask("DELETE", f"/v1/waitlist/{one}", headers={"Prefer": "respond-async"})
+        assert accepted.status == 202, accepted
+        told = client.get(accepted.header("Location"), prefer="wait=20")
+        assert told.status == 200 and told.json["status"] == status, told
+        assert told.json == entry(client, one)
+
+
 def test_only_an_entry_can_be_left_and_only_by_its_user(full, client):
     (ann,) = joined(client, "ann")
     assert leave(client, ann, {"user": "eve"}).status == 404
