@@ -1,7 +1,4 @@
-"""People who book: what each of them does is a row of a table, and all that they are told is kept.
-
-Adding an operation is adding a coroutine with a decorator. It says what it wishes (`visit.take`,
-`visit.change`, `visit.look`) and asks for it in its own way (`visit.settle`, `visit.ask`).
+"""People who book, and all that they are told. What each of them does is a row of operations.py.
 """
 
 import asyncio
@@ -9,7 +6,6 @@ import itertools
 import json
 import random
 import threading
-from dataclasses import dataclass
 
 import aiohttp
 import redis.asyncio
@@ -17,197 +13,31 @@ import redis.asyncio
 from harness.words import BOOK, HOLD, Keys, id_text, pack
 from harness.stream import Stream
 
+import operations_seats  # noqa: F401  (enters its rows)
+import operations_waiting  # noqa: F401
 from history import DOOR, is_decision, now
+from operations import ROWS
 
-ROWS = {}
+EVERYDAY = {"arena": 5, "cellar": 2, "opera": 4}  # shows of operations that do not choose one
 PEOPLE = 120           # who come again and again, so that limits of a person matter
 SETTLE_SECONDS = 75.0  # how long a request may stay without its decision, faults and all
 POLL_WAIT_SECONDS = 3
 
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    weight: int
-    act: object
-
-
-def operation(weight):
-    def enter(act):
-        ROWS[act.__name__] = Row(act.__name__, weight, act)
-        return act
-    return enter
-
-
-# What people do.
-
-@operation(14)
-async def book(visit):
-    await visit.settle(visit.take("BOOK"))
-
-
-@operation(8)
-async def book_without_a_key(visit):
-    await visit.settle(visit.take("BOOK", key=False))
-
-
-@operation(4)
-async def book_several_tiers(visit):
-    await visit.settle(visit.take("BOOK", tiers=3))
-
-
-@operation(8)
-async def book_and_cancel(visit):
-    await cancelled(visit, visit.take("BOOK"))
-
-
-@operation(6)
-async def book_and_cancel_in_part(visit):
-    booking = await visit.settle(visit.take("BOOK", quantity=3))
-    if booking:
-        line = visit.odds.choice(booking["items"])
-        give = [line["tier"] if len(booking["items"]) > 1 else None,
-                visit.odds.randint(1, line["quantity"])]
-        if await visit.settle(visit.change("CANCEL", booking, give=give)):
-            await visit.look_at(booking["id"])
-
-
-@operation(10)
-async def hold_and_confirm(visit):
-    booking = await visit.settle(visit.take("HOLD"))
-    if booking:
-        await asyncio.sleep(visit.odds.uniform(0, 0.3))
-        await visit.settle(visit.change("CONFIRM", booking))
-
-
-@operation(10)
-async def hold_and_pay(visit):
-    """What it comes to is judged by the journal and by the provider's own books."""
-    booking = await visit.settle(visit.take("HOLD"))
-    if booking:
-        await visit.settle(visit.pay(booking))
-        if visit.odds.random() < 0.3:
-            await visit.settle(visit.change("CANCEL", booking))
-
-
-@operation(5)
-async def hold_and_cancel(visit):
-    await cancelled(visit, visit.take("HOLD"))
-
-
-@operation(8)
-async def hold_and_forget(visit):
-    """It expires; a confirmation that comes about then is granted or refused, and that is that."""
-    booking = await visit.settle(visit.take("HOLD"))
-    if booking and visit.odds.random() < 0.5:
-        await asyncio.sleep(visit.odds.uniform(0.8, 3.2))
-        await visit.settle(visit.change("CONFIRM", booking))
-
-
-@operation(6)
-async def hold_extend_confirm(visit):
-    booking = await visit.settle(visit.take("HOLD"))
-    if booking and await visit.settle(visit.change("EXTEND", booking)):
-        await asyncio.sleep(visit.odds.uniform(0, 2.0))
-        await visit.settle(visit.change("CONFIRM", booking))
-
-
-@operation(3)
-async def hold_confirm_cancel_at_once(visit):
-    """Three commands about one booking under way together: any order, one outcome each."""
-    booking = await visit.settle(visit.take("HOLD"))
-    if booking:
-        await asyncio.gather(*[visit.settle(visit.change(op, booking))
-                               for op in ("CONFIRM", "CANCEL", "EXTEND")])
-
-
-@operation(6)
-async def book_twice_at_once_under_one_key(visit):
-    wish = visit.take("BOOK")
-    await asyncio.gather(visit.settle(wish), visit.settle(wish))
-
-
-@operation(8)
-async def repeat_under_the_same_key(visit):
-    """Once at once, once later: whatever happened meanwhile, the answer is the first one."""
-    wish = visit.take(visit.odds.choice(["BOOK", "HOLD"]))
-    await visit.settle(wish)
-    await visit.ask(wish)
-    await asyncio.sleep(visit.odds.uniform(0.5, 8.0))
-    await visit.settle(wish)
-
-
-@operation(3)
-async def use_a_key_for_something_else(visit):
-    """Refused, granted or repeated: a key stands for what it was first used for."""
-    wish = visit.take("BOOK")
-    await visit.settle(wish)
-    await asyncio.sleep(visit.odds.uniform(0.0, 4.0))
-    if any(said["status"] in (201, 409) for said in wish.decided()):
-        await visit.settle(visit.reuse(wish), polling=False)
-
-
-@operation(8)
-async def lose_the_answer_and_repeat(visit):
-    """The client hangs up before the answer comes, and comes again under its key."""
-    wish = visit.take("BOOK")
-    await visit.ask(wish, timeout=visit.odds.uniform(0.0005, 0.02))
-    await visit.settle(wish)
-
-
-@operation(4)
-async def lose_the_answer_for_good(visit):
-    await visit.ask(visit.take("BOOK", key=False), timeout=visit.odds.uniform(0.0005, 0.02))
-
-
-@operation(10)
-async def respond_async(visit):
-    wish = visit.take(visit.odds.choice(["BOOK", "HOLD"]), key=visit.odds.random() < 0.5)
-    await visit.settle(wish, prefer="respond-async")
-
-
-@operation(4)
-async def short_deadline(visit):
-    """Into the stream, as a gateway writes it: HTTP gives nobody less than thirty seconds."""
-    await visit.settle_in_stream(visit.odds.choice([1, 5, 20, 100, 500]))
-
-
-@operation(5)
-async def read_availability(visit):
-    await visit.look("availability", f"/v1/shows/{visit.slug}/availability")
-
-
-@operation(2)
-async def read_shows(visit):
-    await visit.look("show", visit.odds.choice(["/v1/shows", f"/v1/shows/{visit.slug}"]))
-
-
-@operation(4)
-async def read_a_booking(visit):
-    booking = await visit.settle(visit.take("BOOK"))
-    if booking:
-        await visit.look_at(booking["id"])
-
-
-async def cancelled(visit, wish):
-    booking = await visit.settle(wish)
-    if booking:
-        await visit.settle(visit.change("CANCEL", booking))
-        await visit.look_at(booking["id"])
-
-
-# How they do it.
 
 class Visit:
     """One person, one show, one operation."""
 
     def __init__(self, crowd, row, odds):
         self.crowd, self.row, self.odds = crowd, row, odds
-        self.slug = odds.choices(list(crowd.shows), crowd.weights)[0]
-        self.show = crowd.shows[self.slug]["number"]
-        self.codes = crowd.shows[self.slug]["tiers"]
+        self.go_to(odds.choices(list(EVERYDAY), list(EVERYDAY.values()))[0])
         self.user = f"person {odds.randrange(PEOPLE)}" if odds.random() < 0.6 else \
             f"guest {next(crowd.guests)}"
+
+    def go_to(self, slug):
+        self.slug = slug
+        self.show = self.crowd.shows[slug]["number"]
+        self.codes = self.crowd.shows[slug]["tiers"]
+        self.seats = self.crowd.shows[slug]["seats"]
 
     # Wishes.
 
@@ -223,15 +53,61 @@ class Visit:
             wish.request["hold"] = True
         return wish
 
-    def change(self, op, booking, give=None):
+    def take_seats(self, op, seats):
+        """These, named."""
+        tiers = [self.seats[seat] for seat in seats]
+        return self._take(op, {tier: tiers.count(tier) for tier in tiers},
+                          {"seats": seats}, seats=list(seats))
+
+    def take_best(self, op, code, places):
+        return self._take(op, {self.codes[code]: places}, {"tier": code, "best": places})
+
+    def _take(self, op, lines, asked, **more):
+        wish = self.crowd.history.wish("take", self.show, user=self.user, op=op, lines=lines,
+                                       key=self._key(self.odds.random() < 0.8), row=self.row,
+                                       **more)
+        wish.path = f"/v1/shows/{self.slug}/bookings"
+        wish.request = {"user": self.user, **asked, **({"hold": True} if op == "HOLD" else {})}
+        return wish
+
+    def take_several(self, op, parts):
+        """`parts`: [(show's slug, code, places), …], the own show first."""
+        shows = self.crowd.shows
+        wish = self.crowd.history.wish(
+            "several", self.show, user=self.user, op=op, row=self.row,
+            key=self._key(self.odds.random() < 0.8),
+            parts=[[shows[slug]["number"], {shows[slug]["tiers"][code]: places}]
+                   for slug, code, places in parts])
+        wish.path = f"/v1/shows/{self.slug}/bookings"
+        wish.request = {"user": self.user, "items": [
+            {"show": slug, "tier": code, "quantity": places} for slug, code, places in parts]}
+        if op == "HOLD":
+            wish.request["hold"] = True
+        return wish
+
+    def change(self, op, booking, give=None, seats=None):
         wish = self.crowd.history.wish(
             "change", self.show, op=op, booking=booking["id"], row=self.row,
-            key=self._key(self.odds.random() < 0.8),
+            key=self._key(self.odds.random() < 0.8), seats=seats,
             give=[self.codes.get(give[0], 0), give[1]] if give else None)
         wish.path = f"/v1/bookings/{booking['id']}/{op.lower()}"
-        wish.request = {}
+        wish.request = {"seats": seats} if seats else {}
         if give:
             wish.request = {"quantity": give[1], **({"tier": give[0]} if give[0] else {})}
+        return wish
+
+    def join(self, code, places):
+        wish = self.crowd.history.wish("join", self.show, op="JOIN", user=self.user, row=self.row,
+                                       lines={self.codes[code]: places},
+                                       key=self._key(self.odds.random() < 0.8))
+        wish.path = f"/v1/shows/{self.slug}/waitlist"
+        wish.request = {"user": self.user, "tier": code, "quantity": places}
+        return wish
+
+    def leave(self, entry):
+        wish = self.crowd.history.wish("leave", self.show, op="LEAVE", booking=entry["id"],
+                                       row=self.row)
+        wish.path, wish.request, wish.method = f"/v1/waitlist/{entry['id']}", None, "DELETE"
         return wish
 
     def pay(self, booking):
@@ -257,7 +133,7 @@ class Visit:
         headers = {"Prefer": prefer} if prefer else {}
         if wish.key is not None:
             headers["Idempotency-Key"] = wish.key
-        return await self.crowd.exchange(wish, "ask", "POST", wish.path, wish.request, headers,
+        return await self.crowd.exchange(wish, "ask", wish.method, wish.path, wish.request, headers,
                                          timeout)
 
     async def settle(self, wish, prefer=None, polling=True):
@@ -310,6 +186,14 @@ class Visit:
         wish = self.crowd.history.wish("read", self.show, op=what, row=self.row)
         await self.crowd.exchange(wish, "look", "GET", path, None, {}, 6.0)
 
+    async def see_entry(self, entry):
+        """What has become of somebody who waits, or None."""
+        wish = self.crowd.history.wish("read", self.show, op="entry", booking=entry["id"],
+                                       row=self.row)
+        said = await self.crowd.exchange(wish, "look", "GET", f"/v1/waitlist/{entry['id']}", None,
+                                         {}, 6.0)
+        return json.loads(said["body"]) if said["status"] == 200 else None
+
     async def look_at(self, booking):
         wish = self.crowd.history.wish("read", self.show, op="booking", booking=booking,
                                        row=self.row)
@@ -326,7 +210,6 @@ class Crowd:
     def __init__(self, venue, history, seed, people=24, pause=0.08):
         self.venue, self.history = venue, history
         self.shows = venue.shows
-        self.weights = [5, 2, 4][:len(self.shows)]
         self.seed, self.people, self.pause = seed, people, pause
         self.keys, self.guests = itertools.count(1), itertools.count(1)
         self.problem = None

@@ -30,17 +30,22 @@ class Wish:
     """One command of one client, sent once or again and again."""
 
     number: int
-    kind: str                # take, change, pay, read; reuse: something else under a take's key
+    kind: str                # take, several, change, pay, join, leave, read; reuse: something else
+                             # under a take's key
     show: int
     key: str = None
     user: str = None
-    op: str = None           # BOOK, HOLD; CONFIRM, CANCEL, EXTEND; the route that is read
-    lines: dict = None       # of a take: tier's number → places
-    booking: str = None      # of a change or a read: the booking's id
+    op: str = None           # BOOK, HOLD; CONFIRM, CANCEL, EXTEND; PAY, JOIN, LEAVE; what is read
+    lines: dict = None       # of a take and of who joins: tier's number → places
+    seats: list = None       # of a take or a cancellation in part: those that it names
+    parts: list = None       # of several: [[show, its lines], …], the request's own show first
+    booking: str = None      # of a change, a read or who leaves: the booking's (the entry's) id
     give: list = None        # of a cancellation in part: [tier's number or 0, places]
     deadline_at_ms: int = None  # set where it is earlier than HTTP allows
     row: str = None          # the operation of clients.py that wished it
     exchanges: list = field(default_factory=list)
+
+    method = "POST"          # how it is asked
 
     @property
     def begin(self):
@@ -125,7 +130,14 @@ def load(path):
                 history.wishes[said["wish"]].exchanges.append(said)
             else:
                 if said.get("lines"):
-                    said["lines"] = {int(tier): n for tier, n in said["lines"].items()}
+                    said["lines"] = numbered(said["lines"])
+                if said.get("parts"):
+                    said["parts"] = [[show, numbered(lines)] for show, lines in said["parts"]]
                 wish = Wish(said.pop("wish"), **said)
                 history.wishes[wish.number] = wish
     return history
+
+
+def numbered(lines):
+    """JSON knows names only."""
+    return {int(tier): places for tier, places in lines.items()}

@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from venue import Venue  # first: it makes the harness importable
-from harness.words import id_bytes
 import checker
 import faults
 import schedule
@@ -186,35 +185,19 @@ def verdict(venue, history, witness):
     began = time.monotonic()
     evidence = checker.Evidence(history, connection, redis, witness.found,
                                 {n for n, row in faults.ROWS.items() if row.loses_stream}
-                                | {faults.BEGAN_EMPTY})
+                                | {faults.BEGAN_EMPTY}, checker.Books.of(venue.provider))
     violations = checker.judge_all(evidence)
-    violations += [(8, "provider's books", what) for what in judge_money(venue, evidence)]
     result = venue.ctl("verify")
     if result.code != 0:
         violations.append(("-", "usherctl verify", repr(result)))
     print(f"faults: Redis ran {witness.commands} commands, {witness.decided} runs of the script; "
           f"{len(evidence.first)} requests were decided in {len(evidence.batches)} batches; "
           f"judged in {time.monotonic() - began:.1f} s")
+    print(f"faults: {len(evidence.replay.offers)} offers to {len(evidence.entries)} who "
+          f"waited; the provider made {len(venue.provider.taken())} charges for "
+          f"{len(evidence.books.intents)} bookings, and {len(evidence.books.refunds)} refunds")
     connection.close()
     return violations
-
-
-def judge_money(venue, evidence):
-    """The provider's own ledger: one charge a booking, and money kept only for one that lives."""
-    seen = {}
-    for intent in venue.provider.intents.values():
-        booking = intent["metadata"]["booking"]
-        if booking in seen:
-            yield f"{booking} was charged twice: {seen[booking]} and {intent}"
-        seen[booking] = intent
-    print(f"faults: the provider was asked to charge {len(seen)} bookings, and made "
-          f"{len(venue.provider.taken())} charges and {len(venue.provider.refunds)} refunds")
-    for booking, intent in seen.items():
-        row = evidence.bookings[id_bytes(booking)]
-        kept = row["amount"] if row["status"] == "CONFIRMED" else 0
-        if venue.provider.net(booking) != kept:
-            yield f"{booking} is {row['status']} for {row['amount']}, and the provider has " \
-                  f"{venue.provider.net(booking)}: {intent}"
 
 
 # The account.
@@ -260,7 +243,7 @@ def by_fault(history, shows):
     partition_of = {show["number"]: show["partition"] for show in shows.values()}
     told = defaultdict(list)
     for wish in history.wishes.values():
-        if wish.kind in ("take", "change"):
+        if wish.kind in checker.COMMANDS:
             told[partition_of[wish.show]] += [e["end"] for e in wish.exchanges
                                               if is_decision(e) and e["status"] != 504]
     gaps = [(a, b) for times in map(sorted, told.values()) for a, b in zip(times, times[1:])

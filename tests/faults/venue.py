@@ -5,6 +5,7 @@ a Postgres of its own. Whoever dies is started again after a pause; nothing here
 fault can go on while the next one begins.
 """
 
+import json
 import os
 import random
 import shutil
@@ -45,7 +46,8 @@ deadlock_timeout = 500ms
 """
 RESTART_SECONDS = (0.05, 0.6)  # how long the supervisor lets a dead daemon lie
 
-# slug, partition, rules of `usherctl show create`, tiers as code: (price, capacity)
+# slug, partition, rules of `usherctl show create`, tiers as code: (price, capacity), or of numbered
+# seats code: (price, rows, seats in a row). Rules may be lists.
 SHOWS = (
     ("arena", 1, {"max-per-booking": 8, "hold-seconds": 2, "hold-seconds-max": 4},
      {"A": (5000, 200000), "B": (2500, 60), "C": (0, 25)}),
@@ -53,7 +55,27 @@ SHOWS = (
                    "hold-seconds-max": 3}, {"GA": (1500, 40)}),
     ("opera", 2, {"max-per-user": 6, "max-per-booking": 4, "hold-seconds": 3,
                   "hold-seconds-max": 5}, {"STALLS": (9000, 90), "BOX": (20000, 20000)}),
+    ("hall", 1, {"max-per-user": 6, "max-per-booking": 6, "hold-seconds": 2, "hold-seconds-max": 4},
+     {"FRONT": (4000, 3, 9), "REAR": (1500, 20, 16)}),
+    ("gala", 2, {"max-per-user": 4, "max-per-booking": 4, "hold-seconds": 2, "hold-seconds-max": 3,
+                 "offer-seconds": 1, "price-step": ["GA:50%:1500", "GA:90%:2000"]},
+     {"GA": (1200, 8), "BOX": (3000, 3)}),
+    *((f"inn-{night}", 2, {"series": "inn", "starts-at": f"2035-05-0{night}T14:00:00Z",
+                           "max-per-user": 3, "max-per-booking": 3, "hold-seconds": 2,
+                           "price-step": ["ROOM:75%:900"]},
+       {"ROOM": (700, 12), "SUITE": (2100, 3)}) for night in range(1, 5)),
 )
+BLOCKED_SEATS = 2  # at the end of a tier's first row
+
+
+def map_of(code, rows, width):
+    """A tier's seats for --map; a few of them are not for sale."""
+    seats = [{"tier": code, "row": f"{code[0]}{row}", "number": 1, "count": width}
+             for row in range(2, rows + 1)]
+    sold = width - BLOCKED_SEATS
+    return [{"tier": code, "row": f"{code[0]}1", "number": 1, "count": sold},
+            {"tier": code, "row": f"{code[0]}1", "number": sold + 1, "count": BLOCKED_SEATS,
+             "blocked": True}] + seats
 
 
 def unmount_abandoned():
@@ -131,7 +153,8 @@ class Venue:
         self.expected = set()    # processes that may end by themselves now
         self.problems = []       # sentences
         self.saved_file = None   # a copy of Redis' append-only file
-        self.shows = {}          # slug → {"number", "partition", "tiers": {code: number}}
+        self.shows = {}          # slug → {"number", "partition", "tiers": {code: number}, "seats":
+                                 #         {id: tier's number}}
 
     # Building.
 
@@ -211,14 +234,24 @@ class Venue:
     def _create_show(self, slug, partition, rules, tiers):
         words = ["show", "create", "--slug", slug, "--partition", partition]
         for name, value in rules.items():
-            words += [f"--{name}", value]
-        for code, (price, capacity) in tiers.items():
-            words += ["--tier", f"{code}:{price}:{capacity}"]
+            for each in value if isinstance(value, list) else [value]:
+                words += [f"--{name}", each]
+        seats = []
+        for code, (price, *size) in tiers.items():
+            words += ["--tier", f"{code}:{price}" + (f":{size[0]}" if len(size) == 1 else "")]
+            if len(size) == 2:
+                seats += map_of(code, *size)
+        if seats:
+            (self.folder / f"{slug}.json").write_text(json.dumps(seats), encoding="ascii")
+            words += ["--map", self.folder / f"{slug}.json"]
         self._must(self.ctl(*words))
         row = self.postgres.run(DATABASE, "SELECT show FROM shows WHERE slug = %s", slug)[0]
         numbers = dict(self.postgres.run(DATABASE, "SELECT code, tier FROM tiers WHERE show = %s",
                                          row[0]))
-        self.shows[slug] = {"number": row[0], "tiers": numbers, "partition": partition}
+        ids = self.postgres.run(DATABASE, "SELECT id, tier FROM seats WHERE show = %s AND status = 0"
+                                " ORDER BY position", row[0])
+        self.shows[slug] = {"number": row[0], "tiers": numbers, "partition": partition,
+                            "seats": dict(ids)}
 
     def _daemon(self, kind, name, role, options):
         made = kind(name, self.folder,
