@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/seats.h"
 #include "base/text.h"
+#include "gateway/admin.h"
 #include "gateway/admission.h"
 #include "gateway/alternatives.h"
 #include "gateway/counts.h"
@@ -306,6 +307,10 @@ void command_grant(struct task *task, const struct answer *answer)
     bool is_new = op_takes(answer->op) || answer->op == OP_SEVERAL;
     struct buf *body = &task->gateway->body;
 
+    if (answer->op == OP_ADMIN && !answer->has_booking) {
+        admin_grant(task, answer);
+        return;
+    }
     if (answer->op == OP_PAY) {
         payments_grant(task, answer);
         return;
@@ -335,6 +340,8 @@ static void describe(const struct refusal *refusal, char *text, size_t size)
         snprintf(text, size, "The booking is %s", state_name((enum state)detail));
     else if (refusal->code == CODE_LIMIT_EXCEEDED && detail > 0)
         snprintf(text, size, "At most %llu are allowed", detail);
+    else if (refusal->code == CODE_INVENTORY_IN_USE)
+        snprintf(text, size, "Only %llu are free to be moved", detail);
     else if (refusal->code == CODE_NOT_ENOUGH || refusal->code == CODE_STILL_AVAILABLE)
         snprintf(text, size, "%llu left", detail);
 }
@@ -378,7 +385,9 @@ static void note_refusal(struct task *task, const struct answer *answer)
 static void refuse(struct task *task, const struct answer *answer)
 {
     note_refusal(task, answer);
-    if (alternatives_may_be(task, answer))
+    if (answer->told.len > 0)
+        admin_refuse(task, answer);
+    else if (alternatives_may_be(task, answer))
         alternatives_find(task, tell_refusal);
     else
         tell_refusal(task, (struct span){"", 0});
@@ -389,7 +398,8 @@ void command_tell(struct task *task, const struct answer *answer, bool repeated)
     task->is_replayed = repeated;
     if (!several_give_shows(task, answer))
         return;
-    if (answer->code != CODE_GRANTED || (!answer->has_booking && !answer->has_waiting)) {
+    if (answer->code != CODE_GRANTED ||
+        (!answer->has_booking && !answer->has_waiting && answer->op != OP_ADMIN)) {
         refuse(task, answer);
         return;
     }
@@ -399,7 +409,8 @@ void command_tell(struct task *task, const struct answer *answer, bool repeated)
 
 static void on_decided(struct task *task, const struct answer *answer, bool repeated)
 {
-    counts_touch(task->cached);
+    if (task->cached != NULL)
+        counts_touch(task->cached);
     if (task->preference.respond_async && !task->preference.has_wait)
         command_tell_queued(task);
     else

@@ -32,7 +32,9 @@
 /* What only this file needs, around the gateway. */
 struct run {
     struct gateway gateway;
-    struct http_application application;
+    struct http_application application, admin_application;
+    struct door door, admin_door;
+    unsigned undrained;         /* servers */
     struct http_counts counted; /* already in the shared gauges */
     uint64_t reconnects_counted[4];
     ev_timer count_timer, drain_tell, drain_end;
@@ -107,9 +109,21 @@ static void on_count(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void on_drained(void *context)
 {
-    struct gateway *g = context;
+    struct run *run = context;
 
-    ev_break(g->loop, EVBREAK_ALL);
+    if (--run->undrained == 0)
+        ev_break(run->gateway.loop, EVBREAK_ALL);
+}
+
+static void drain(struct run *run)
+{
+    struct gateway *g = &run->gateway;
+
+    run->undrained = g->admin_http != NULL ? 2 : 1;
+    http_server_drain(g->http, on_drained, run);
+    if (g->admin_http != NULL)
+        http_server_drain(g->admin_http, on_drained, run);
+    live_drain(g->live);
 }
 
 static void on_drain_tell(struct ev_loop *loop, ev_timer *timer, int events)
@@ -148,8 +162,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     ev_timer_set(&run->drain_end, end_s, 0);
     ev_timer_start(loop, &run->drain_tell);
     ev_timer_start(loop, &run->drain_end);
-    http_server_drain(g->http, on_drained, g);
-    live_drain(g->live);
+    drain(run);
 }
 
 static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
@@ -238,8 +251,18 @@ static enum err open_server(struct run *run)
                                        .write_ms = o->write_ms,
                                        .output_bytes_max = (size_t)o->output_bytes_max};
 
-    run->application = routes_application(g);
-    return http_server_open(g->loop, &http, &run->application, &g->http);
+    run->door = (struct door){g, o->admin_listen[0] == '\0'};
+    run->application = routes_application(&run->door);
+    TRY(http_server_open(g->loop, &http, &run->application, &g->http));
+    if (run->door.has_admin)
+        return ERR_NONE;
+    run->admin_door = (struct door){g, true};
+    run->admin_application = routes_application(&run->admin_door);
+    http.listen = o->admin_listen;
+    enum err err = http_server_open(g->loop, &http, &run->admin_application, &g->admin_http);
+    if (err)
+        http_server_close(g->http);
+    return err;
 }
 
 static void watch(struct run *run)
@@ -280,6 +303,8 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, un
     ev_run(g->loop, 0);
     gateway_count(g);
     http_server_close(g->http);
+    if (g->admin_http != NULL)
+        http_server_close(g->admin_http);
     close_links(g);
     close_parts(g);
     log_event(LOG_INFO, "ended", NULL);

@@ -25,6 +25,7 @@ struct gateway {
 
     struct identity *identity;
     struct http_server *http;
+    struct http_server *admin_http; /* NULL: the administrators' routes are behind `http` */
     struct redis_servers *redis;   /* commands */
     struct redis_link *subscriber; /* answers for this worker */
     struct postgres_link *postgres;

@@ -64,6 +64,21 @@ void seed_post_holds(struct task *task);
 void seed_post_bookings(struct task *task);
 void seed_post_payments(struct task *task);
 
+/* admin.c, admin_reads.c */
+void post_admin_shows(struct task *task);
+void patch_admin_show(struct task *task);
+void post_admin_show_action(struct task *task);
+void post_admin_prices(struct task *task);
+void post_admin_inventory(struct task *task);
+void post_admin_cancel(struct task *task);
+void get_admin_request(struct task *task);
+void post_admin_partitions(struct task *task);
+void get_admin_shows(struct task *task);
+void get_admin_bookings(struct task *task);
+void get_admin_statistics(struct task *task);
+void get_admin_partitions(struct task *task);
+void get_admin_audit(struct task *task);
+
 /* health.c */
 void get_livez(struct task *task);
 void get_readyz(struct task *task);

@@ -198,12 +198,22 @@ static bool admit(struct task *task, struct span token)
     return true;
 }
 
+bool identity_is_open(const struct gateway *gateway)
+{
+    return gateway->identity->is_open;
+}
+
 bool identity_admits(struct task *task)
+{
+    return task->route->who != WHO_USER || identity_demands(task);
+}
+
+bool identity_demands(struct task *task)
 {
     struct span field, token;
     size_t at = 0;
 
-    if (task->gateway->identity->is_open || task->route->who == WHO_ANYONE)
+    if (task->gateway->identity->is_open)
         return true;
     if (!exchange_header_next(task->exchange, "authorization", &at, &field))
         return challenge(task, 401, NULL, "This needs a bearer token");

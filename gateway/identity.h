@@ -25,12 +25,16 @@ struct caller {
 /* Logs what is wrong and returns NULL if the keys cannot be read. */
 struct identity *identity_new(struct gateway *gateway);
 void identity_free(struct identity *identity);
+bool identity_is_open(const struct gateway *gateway); /* auth = open */
 /* Read the keys again. If that fails, those that there were go on being used, and it is logged. */
 void identity_reload(struct identity *identity);
 
 /* What the task's route demands of whoever asks is there: the task knows its caller then. False: it
  * was answered. */
 bool identity_admits(struct task *task);
+
+/* A token is demanded, whatever the route says; with auth = open there is nobody to be known. */
+bool identity_demands(struct task *task);
 
 bool identity_is_known(const struct task *task);
 struct span identity_user(const struct task *task); /* or empty */

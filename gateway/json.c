@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -305,4 +306,27 @@ bool json_word_is_among(struct json_object in, const char *name, struct span wan
         rest.len -= len + (space != NULL);
     }
     return json_text_is_among(in, name, wanted);
+}
+
+void json_set_whole(struct json *json, struct json_object in, const char *name, int64_t n)
+{
+    if (!json->failed && json_object_set_new(in.object, name, json_integer(n)) != 0)
+        json_fail(json, "The body is too large");
+}
+
+void json_drop(struct json *json, struct json_object in, const char *name)
+{
+    if (!json->failed)
+        json_object_del(in.object, name);
+}
+
+void json_write(struct json *json, struct json_object in, struct buf *text)
+{
+    char *written = json->failed ? NULL : json_dumps(in.object, JSON_COMPACT | JSON_SORT_KEYS);
+
+    if (written != NULL)
+        buf_puts(text, written);
+    if (!json->failed && (written == NULL || text->failed))
+        json_fail(json, "The body is too large");
+    free(written);
 }

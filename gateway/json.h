@@ -65,6 +65,12 @@ bool json_text_is_among(struct json_object in, const char *name, struct span wan
 bool json_word_is_among(struct json_object in, const char *name, struct span wanted);
 bool json_has(struct json_object in, const char *name); /* and it is not null */
 
+/* Change the body itself: a member becomes this number, or is gone. */
+void json_set_whole(struct json *json, struct json_object in, const char *name, int64_t n);
+void json_drop(struct json *json, struct json_object in, const char *name);
+/* The object as text, its members in the order of their names: the same body is the same text. */
+void json_write(struct json *json, struct json_object in, struct buf *text);
+
 /* Say that something is wrong (422), unless something was before. */
 void json_fail(struct json *json, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "gateway/admin_access.h"
 #include "gateway/postgres_link.h"
 
 #define NAME_DIGITS 12
@@ -73,6 +74,10 @@ static const struct option_row rows[] = {
      "secret of the payment provider's webhooks; two while it changes, with a comma"},
     TEXT(ticket_keys, "ticket_keys", "",
          "file of the keys that sign waiting rooms' tickets; the first one signs"),
+    TEXT(admin_listen, "admin_listen", "",
+         "address and port of the administrators' routes; they are nowhere else then"),
+    {"admin_token_hashes", OPTION_SECRET, offsetof(struct gateway_options, admin_token_hashes), "",
+     0, 0, "who may administrate: NAME:HASH, …, hashes of tokens that usherctl admin-token makes"},
     TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
 };
 
@@ -162,6 +167,14 @@ static const char *check(const void *target, const char **key)
         return "must be address:port, like 127.0.0.1:8080, [::1]:8080 or :8080";
     if (o->workers > 1 && has_any_port(o->listen))
         return "port 0 is any port: several workers would have several";
+    *key = "admin_listen";
+    if (o->admin_listen[0] != '\0' && !is_address(o->admin_listen))
+        return "must be address:port, like 127.0.0.1:8081";
+    if (o->workers > 1 && o->admin_listen[0] != '\0' && has_any_port(o->admin_listen))
+        return "port 0 is any port: several workers would have several";
+    *key = "admin_token_hashes";
+    if (!admin_hashes_are_right(o->admin_token_hashes, &why))
+        return why;
     *key = "log_level";
     if (!log_level_from(o->log_level_name, &level))
         return "must be debug, info, warn or error";

@@ -12,6 +12,7 @@
 struct gateway_options {
     char *redis, *postgres, *listen, *name, *cors_origins, *book_show, *tickets_show;
     char *seats_show, *log_level_name, *payment_webhook_secret, *ticket_keys;
+    char *admin_listen, *admin_token_hashes;
     int64_t workers, connections_max, body_bytes_max;
     int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
     int64_t wait_ms, waiters_max, queue_wait_ms_max, backlog_requests_max;

@@ -16,6 +16,7 @@
 #include "base/keys.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/admin.h"
 #include "gateway/bookings.h"
 #include "gateway/commands.h"
 #include "gateway/gateway.h"
@@ -32,12 +33,13 @@
 
 static const struct statement request_by_id = {
     "request_by_id", "SELECT p.now_ms, p.version, b.origin,"
-                     " coalesce(w.answer, l.answer, c.answer, r.answer), " BOOKING_COLUMNS
+                     " coalesce(w.answer, l.answer, c.answer, r.answer, a.answer), " BOOKING_COLUMNS
                      " FROM partitions p LEFT JOIN bookings b ON b.id = $2::uuid"
                      " LEFT JOIN waitlist w ON w.id = $2::uuid"
                      " LEFT JOIN waitlist_changes l ON l.request = $2::uuid"
                      " LEFT JOIN booking_changes c ON c.request = $2::uuid"
                      " LEFT JOIN request_bookings r ON r.request = $2::uuid AND r.position = 1"
+                     " LEFT JOIN audit a ON a.request = $2::uuid"
                      " WHERE p.partition = $1::integer"};
 enum column { COLUMN_NOW, COLUMN_VERSION, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
 
@@ -129,7 +131,8 @@ void get_request(struct task *task)
         reply_not_found(task, "There is no such request");
         return;
     }
-    if (!shows_give_number(task, id_show(id)))
+    if (id_show(id) == CATALOGUE_SHOW ? !admin_give_catalogue(task)
+                                      : !shows_give_number(task, id_show(id)))
         return;
     read_wait(task);
     task_set_id(task, id);

@@ -20,6 +20,7 @@ enum route_body {
 enum route_who {
     WHO_USER = 0, /* a token says who asks */
     WHO_ANYONE,   /* what is the same for all, and what has its own proof */
+    WHO_ADMIN,    /* whoever administrates: the handler asks admin_access */
 };
 
 struct route {

@@ -65,17 +65,49 @@ static const struct route routes[] = {
 };
 #define ROUTES_COUNT (sizeof routes / sizeof routes[0])
 
-static enum route_found match_exchange(const struct exchange *x, struct route_match *match)
+/* Administrators', each of which asks admin_access first. */
+static const struct route admin_routes[] = {
+    {METHOD_GET, "/v1/admin/shows", get_admin_shows, BODY_NONE, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows", post_admin_shows, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_PATCH, "/v1/admin/shows/:show", patch_admin_show, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/shows/:show/bookings", get_admin_bookings, BODY_NONE, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/shows/:show/statistics", get_admin_statistics, BODY_NONE, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/prices", post_admin_prices, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/inventory/add", post_admin_inventory, BODY_REQUIRED,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/inventory/remove", post_admin_inventory, BODY_REQUIRED,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/inventory/block", post_admin_inventory, BODY_REQUIRED,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/inventory/unblock", post_admin_inventory, BODY_REQUIRED,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/open", post_admin_show_action, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/pause", post_admin_show_action, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/close", post_admin_show_action, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/bookings/:id/cancel", post_admin_cancel, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/partitions", get_admin_partitions, BODY_NONE, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/partitions", post_admin_partitions, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/audit", get_admin_audit, BODY_NONE, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/requests/:id", get_admin_request, BODY_NONE, WHO_ADMIN},
+};
+#define ADMIN_ROUTES_COUNT (sizeof admin_routes / sizeof admin_routes[0])
+
+static enum route_found match_method(const struct door *door, const struct exchange *x,
+                                     enum http_method method, struct route_match *match)
 {
-    return route_match(routes, ROUTES_COUNT, exchange_method(x), exchange_path(x), match);
+    enum route_found found = route_match(routes, ROUTES_COUNT, method, exchange_path(x), match);
+
+    if (found != ROUTE_UNKNOWN || !door->has_admin)
+        return found;
+    return route_match(admin_routes, ADMIN_ROUTES_COUNT, method, exchange_path(x), match);
 }
 
-static unsigned methods_of(const struct exchange *x)
+static unsigned methods_of(const struct door *door, const struct exchange *x)
 {
     struct route_match match;
 
     /* No route has this method: the match gathers those that the path has. */
-    route_match(routes, ROUTES_COUNT, METHOD_UNKNOWN, exchange_path(x), &match);
+    match_method(door, x, METHOD_UNKNOWN, &match);
     return match.methods;
 }
 
@@ -123,7 +155,8 @@ static void refuse_method(struct task *task, unsigned methods)
 
 static void handle(void *context, struct exchange *x)
 {
-    struct gateway *g = context;
+    const struct door *door = context;
+    struct gateway *g = door->gateway;
     struct task *task = task_take(g, x);
     struct route_match match;
 
@@ -141,14 +174,14 @@ static void handle(void *context, struct exchange *x)
         return;
     }
     if (exchange_method(x) == METHOD_OPTIONS) {
-        unsigned methods = methods_of(x);
+        unsigned methods = methods_of(door, x);
         if (methods == 0 && !span_is(exchange_path(x), "*"))
             reply_not_found(task, "There is nothing here");
         else
             answer_options(task, methods);
         return;
     }
-    switch (match_exchange(x, &match)) {
+    switch (match_method(door, x, exchange_method(x), &match)) {
     case ROUTE_FOUND:
         task->route = match.route;
         for (size_t i = 0; i < ROUTE_PARAMETERS_MAX; i++)
@@ -176,16 +209,17 @@ static void gone(void *context, struct exchange *x)
 
 static size_t body_bytes_max(void *context, struct exchange *x)
 {
-    const struct gateway *g = context;
+    const struct door *door = context;
 
     (void)x;
-    return (size_t)g->options->body_bytes_max;
+    return (size_t)door->gateway->options->body_bytes_max;
 }
 
 static const char *render_error(void *context, int status, const char *detail, struct buf *headers,
                                 struct buf *body)
 {
-    struct gateway *g = context;
+    const struct door *door = context;
+    struct gateway *g = door->gateway;
     struct problem problem = {.status = status,
                               .code = problem_code_for(status),
                               .detail = detail,
@@ -197,9 +231,9 @@ static const char *render_error(void *context, int status, const char *detail, s
     return PROBLEM_TYPE;
 }
 
-struct http_application routes_application(struct gateway *gateway)
+struct http_application routes_application(struct door *door)
 {
-    return (struct http_application){.context = gateway,
+    return (struct http_application){.context = door,
                                      .handle = handle,
                                      .gone = gone,
                                      .body_bytes_max = body_bytes_max,

@@ -131,9 +131,10 @@ END $$;
 -- A show with tiers that are counters. Its number is the next one unless the settings say which.
 CREATE FUNCTION admin_create_show(p_settings jsonb) RETURNS admin_change LANGUAGE plpgsql AS $$
 DECLARE
-  s shows := jsonb_populate_record(NULL::shows, p_settings - 'tiers');
+  s shows := jsonb_populate_record(NULL::shows, p_settings - '{tiers,show}'::text[]);
 BEGIN
-  s.show := coalesce(s.show, (SELECT coalesce(max(show), 0) + 1 FROM shows));
+  s.show := coalesce((p_settings ->> 'show_id')::integer,
+                     (SELECT coalesce(max(show), 0) + 1 FROM shows));
   IF NOT EXISTS (SELECT FROM partitions WHERE partition = s.partition) THEN
     PERFORM admin_refuses('There is no such partition');
   END IF;
@@ -150,15 +151,24 @@ BEGIN
           s.partition, 'state', coalesce(s.state, 'draft')))::admin_change;
 END $$;
 
+CREATE FUNCTION admin_add_partition(p_settings jsonb) RETURNS admin_change LANGUAGE plpgsql AS $$
+DECLARE
+  number integer := (p_settings ->> 'partition')::integer;
+BEGIN
+  INSERT INTO partitions (partition) VALUES (number);
+  RETURN (NULL, NULL, jsonb_build_object('partition', number))::admin_change;
+END $$;
+
 -- Whatever is about rules. Adding an action is adding a row here, and a route to it.
 CREATE FUNCTION admin_apply(p_show integer, p_action text, p_settings jsonb)
 RETURNS admin_change LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 BEGIN
-  IF (p_action = 'show.create') <> (p_show = 2147483647) THEN
+  IF (p_action IN ('show.create', 'partition.add')) <> (p_show = 2147483647) THEN
     PERFORM admin_refuses('This is not done to that');
   END IF;
   RETURN CASE p_action
     WHEN 'show.create' THEN admin_create_show(p_settings)
+    WHEN 'partition.add' THEN admin_add_partition(p_settings)
     WHEN 'show.change' THEN admin_change_show(p_show, p_settings)
     WHEN 'show.open' THEN admin_change_show(p_show, '{"state": "open"}')
     WHEN 'show.pause' THEN admin_change_show(p_show, '{"state": "paused"}')
@@ -277,7 +287,8 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION admin_refuses, admin_show_row, admin_change_show, admin_steps,
-  admin_set_steps, admin_price_tier, admin_insert_tiers, admin_create_show, admin_apply,
+  admin_set_steps, admin_price_tier, admin_insert_tiers, admin_create_show,
+  admin_add_partition, admin_apply,
   preview_ends, admin_preview, admin_tiers, admin_move_inventory, admin_move_seats, commit_admin
   FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION admin_preview, commit_admin TO usher_allocator;

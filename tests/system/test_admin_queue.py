@@ -219,14 +219,14 @@ def test_a_show_is_created(sale):
     row, = audit(sale)
     assert (row["show"], row["action"], row["before"]) == (2, "show.create", None)
     assert create(sale).code == ALREADY_EXISTS
-    assert create(sale, slug="late", show=2).code == ALREADY_EXISTS
-    assert json.loads(create(sale, slug="late", show=77).told)["show_id"] == 77
+    assert create(sale, slug="late", show_id=2).code == ALREADY_EXISTS
+    assert json.loads(create(sale, slug="late", show_id=77).told)["show_id"] == 77
 
 
 WRONG_SHOWS = [
     {"slug": "UP"}, {"slug": None}, {"name": ""}, {"partition": 9}, {"partition": None},
     {"tiers": []}, {"tiers": None}, {"tiers": [{"code": "A", "price": 1, "capacity": -1}]},
-    {"tiers": [{"code": "A", "price": 1, "capacity": 1}] * 2}, {"show": 2 ** 31 - 1},
+    {"tiers": [{"code": "A", "price": 1, "capacity": 1}] * 2}, {"show_id": 2 ** 31 - 1},
     {"tiers": [{"code": "A", "price": 1, "capacity": 1, "blocked": 2}]}, {"state": "odd"}]
 
 

@@ -1,0 +1,286 @@
+#include "gateway/admin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/seats.h"
+#include "base/text.h"
+#include "gateway/bookings.h"
+#include "gateway/commands.h"
+#include "gateway/gateway.h"
+#include "gateway/handlers.h"
+#include "gateway/named.h"
+#include "gateway/partitions.h"
+#include "gateway/render.h"
+#include "gateway/reply.h"
+#include "gateway/shows.h"
+
+#define SCOPE_BYTES_MAX (ACTION_BYTES_MAX + ID_TEXT_BYTES + 16)
+
+bool admin_give_catalogue(struct task *task)
+{
+    static struct show catalogue = {.number = CATALOGUE_SHOW, .slug = "", .name = ""};
+    const struct partition *one;
+
+    catalogue.partition = 0;
+    for (size_t i = 0; (one = partitions_at(task->gateway->partitions, i)) != NULL; i++)
+        if (catalogue.partition == 0 || one->number < catalogue.partition)
+            catalogue.partition = one->number;
+    if (catalogue.partition == 0) {
+        reply_overloaded(task, "The partitions are not known yet", 1);
+        return false;
+    }
+    task->show = &catalogue;
+    return true;
+}
+
+/* Where what was made is to be seen. */
+static void put_location(struct task *task, struct span told)
+{
+    char location[SLUG_BYTES_MAX + 16];
+    struct json json;
+    struct span slug;
+
+    json_read(&json, told);
+    if (json_text(&json, json_root(&json), "show", true, &slug))
+        snprintf(location, sizeof location, "/v1/shows/%.*s", (int)slug.len, slug.bytes);
+    else
+        snprintf(location, sizeof location, "/v1/admin/partitions");
+    reply_field(task, "Location", location);
+    json_free(&json);
+}
+
+void admin_grant(struct task *task, const struct answer *answer)
+{
+    struct buf *body = &task->gateway->body;
+    bool is_new = answer->show == CATALOGUE_SHOW;
+    char id[ID_TEXT_BYTES];
+
+    if (is_new)
+        put_location(task, answer->told);
+    id_format(task->id, id);
+    buf_putf(body, "{\"request_id\":\"%s\",\"show_id\":", id);
+    if (is_new)
+        buf_puts(body, "null");
+    else
+        buf_putf(body, "%u", answer->show);
+    buf_puts(body, ",\"at\":");
+    render_time(body, answer->at_ms);
+    buf_puts(body, ",\"result\":");
+    buf_put(body, answer->told.bytes, answer->told.len);
+    buf_putc(body, '}');
+    reply_send(task, is_new ? 201 : 200, REPLY_JSON);
+}
+
+void admin_refuse(struct task *task, const struct answer *answer)
+{
+    char detail[256];
+
+    snprintf(detail, sizeof detail, "%.*s", (int)answer->told.len, answer->told.bytes);
+    if (!text_is_utf8(span_of(detail))) /* cut within a character */
+        detail[0] = '\0';
+    reply_problem(task, code_status(answer->code), answer->code, NULL,
+                  detail[0] != '\0' ? detail : NULL, 0);
+}
+
+/* One thing that is to be done. */
+struct deed {
+    const struct administrator *who;
+    const char *action;
+    struct buf settings;
+    const struct id *booking; /* or NULL */
+    int64_t deadline_ms;
+};
+
+static void send(struct task *task, struct json *json, struct deed *deed)
+{
+    struct request request = {.op = OP_ADMIN,
+                              .user = span_of(deed->who->name),
+                              .action = span_of(deed->action),
+                              .settings = buf_span(&deed->settings)};
+    char scope[SCOPE_BYTES_MAX], id[ID_TEXT_BYTES] = "";
+
+    if (!command_is_right(task, json))
+        return;
+    if (deed->booking != NULL) {
+        request.booking = *deed->booking;
+        request.has_booking = true;
+        id_format(*deed->booking, id);
+    }
+    int n = snprintf(scope, sizeof scope, "/v1/admin/%s/%s", deed->action, id);
+    command_send(task, &(struct command){.request = &request,
+                                         .deadline_ms = deed->deadline_ms,
+                                         .scope = {scope, (size_t)n},
+                                         .grant = command_grant});
+}
+
+/* The body becomes the settings, but for what `prepare` makes of it. The task has its show. */
+static void send_body(struct task *task, const struct administrator *who, const char *action,
+                      const struct id *booking,
+                      void (*prepare)(struct task *task, struct json *json))
+{
+    struct deed deed = {.who = who, .action = action, .booking = booking};
+    struct json json;
+
+    if (!command_begin(task, &json))
+        return;
+    deed.deadline_ms = command_read_deadline(&json, json_root(&json));
+    json_drop(&json, json_root(&json), "deadline_ms");
+    if (prepare != NULL)
+        prepare(task, &json);
+    buf_init(&deed.settings, SETTINGS_BYTES_MAX);
+    json_write(&json, json_root(&json), &deed.settings);
+    send(task, &json, &deed);
+    buf_free(&deed.settings);
+    json_free(&json);
+}
+
+/* Seconds outside, milliseconds inside. */
+static void take_seconds(struct task *task, struct json *json)
+{
+    static const char *const names[][2] = {{"hold_seconds", "hold_ms"},
+                                           {"hold_seconds_max", "hold_ms_max"},
+                                           {"offer_seconds", "offer_ms"}};
+    int64_t seconds;
+
+    (void)task;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!json_whole(json, json_root(json), names[i][0], false, 1, 86400 * 2, &seconds))
+            continue;
+        json_drop(json, json_root(json), names[i][0]);
+        json_set_whole(json, json_root(json), names[i][1], seconds * 1000);
+    }
+}
+
+void post_admin_shows(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && admin_give_catalogue(task))
+        send_body(task, &who, "show.create", NULL, take_seconds);
+}
+
+void post_admin_partitions(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && admin_give_catalogue(task))
+        send_body(task, &who, "partition.add", NULL, NULL);
+}
+
+void patch_admin_show(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        send_body(task, &who, "show.change", NULL, take_seconds);
+}
+
+/* The action's second word is the last one of the path. */
+static void name_action(struct task *task, const char *kind, char action[ACTION_BYTES_MAX + 1])
+{
+    const char *slash = strrchr(task->route->pattern, '/');
+
+    snprintf(action, ACTION_BYTES_MAX + 1, "%s.%s", kind, slash + 1);
+}
+
+void post_admin_show_action(struct task *task)
+{
+    struct administrator who;
+    char action[ACTION_BYTES_MAX + 1];
+
+    name_action(task, "show", action);
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        send_body(task, &who, action, NULL, NULL);
+}
+
+/* A tier's code becomes its number. */
+static void take_tier(struct task *task, struct json *json)
+{
+    const struct tier *tier;
+    struct span code;
+
+    if (!json_text(json, json_root(json), "tier", true, &code))
+        return;
+    tier = show_tier_named(task->show, code);
+    if (tier == NULL)
+        json_fail(json, "The show has no such \"tier\"");
+    else
+        json_set_whole(json, json_root(json), "tier", tier->number);
+}
+
+void post_admin_prices(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        send_body(task, &who, "tier.price", NULL, take_tier);
+}
+
+/* {"seats": ["A-1", …]} as {"seats": [position, …]}, ascending. */
+static void send_seats(struct task *task, const struct administrator *who, bool block)
+{
+    struct deed deed = {.who = who, .action = block ? "seats.block" : "seats.unblock"};
+    struct named named = {.len = 0};
+    struct span seats;
+    struct json json;
+
+    if (!command_begin(task, &json))
+        return;
+    deed.deadline_ms = command_read_deadline(&json, json_root(&json));
+    if (named_seats(task, &json, json_root(&json), task->show, &named, &seats)) {
+        buf_init(&deed.settings, SETTINGS_BYTES_MAX);
+        buf_puts(&deed.settings, "{\"seats\":[");
+        for (size_t i = 0; i < seats_count(seats); i++)
+            buf_putf(&deed.settings, "%s%u", i > 0 ? "," : "", seats_at(seats, i));
+        buf_puts(&deed.settings, "]}");
+        send(task, &json, &deed);
+        buf_free(&deed.settings);
+    }
+    json_free(&json);
+}
+
+/* Does the body name seats? What is wrong with it is told by whoever reads it next. */
+static bool names_seats(struct task *task)
+{
+    struct json json;
+    bool has;
+
+    json_read(&json, exchange_body(task->exchange));
+    has = !json.failed && json_has(json_root(&json), "seats");
+    json_free(&json);
+    return has;
+}
+
+void post_admin_inventory(struct task *task)
+{
+    struct administrator who;
+    char action[ACTION_BYTES_MAX + 1];
+    bool block;
+
+    name_action(task, "inventory", action);
+    block = strcmp(action, "inventory.block") == 0;
+    if (!admin_access(task, &who) || !shows_give(task, task->parameter[0]))
+        return;
+    if (names_seats(task) && (block || strcmp(action, "inventory.unblock") == 0))
+        send_seats(task, &who, block);
+    else
+        send_body(task, &who, action, NULL, take_tier);
+}
+
+void get_admin_request(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who))
+        get_request(task);
+}
+
+void post_admin_cancel(struct task *task)
+{
+    struct administrator who;
+    struct id id;
+
+    if (admin_access(task, &who) && bookings_find(task, task->parameter[0], &id))
+        send_body(task, &who, "booking.cancel", &id, NULL);
+}

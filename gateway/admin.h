@@ -1,0 +1,22 @@
+/*
+ * What operators do, as commands: POST /v1/admin/…. Each becomes one ADMIN in the queue of its
+ * show; those about the list of shows go to the first partition. What is asked is checked where it
+ * is decided (lua/admin.lua, sql/): here a body becomes settings, tiers and seats become numbers.
+ */
+#ifndef USHER_GATEWAY_ADMIN_H
+#define USHER_GATEWAY_ADMIN_H
+
+#include <stdbool.h>
+
+#include "base/answer.h"
+#include "gateway/admin_access.h"
+#include "gateway/task.h"
+
+/* Granted: {"request_id", "show_id", "at", "result"}. Refused with a sentence. */
+void admin_grant(struct task *task, const struct answer *answer);
+void admin_refuse(struct task *task, const struct answer *answer);
+
+/* The task's show is the list of shows; false: the task was answered, partitions are not known. */
+bool admin_give_catalogue(struct task *task);
+
+#endif

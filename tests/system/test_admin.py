@@ -1,0 +1,237 @@
+"""The administrators' routes: who may, what is done, what is told and written down."""
+
+import hashlib
+
+import pytest
+
+from harness.process import free_port, wait_until
+
+TOKEN, OTHER = "usher_admin_" + "a1" * 32, "usher_admin_" + "b2" * 32
+HASHES = ",".join(f"{name}:{hashlib.sha256(token.encode()).hexdigest()}"
+                  for name, token in (("olga", TOKEN), ("otto", OTHER)))
+
+
+class Operator:
+    """A client that shows a token."""
+
+    def __init__(self, client, token=TOKEN):
+        self.client = client
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def ask(self, method, path, body=None, **headers):
+        return self.client.ask(method, "/v1/admin" + path, body, {**self.headers, **headers})
+
+    def get(self, path):
+        answer = self.ask("GET", path)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def post(self, path, body=None, **headers):
+        return self.ask("POST", path, {} if body is None else body, **headers)
+
+
+@pytest.fixture
+def gala(world):
+    world.show("gala", {"GA": (1000, 4), "VIP": (5000, 2)}, max_per_user=4, max_per_booking=4)
+    world.start(gateways=0)
+    world.start_gateway(admin_token_hashes=HASHES)
+    yield world
+    world.judge()
+
+
+@pytest.fixture
+def olga(gala):
+    return Operator(gala.client())
+
+
+ROUTES = [("GET", "/shows"), ("POST", "/shows"), ("PATCH", "/shows/gala"),
+          ("GET", "/shows/gala/bookings"), ("GET", "/shows/gala/statistics"),
+          ("POST", "/shows/gala/prices"), ("POST", "/shows/gala/inventory/add"),
+          ("POST", "/shows/gala/inventory/remove"), ("POST", "/shows/gala/inventory/block"),
+          ("POST", "/shows/gala/inventory/unblock"), ("POST", "/shows/gala/open"),
+          ("POST", "/shows/gala/pause"), ("POST", "/shows/gala/close"),
+          ("POST", "/bookings/00000000000000000000000000/cancel"), ("GET", "/partitions"),
+          ("POST", "/partitions"), ("GET", "/audit")]
+
+
+def test_nobody_administrates_without_a_token(gala):
+    client = gala.client()
+    wrongs = [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic " + TOKEN},
+              {"Authorization": "Bearer " + TOKEN[:-1]}, {"Authorization": "Bearer " + TOKEN + "0"},
+              {"Authorization": "Bearer " + HASHES.split(":")[1].split(",")[0]},
+              {"Authorization": TOKEN}]
+    for method, path in ROUTES:
+        for wrong in wrongs if path == "/shows" else wrongs[:1] + wrongs[3:4]:
+            answer = client.ask(method, "/v1/admin" + path, None if method == "GET" else {}, wrong)
+            assert (answer.status, answer.code) == (401, "UNAUTHENTICATED"), (method, path, wrong)
+            assert answer.header("WWW-Authenticate").startswith("Bearer ")
+    assert gala.value("SELECT count(*) FROM audit") == 0
+
+
+def test_each_token_has_its_name(gala):
+    for token, name in ((TOKEN, "olga"), (OTHER, "otto")):
+        answer = Operator(gala.client(), token).post("/shows/gala/open")
+        assert answer.status == 200, answer
+        assert Operator(gala.client()).get("/audit")["audit"][0]["actor"] == name
+
+
+def test_without_hashes_nobody_administrates(world):
+    world.show("gala", {"GA": (1000, 4)})
+    world.start()
+    answer = Operator(world.client()).ask("GET", "/shows")
+    assert (answer.status, answer.code) == (403, "FORBIDDEN")
+
+
+def test_an_own_address_is_the_only_one(world):
+    world.show("gala", {"GA": (1000, 4)})
+    world.start(gateways=0)
+    port = free_port()
+    gateway = world.start_gateway(admin_token_hashes=HASHES, admin_listen=f"127.0.0.1:{port}")
+    assert Operator(world.client()).ask("GET", "/shows").status == 404
+    assert world.client().ask("OPTIONS", "/v1/admin/shows").status == 404
+    private = gateway.client()
+    private.port = port
+    assert Operator(private).get("/shows")["shows"][0]["show"]["slug"] == "gala"
+    assert private.get("/v1/shows/gala").status == 200
+    private.close()
+
+
+def test_a_show_is_made_changed_and_sold(gala, olga):
+    body = {"slug": "matinee", "name": "Matinée", "partition": 1, "hold_seconds": 60,
+            "max_per_user": 2, "starts_at": "2030-01-01T15:00:00+01:00",
+            "tiers": [{"code": "A", "price": 100, "capacity": 5}]}
+    answer = olga.post("/shows", body, **{"Idempotency-Key": "m"})
+    assert answer.status == 201, answer
+    assert answer.json["result"]["show"] == "matinee" and answer.json["show_id"] is None
+    again = olga.post("/shows", body, **{"Idempotency-Key": "m"})
+    assert again.body == answer.body and again.header("Idempotent-Replayed") == "true"
+    other = olga.post("/shows", {**body, "name": "X"}, **{"Idempotency-Key": "m"})
+    assert (other.status, other.code) == (422, "KEY_REUSED")
+    twice = olga.post("/shows", body)
+    assert (twice.status, twice.code) == (409, "ALREADY_EXISTS")
+    polled = gala.client().get(f"/v1/requests/{answer.json['request_id']}")
+    assert polled.body == answer.body and polled.status == 201
+
+    assert gala.client().get("/v1/shows").json["shows"][0]["slug"] == "gala"  # still a draft
+    client = gala.client()
+    assert client.book("matinee", "ann", "A", 1).code == "SALE_NOT_OPEN"
+    assert olga.post("/shows/matinee/open").json["result"] == {"state": "open"}
+    assert client.book("matinee", "ann", "A", 1).status == 201
+    answer = olga.ask("PATCH", "/shows/matinee", {"max_per_user": None, "name": "Late"})
+    assert answer.json["result"] == {"max_per_user": None, "name": "Late"}
+    assert client.book("matinee", "ann", "A", 3).status == 201
+    assert [row["show"]["slug"] for row in olga.get("/shows")["shows"]] == ["gala", "matinee"]
+    assert olga.get("/shows?limit=1")["next"] == "1"
+    assert olga.get("/shows?limit=1&cursor=1")["shows"][0]["show"]["name"] == "Late"
+
+
+def test_what_cannot_be_says_why(olga):
+    for body, word in (({"slug": "x"}, "partition"), ({"slug": "x", "partition": 9}, "partition"),
+                       ({"slug": "X", "name": "x", "partition": 1, "tiers": [
+                           {"code": "A", "price": 1, "capacity": 1}]}, "slug")):
+        answer = olga.post("/shows", body)
+        assert (answer.status, answer.code) == (422, "INVALID") and word in answer.json["detail"]
+    answer = olga.ask("PATCH", "/shows/gala", {"hold_seconds": 0})
+    assert (answer.status, answer.code) == (422, "INVALID")
+    answer = olga.ask("PATCH", "/shows/gala", {"colour": "red"})
+    assert answer.status == 422 and '"colour"' in answer.json["detail"]
+    assert olga.ask("PATCH", "/shows/none", {"name": "x"}).status == 404
+    assert olga.post("/shows/gala/prices", {"tier": "X", "price": 1}).status == 422
+    assert olga.post("/shows/gala/inventory/add", {"tier": "GA"}).status == 422
+    assert olga.ask("GET", "/shows/gala/inventory/add").status == 405
+    assert olga.ask("GET", "/nothing").status == 404
+    assert olga.get("/audit") == {"audit": [], "next": None}
+
+
+def test_inventory_and_prices(gala, olga):
+    client = gala.client()
+    assert client.book("gala", "ann", "GA", 3).status == 201
+    answer = olga.post("/shows/gala/inventory/remove", {"tier": "GA", "quantity": 2})
+    assert (answer.status, answer.code) == (409, "INVENTORY_IN_USE")
+    assert "1" in answer.json["detail"]
+    answer = olga.post("/shows/gala/inventory/add", {"tier": "GA", "quantity": 2})
+    assert answer.json["result"]["tiers"][0]["available"] == 3
+    assert olga.post("/shows/gala/inventory/block", {"tier": "GA", "quantity": 3}).status == 200
+    client.await_stock("gala", {"GA": 0, "VIP": 2})
+    assert client.book("gala", "bob", "GA", 1).code == "SOLD_OUT"
+    assert olga.post("/shows/gala/inventory/unblock", {"tier": "GA", "quantity": 1}).status == 200
+    assert olga.post("/shows/gala/prices", {"tier": "GA", "price": 7}).status == 200
+    assert client.book("gala", "bob", "GA", 1).json["amount"] == 7
+    figures = olga.get("/shows/gala/statistics")
+    assert figures["tiers"][0] == {"tier": "GA", "price": 7, "capacity": 6, "available": 0,
+                                   "held": 0, "pending": 0, "confirmed": 4, "blocked": 2,
+                                   "revenue": 3007}
+    assert figures["bookings"] == {"CONFIRMED": {"bookings": 2, "places": 4, "amount": 3007}}
+    assert len(olga.get("/audit?show=gala&limit=2")["audit"]) == 2
+
+
+def test_seats_are_blocked_by_name(world, tmp_path):
+    seats = tmp_path / "seats.csv"
+    seats.write_text("id,tier,row,number\n" + "".join(f"A-{n},GA,A,{n}\n" for n in range(1, 7)))
+    assert world.ctl("show", "create", "--slug", "hall", "--tier", "GA:100", "--map", seats).code == 0
+    world.start(gateways=0)
+    world.start_gateway(admin_token_hashes=HASHES)
+    client, olga = world.client(), Operator(world.client())
+    assert client.book("hall", "ann", seats=["A-1"]).status == 201
+    answer = olga.post("/shows/hall/inventory/block", {"seats": ["A-1", "A-2"]})
+    assert answer.code == "SEAT_TAKEN" and answer.json["conflicts"] == ["A-1"]
+    assert olga.post("/shows/hall/inventory/block", {"seats": ["A-3", "A-2"]}).status == 200
+    answer = client.book("hall", "bob", seats=["A-2"])
+    assert answer.code == "SEAT_TAKEN"
+    assert olga.post("/shows/hall/inventory/block", {"seats": ["A-9"]}).status == 404
+    wait_until("the map to say so", lambda: [s["id"] for s in client.get("/v1/shows/hall/seats")
+                                             .json["seats"] if s["status"] == "blocked"]
+               == ["A-2", "A-3"])
+    assert olga.post("/shows/hall/inventory/unblock", {"seats": ["A-2"]}).status == 200
+    assert client.book("hall", "bob", seats=["A-2"]).status == 201
+    world.judge()
+
+
+def test_bookings_are_found_and_cancelled(gala, olga):
+    client = gala.client()
+    made = [client.book("gala", user, "GA", 1).json["id"] for user in ("ann", "bob", "carl")]
+    held = client.hold("gala", "dora", "GA", 1).json["id"]
+    first = olga.get("/shows/gala/bookings?limit=2")
+    assert [b["id"] for b in first["bookings"]] == made[:2]
+    rest = olga.get(f"/shows/gala/bookings?cursor={first['next']}")
+    assert [b["id"] for b in rest["bookings"]] == [made[2], held] and rest["next"] is None
+    assert [b["id"] for b in olga.get("/shows/gala/bookings?status=HELD")["bookings"]] == [held]
+    assert [b["id"] for b in olga.get("/shows/gala/bookings?user=bob")["bookings"]] == [made[1]]
+    assert olga.ask("GET", "/shows/gala/bookings?status=odd").status == 400
+    answer = olga.post(f"/bookings/{made[0]}/cancel", {"reason": "rain"})
+    assert answer.status == 200 and answer.json["status"] == "CANCELLED"
+    assert olga.post(f"/bookings/{made[0]}/cancel").code == "ILLEGAL_STATE"
+    row = olga.get("/audit")["audit"][0]
+    assert (row["action"], row["booking"], row["settings"]) == ("booking.cancel", made[0],
+                                                                {"reason": "rain"})
+    assert row["before"]["status"] == "CONFIRMED" and row["after"]["status"] == "CANCELLED"
+
+
+def test_what_was_paid_goes_back(gala, olga):
+    gala.start_courier()
+    client = gala.client()
+    held = client.hold("gala", "ann", "GA", 2).json["id"]
+    wait_until("the payment", lambda: client.pay(held, "k").json["status"] == "SUCCEEDED")
+    assert olga.post(f"/bookings/{held}/cancel").status == 200
+    wait_until("the refund", lambda: gala.rows(
+        "SELECT amount FROM refunds WHERE status = 'SUCCEEDED'") == [{"amount": 2000}])
+
+
+def test_partitions_are_seen_and_added(gala, olga):
+    row, = olga.get("/partitions")["partitions"]
+    assert row["partition"] == 1 and row["shows"] == 1 and row["heartbeat_age_ms"] is not None
+    assert olga.post("/partitions", {"partition": 2}).status == 201
+    assert olga.post("/partitions", {"partition": 2}).code == "ALREADY_EXISTS"
+    assert olga.post("/partitions", {"partition": 0}).code == "INVALID"
+    assert [row["partition"] for row in olga.get("/partitions")["partitions"]] == [1, 2]
+    gala.start_allocator()
+    gala.wait_owner(2)
+
+
+def test_a_wrong_configuration_is_told(world):
+    world.start_redis()
+    for hashes in ("olga", "olga:12", "olga:" + "g" * 64, ":" + "a" * 64):
+        gateway = world.start_gateway(wait=False, admin_token_hashes=hashes)
+        world.expect_exit(gateway)
+        wait_until("its end", lambda g=gateway: not g.alive())
+        assert gateway.exit_code() == 2 and "admin-token" in gateway.tail()
