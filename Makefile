@@ -41,7 +41,7 @@ $(BUILD)/%.o: %.c
 	$(COMPILE) -c -o $@ $<
 
 # The decision script is one text for Redis, several for the reader.
-DECIDE := lua/model.lua lua/state.lua lua/seats.lua lua/operations.lua lua/payments.lua \
+DECIDE := lua/model.lua lua/state.lua lua/seats.lua lua/admission.lua lua/operations.lua lua/payments.lua \
           lua/several.lua lua/waiting.lua lua/admin.lua lua/decide.lua
 $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 	@mkdir -p $(@D)

@@ -66,14 +66,21 @@ static const enum column_name admin_columns[] = {
 #undef X
 };
 
+static const enum column_name admission_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    ADMISSION_COLUMNS(X)
+#undef X
+};
+
 #define PART(function, columns)                                                                    \
     {                                                                                              \
         function, columns, sizeof(columns) / sizeof *(columns)                                     \
     }
 const struct commit_part commit_parts[COMMIT_PARTS] = {
-    PART("commit_batch", batch_columns),      PART("commit_seats", seats_columns),
-    PART("commit_payments", payment_columns), PART("commit_several", several_columns),
-    PART("commit_waiting", waiting_columns),  PART("commit_admin", admin_columns),
+    PART("commit_batch", batch_columns),          PART("commit_seats", seats_columns),
+    PART("commit_payments", payment_columns),     PART("commit_several", several_columns),
+    PART("commit_waiting", waiting_columns),      PART("commit_admin", admin_columns),
+    PART("commit_admissions", admission_columns),
 };
 
 static void put_u32(struct buf *b, uint32_t n)

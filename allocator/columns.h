@@ -106,9 +106,20 @@
     X(A_TOLD, TEXT)                                                                                \
     X(A_ANSWER, BYTEA)
 
+/* commit_admissions in sql/0010_room.sql. */
+#define ADMISSION_COLUMNS(X)                                                                       \
+    X(Q_SHOW, INT4)                                                                                \
+    X(Q_NUMBER, INT4)                                                                              \
+    X(Q_BOOKING, UUID)
+
 #define COLUMNS(X)                                                                                 \
     BATCH_COLUMNS(X)                                                                               \
-    SEATS_COLUMNS(X) PAYMENT_COLUMNS(X) SEVERAL_COLUMNS(X) WAITING_COLUMNS(X) ADMIN_COLUMNS(X)
+    SEATS_COLUMNS(X)                                                                               \
+    PAYMENT_COLUMNS(X)                                                                             \
+    SEVERAL_COLUMNS(X)                                                                             \
+    WAITING_COLUMNS(X)                                                                             \
+    ADMIN_COLUMNS(X)                                                                               \
+    ADMISSION_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -124,7 +135,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 6
+#define COMMIT_PARTS 7
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

@@ -147,9 +147,31 @@ void decider_pack_booking(struct buf *b, const struct booking *booking, bool ext
     }
 }
 
-static void pack_known(struct buf *b, const struct known *known)
+static bool carries_admission(const struct batch *batch, size_t at)
 {
-    pack_array(b, 2);
+    return batch->slot[at].origin == ORIGIN_UNDECIDED && batch->request[at].admission > 0;
+}
+
+static void pack_admissions(struct buf *b, const struct batch *batch)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++)
+        count += carries_admission(batch, i);
+    pack_map(b, count);
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!carries_admission(batch, i))
+            continue;
+        pack_str(b, batch->request[i].id.bytes, ID_BYTES);
+        pack_array(b, 2);
+        pack_uint(b, batch->request[i].admission);
+        pack_int(b, batch->request[i].admitted_ms);
+    }
+}
+
+static void pack_known(struct buf *b, const struct known *known, const struct batch *batch)
+{
+    pack_array(b, 3);
     pack_map(b, known->bookings);
     for (size_t i = 0; i < known->bookings; i++) {
         const struct known_booking *k = &known->booking[i];
@@ -162,6 +184,7 @@ static void pack_known(struct buf *b, const struct known *known)
         pack_uint(b, known->missing_show[i]);
         pack_uint(b, 1);
     }
+    pack_admissions(b, batch);
 }
 
 static enum err read_need(struct value root, struct need *need)
@@ -304,7 +327,7 @@ enum err decider_decide(struct decider *d, const struct tenure *t, struct batch 
     for (size_t i = 0; i < BLOBS; i++)
         buf_reset(&d->blob[i]);
     outcome_pack_requests(&d->blob[BLOB_BATCH], batch);
-    pack_known(&d->blob[BLOB_KNOWN], known);
+    pack_known(&d->blob[BLOB_KNOWN], known, batch);
     asked = pack_places(&d->blob[BLOB_PLACES], &places, batch);
     for (size_t i = 0; i < BLOBS; i++)
         if (d->blob[i].failed)

@@ -32,10 +32,10 @@ static enum err drop_generation(struct redis *redis, uint32_t partition, const c
     struct key generations = key_generations(partition);
     struct span prefix = {prefix_key.text, prefix_key.len};
     struct redis_reply *shows = NULL;
-    struct buf name[5];
+    struct buf name[6];
     enum err err;
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         buf_init(&name[i], KEY_NAME_BYTES_MAX + 64);
     struct span members[] = {SPAN("SMEMBERS"), name_in(&name[0], prefix, "shows", SPAN(""))};
     err = redis_do(redis, 2, members, &shows);
@@ -46,8 +46,9 @@ static enum err drop_generation(struct redis *redis, uint32_t partition, const c
                               name_in(&name[1], prefix, "users:", show),
                               name_in(&name[2], prefix, "bookings:", show),
                               name_in(&name[3], prefix, "seats:", show),
-                              name_in(&name[4], prefix, "seatlog:", show)};
-        err = do_and_forget(redis, 6, argv);
+                              name_in(&name[4], prefix, "seatlog:", show),
+                              name_in(&name[5], prefix, "admitted:", show)};
+        err = do_and_forget(redis, 7, argv);
         if (!err)
             err = rebuild_drop_waiting(redis, prefix, show);
     }
@@ -61,7 +62,7 @@ static enum err drop_generation(struct redis *redis, uint32_t partition, const c
         err = do_and_forget(redis, 5, rest);
     if (!err)
         err = do_and_forget(redis, 3, forget);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         buf_free(&name[i]);
     return err;
 }

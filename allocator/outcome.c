@@ -187,6 +187,15 @@ void outcome_put_new(struct columns *c, uint32_t show, int64_t fingerprint,
         put_items(c, booking);
 }
 
+void outcome_put_admission(struct columns *c, const struct request *r)
+{
+    if (r->admission == 0)
+        return;
+    columns_put_number(c, COLUMN_Q_SHOW, r->show);
+    columns_put_number(c, COLUMN_Q_NUMBER, r->admission);
+    columns_put_bytes(c, COLUMN_Q_BOOKING, r->id.bytes, ID_BYTES);
+}
+
 /* BOOK or HOLD: [0, available, expires, price, …], and seats if it has any. */
 static bool read_taken(struct batch *batch, size_t at, struct value decision, size_t count)
 {
@@ -215,6 +224,7 @@ static bool read_taken(struct batch *batch, size_t at, struct value decision, si
     }
     set_amount(booking);
     outcome_put_new(&batch->columns, r->show, outcome_fingerprint(r), booking);
+    outcome_put_admission(&batch->columns, r);
     outcome_store(batch, at, &answer);
     return true;
 }

@@ -19,6 +19,8 @@ void outcome_store(struct batch *batch, size_t at, const struct answer *answer);
 
 /* The seats for whose sake it is SEAT_TAKEN; false if they are none. */
 bool outcome_conflicts(struct value seats, struct answer *answer);
+/* The admission that the granted request has used up, if any, as the commit's q_*. */
+void outcome_put_admission(struct columns *c, const struct request *r);
 
 /* A new booking as the commit's n_* and i_*. */
 int64_t outcome_fingerprint(const struct request *r);

@@ -122,6 +122,7 @@ static bool read_granted(struct batch *batch, size_t at, struct value decision, 
     answer.others = buf_span(others);
     outcome_store(batch, at, &answer);
     put_several(batch, at, ids, shows);
+    outcome_put_admission(&batch->columns, r);
     return true;
 }
 

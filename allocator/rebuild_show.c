@@ -265,12 +265,32 @@ static enum err load_seats(struct loading *l, uint32_t show)
     return part_send(l, &l->main);
 }
 
+static enum err take_admission(void *context, struct span line)
+{
+    struct loading *l = context;
+
+    part_put(&l->main, line.bytes, line.len);
+    return part_send_if_full(l, &l->main);
+}
+
+/* Admissions to the waiting room that have made a booking. */
+static enum err load_admissions(struct loading *l, uint32_t show)
+{
+    char sql[SQL_BYTES_MAX];
+
+    part_start(&l->main, "admitted", show);
+    snprintf(sql, sizeof sql, "SELECT number FROM admissions WHERE show = %" PRIu32, show);
+    TRY(postgres_copy_out(l->r->ledger->reader, sql, take_admission, l));
+    return part_send(l, &l->main);
+}
+
 enum err rebuild_show_all(struct loading *l, uint32_t show)
 {
     TRY(load_seats(l, show));
     TRY(load_bookings(l, show));
     TRY(load_users(l, show));
     TRY(rebuild_waiting(l, show));
+    TRY(load_admissions(l, show));
     TRY(rebuild_show_fields(l, show, true));
     return rebuild_show_availability(l, show);
 }

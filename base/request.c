@@ -21,6 +21,7 @@ static bool request_from(struct value v, struct request *r);
 static bool operation_from(struct value v, enum operation *op);
 static bool user_from(struct value v, struct request *r);
 static bool arguments_from(struct value v, struct request *r);
+static bool admission_from(struct value v, struct request *r);
 static bool settlement_from(struct value v, struct request *r);
 static bool admin_from(struct value v, struct request *r);
 static bool lines_from(struct value v, size_t count, struct request *r);
@@ -49,7 +50,7 @@ bool request_names_booking(const struct request *r)
 
 void request_pack(struct buf *b, const struct request *r)
 {
-    pack_array(b, FIELDS);
+    pack_array(b, FIELDS + (r->admission > 0));
     pack_str(b, r->id.bytes, ID_BYTES);
     pack_uint(b, r->op);
     pack_uint(b, r->show);
@@ -59,6 +60,11 @@ void request_pack(struct buf *b, const struct request *r)
     pack_str(b, r->reply_to.bytes, r->reply_to.len);
     pack_str(b, r->trace.bytes, r->trace.len);
     arguments_pack(b, r);
+    if (r->admission == 0)
+        return;
+    pack_array(b, 2);
+    pack_uint(b, r->admission);
+    pack_int(b, r->admitted_ms);
 }
 
 void request_set_fingerprint(struct request *r)
@@ -205,7 +211,7 @@ static bool request_from(struct value v, struct request *r)
     size_t count;
 
     memset(r, 0, sizeof(*r));
-    return value_is_array(v, &count) && count == FIELDS &&
+    return value_is_array(v, &count) && (count == FIELDS || count == FIELDS + 1) &&
            bytes_from(value_at(v, 0), r->id.bytes, ID_BYTES) &&
            operation_from(value_at(v, 1), &r->op) && value_u32(value_at(v, 2), &r->show) &&
            r->show >= 1 && r->show <= INT32_MAX && user_from(value_at(v, 3), r) &&
@@ -213,7 +219,18 @@ static bool request_from(struct value v, struct request *r)
            bytes_from(value_at(v, 5), r->fingerprint, FINGERPRINT_BYTES) &&
            short_text_from(value_at(v, 6), GATEWAY_NAME_BYTES_MAX, &r->reply_to) &&
            short_text_from(value_at(v, 7), TRACE_BYTES_MAX, &r->trace) &&
-           arguments_from(value_at(v, 8), r);
+           arguments_from(value_at(v, 8), r) &&
+           (count == FIELDS || admission_from(value_at(v, FIELDS), r));
+}
+
+static bool admission_from(struct value v, struct request *r)
+{
+    size_t count;
+
+    return (op_takes(r->op) || r->op == OP_SEVERAL) && value_is_array(v, &count) && count == 2 &&
+           value_u32(value_at(v, 0), &r->admission) && r->admission >= 1 &&
+           r->admission <= ROOM_PEOPLE_MAX && value_int(value_at(v, 1), &r->admitted_ms) &&
+           r->admitted_ms >= 0;
 }
 
 static bool operation_from(struct value v, enum operation *op)

@@ -33,6 +33,10 @@
  * The fingerprint tells a repeated request from another one under the same id: the first 8 bytes
  * of SHA-256 over the packed [op, show, user, arguments].
  *
+ * Behind the arguments of BOOK, HOLD and SEVERAL may stand the admission to the show's waiting
+ * room, [number uint, until uint (wall ms)]. It is no part of what is asked, and so not of the
+ * fingerprint: the same booking may be asked for again with another admission for the same number.
+ *
  * An entry that a gateway appended again after an unknown outcome also has a field "again".
  */
 #ifndef USHER_BASE_REQUEST_H
@@ -83,6 +87,8 @@ struct request {
     enum operation take; /* SEVERAL: BOOK or HOLD */
     size_t parts;
     struct show_line part[PARTS_MAX];
+    uint32_t admission;  /* BOOK, HOLD, SEVERAL: the number that was let in; 0: none came along */
+    int64_t admitted_ms; /* wall clock: until then */
 };
 
 bool op_takes(enum operation op);                    /* BOOK, HOLD: makes a booking */

@@ -194,6 +194,25 @@ static const struct check checks[] = {
      "SELECT format('waiting list entry %s: it is %s, and there is a booking of that id', w.id,"
      " w.status) FROM waitlist w JOIN bookings b ON b.id = w.id WHERE w.status <> 'OFFERED'"},
 
+    {"a waiting room's numbers are in order, and its draw is what was committed to",
+     "SELECT format('show %s: its waiting room serves %s of %s numbers, %s of which were drawn%s',"
+     " show, serving, issued_upto, coalesce(arrivals, 0), CASE WHEN sha256(key) <> commitment"
+     "  THEN ', by a key that is not the one committed to' ELSE '' END)"
+     " FROM rooms WHERE serving > issued_upto OR arrivals > issued_upto"
+     " OR sha256(key) <> commitment OR (serving > 0 AND opened_ms IS NULL)"},
+
+    {"an admission was given, and its booking is of its show",
+     "SELECT format('show %s: booking %s was made with admission %s, and the waiting room has let "
+     "in"
+     " %s', a.show, a.booking, a.number, coalesce(r.serving, 0))"
+     " FROM admissions a LEFT JOIN rooms r ON r.show = a.show"
+     " WHERE a.number > coalesce(r.serving, 0)"
+     " UNION ALL "
+     "SELECT format('show %s: booking %s was made with its admission %s, and is of show %s', "
+     "a.show,"
+     " a.booking, a.number, b.show) FROM admissions a JOIN bookings b ON b.id = a.booking"
+     " WHERE b.show <> a.show"},
+
     {"the journal ends where its partition is",
      "SELECT format('partition %s: it is at version %s (cursor %s), its journal ends at version %s"
      " (cursor %s)', p.partition, p.version, p.cursor, b.version, b.cursor)"

@@ -40,6 +40,8 @@ enum err verify_seats(struct comparison *c, uint32_t show);
 enum err verify_bookings(struct comparison *c, uint32_t show);
 /* Who waits for its places (verify_waiting.c). */
 enum err verify_waiting(struct comparison *c, uint32_t show);
+/* The admissions to its waiting room that were used (verify_room.c). */
+enum err verify_room(struct comparison *c, uint32_t show);
 /* After all shows: is there a hold that is none? */
 enum err verify_holds(struct comparison *c);
 

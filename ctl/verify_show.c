@@ -68,6 +68,8 @@ enum err verify_show(struct comparison *c, uint32_t show)
         err = verify_seats(c, show);
     if (!err)
         err = verify_waiting(c, show);
+    if (!err)
+        err = verify_room(c, show);
     return err ? err : verify_bookings(c, show);
 }
 

@@ -6,9 +6,23 @@
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 
-/* NULL: it is right. */
-static const char *wrong_with(const struct task *task, const struct request *request,
-                              struct span given)
+static const char expired[] = "The admission has expired: join the waiting room again";
+
+/* The details of lua/admission.lua. */
+const char *admission_refused(uint64_t detail)
+{
+    if (detail == 1)
+        return expired;
+    return detail == 2 ? "The admission was used for a booking: join the waiting room again" : "";
+}
+
+static bool is_keyed(const struct task *task)
+{
+    return exchange_header(task->exchange, "idempotency-key").len > 0;
+}
+
+/* NULL: it is right, and goes along. */
+static const char *wrong_with(const struct task *task, struct request *request, struct span given)
 {
     struct ticket admission;
 
@@ -21,8 +35,10 @@ static const char *wrong_with(const struct task *task, const struct request *req
         return "The admission is for another show";
     if (!ticket_is_for(&admission, request->user))
         return "The admission is for another user";
-    if (admission.expires_ms <= clock_wall_ms())
-        return "The admission has expired: join the waiting room again";
+    if (admission.expires_ms <= clock_wall_ms() && !is_keyed(task))
+        return expired;
+    request->admission = admission.number;
+    request->admitted_ms = admission.expires_ms;
     return NULL;
 }
 
@@ -40,7 +56,7 @@ static void refuse(struct task *task, const char *why)
     reply_problem(task, code_status(CODE_QUEUE_REQUIRED), CODE_QUEUE_REQUIRED, NULL, why, 0);
 }
 
-bool admission_check(struct task *task, const struct request *request, struct span given)
+bool admission_check(struct task *task, struct request *request, struct span given)
 {
     const char *why = NULL;
 

@@ -11,9 +11,16 @@
 #include "gateway/task.h"
 
 /*
- * Whether the request may go on: its show needs no admission, or it has one that is right. `given`
- * is what the body has, or empty. False: the task was answered (403, QUEUE_REQUIRED).
+ * Whether the request may go on: its show needs no admission, or it has one that is right, which
+ * goes along with it. `given` is what the body has, or empty. False: the task was answered (403,
+ * QUEUE_REQUIRED).
+ *
+ * One that has expired goes along too under an Idempotency-Key: who has had an answer gets it again
+ * however late, and whoever has not is refused by the script.
  */
-bool admission_check(struct task *task, const struct request *request, struct span given);
+bool admission_check(struct task *task, struct request *request, struct span given);
+
+/* Why the script has refused one, in words; "" for a figure that says nothing. */
+const char *admission_refused(uint64_t detail);
 
 #endif

@@ -342,6 +342,8 @@ static void describe(const struct refusal *refusal, char *text, size_t size)
         snprintf(text, size, "At most %llu are allowed", detail);
     else if (refusal->code == CODE_INVENTORY_IN_USE)
         snprintf(text, size, "Only %llu are free to be moved", detail);
+    else if (refusal->code == CODE_QUEUE_REQUIRED)
+        snprintf(text, size, "%s", admission_refused(detail));
     else if (refusal->code == CODE_NOT_ENOUGH || refusal->code == CODE_STILL_AVAILABLE)
         snprintf(text, size, "%llu left", detail);
 }
@@ -350,7 +352,7 @@ static void tell_refusal(struct task *task, struct span alternatives)
 {
     struct refusal *refusal = &task->refusal;
     const char *words = task->words != NULL ? task->words(refusal->code) : NULL;
-    char detail[64];
+    char detail[96];
 
     describe(refusal, detail, sizeof detail);
     buf_put(&refusal->more, alternatives.bytes, alternatives.len);

@@ -1,5 +1,5 @@
 -- decide: one batch of requests, in order. This follows model.lua, state.lua, seats.lua,
--- operations.lua, payments.lua, several.lua, waiting.lua and admin.lua.
+-- admission.lua, operations.lua, payments.lua, several.lua, waiting.lua and admin.lua.
 --
 --   KEYS[1]      usher:{p}:state
 --   KEYS[2 …]    where answers to these ids would lie: hashes id → answer, then keys of one answer
@@ -9,9 +9,10 @@
 --                booking, tier, quantity; SETTLE booking, payment, result; BOOK, HOLD and CANCEL
 --                seats behind that, if any are named; SEVERAL as in several.lua; JOIN tier,
 --                quantity; LEAVE entry; ADMIN as in admin.lua
---     known      msgpack [{booking id → booking}, {show → true}], what an earlier run NEEDed:
---                bookings that are not live (as in state.lua; [0, ''] if there is none), shows
---                that this partition does not have
+--     known      msgpack [{booking id → booking}, {show → true}, {request id → [number, until]}]:
+--                what an earlier run NEEDed, bookings that are not live (as in state.lua; [0, '']
+--                if there is none) and shows that this partition does not have; and the admissions
+--                that came with the requests (admission.lua)
 --     places     msgpack [hashes, [place …]]: how many of the places are hashes, and for each
 --                request the number of its own (1: KEYS[2])
 --
@@ -222,6 +223,7 @@ local function decide()
     answered = answers_before(requests, cmsgpack.unpack(ARGV[7]))
   end
   local known = cmsgpack.unpack(ARGV[6])
+  admissions = known[3] or admissions
   local unloaded = gather_batch(due, requests, answered, known[1], known[2])
   if next(unloaded) then
     return {'NEED', keys_of(unloaded), {}}
@@ -232,7 +234,8 @@ local function decide()
   if #unknown > 0 then
     return {'NEED', {}, unknown}
   end
-  apply(KEYS[1], version, now, {apply_seats, apply_waiting, apply_admin}, apply_offers_due)
+  apply(KEYS[1], version, now, {apply_seats, apply_waiting, apply_admin, apply_admissions},
+        apply_offers_due)
   return {'DONE', #requests, next_due(), decisions, due, counters_touched(), seats_moved(), offers}
 end
 

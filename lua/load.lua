@@ -6,6 +6,7 @@
 --            'sizes:<show>'                     pairs are field, value of that hash
 --            'holds', 'order:<show>:…'          pairs are score, id of that sorted set
 --            'offers'                           not pairs, but members of that set
+--            'admitted:<show>'                  not pairs, but numbers whose bits are set
 --            'seats:<show>'                     pairs are offset, bytes of that string
 --            'seatlog:<show>'                   one pair: the version that the seats are of, ''
 --            'show:<show>'                      pairs are its fields; comes last, and marks the
@@ -30,6 +31,10 @@ for first = 4, #ARGV, SLICE do
     redis.call('RPUSH', prefix .. what, cmsgpack.pack({tonumber(ARGV[first]), ''}))
   elseif what == 'holds' or string.find(what, '^order:') then
     redis.call('ZADD', prefix .. what, unpack(ARGV, first, last))
+  elseif string.find(what, '^admitted:') then
+    for i = first, last do
+      redis.call('SETBIT', prefix .. what, ARGV[i], 1)
+    end
   elseif what == 'offers' then
     redis.call('SADD', prefix .. what, unpack(ARGV, first, last))
   else

@@ -119,7 +119,7 @@ local function take_refusal(show, request, now)
     return {CODE.LIMIT_EXCEEDED, show.max_per_booking}
   end
   refusal = stock_refusal(show, request, named) or taken or
-            user_refusal(show, request, quantity)
+            user_refusal(show, request, quantity) or admission_refusal(show, request[ID], now)
   if not refusal and request[OPERATION] == OP.BOOK and show.payment_required and
      costs(show, request, now) then
     return CODE.PAYMENT_REQUIRED
@@ -173,6 +173,7 @@ local function take(show, request, now, state, expires)
   end
   add_to_user(show, request[OWNER], quantity)
   touch_booking(show, request[ID], booking)
+  use_admission(show, request[ID])
   decision[2] = show.tiers[request[FIRST]].available
   return decision
 end

@@ -53,6 +53,7 @@ local function read_show(number)
     offer_ms = tonumber(raw.offer_ms), waits = tonumber(raw.waits or 0),
     joined = tonumber(raw.joined or 0), returned = false,
     tiers = {}, users = {}, bookings = {}, touched = {}, users_touched = {}, bookings_touched = {},
+    admitted = {}, -- numbers whose admission this run uses up (admission.lua)
   }
   for tier = 1, tonumber(raw.tiers) do
     show.tiers[tier] = {

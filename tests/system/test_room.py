@@ -282,3 +282,186 @@ def test_a_redis_with_an_old_file_gives_no_number_again(gala, client):
     gala.redis.start()
     fresh = {one["arrival"] for one in joined(client, None, None, None)}
     assert len(fresh) == 3 and not fresh & after_save
+
+
+# One booking for an admission.
+
+def admitted(client, user=None, show="gala"):
+    return wait_state(client, joined(client, user, show=show)[0]["ticket"], "admitted")
+
+
+def test_an_admission_makes_one_booking(gala, client):
+    opened(gala, client)
+    mine = admitted(client)
+    first = client.book("gala", "ann", "GA", admission=mine["admission"])
+    assert first.status == 201, first
+    again = client.book("gala", "ann", "GA", admission=mine["admission"])
+    assert (again.status, again.code) == (403, "QUEUE_REQUIRED"), again
+    assert "was used" in again.json["detail"]
+    assert client.hold("gala", "bob", "GA", admission=mine["admission"]).status == 403
+    over = client.get("/v1/queue/" + mine["ticket"])
+    assert (over.status, over.code) == (410, "QUEUE_REQUIRED")
+    client.cancel(first.json["id"])
+    assert client.book("gala", "ann", "GA", admission=mine["admission"]).status == 403
+    assert gala.rows("SELECT number, booking IS NOT NULL AS made FROM admissions") == [
+        {"number": 1, "made": True}]
+    gala.judge()
+
+
+def test_a_refused_booking_leaves_the_admission(gala, client):
+    opened(gala, client)
+    mine = admitted(client, "ann")
+    assert client.book("gala", "ann", "GA", 5, admission=mine["admission"]).code == "LIMIT_EXCEEDED"
+    assert client.book("gala", "ann", "GA", 2, admission=mine["admission"]).status == 201
+
+
+def test_the_same_key_gets_the_same_answer_when_the_admission_has_expired(gala, client):
+    opened(gala, client, "--admission-seconds", 1)
+    mine = admitted(client, "ann")
+    body = {"user": "ann", "tier": "GA", "admission": mine["admission"]}
+    first = client.post("/v1/shows/gala/bookings", body, key="k1")
+    assert first.status == 201, first
+    until = draw.read(mine["admission"])[3]
+    wait_until("it to expire", lambda: time.time() * 1000 > until)
+    again = client.post("/v1/shows/gala/bookings", body, key="k1")
+    assert again.status == 201 and again.body == first.body
+    late = client.post("/v1/shows/gala/bookings", body, key="k2")
+    assert (late.status, late.code) == (403, "QUEUE_REQUIRED")
+    other = admitted(client, "bob")
+    wait_until("it to expire", lambda: time.time() * 1000 > draw.read(other["admission"])[3])
+    body = {"user": "bob", "tier": "GA", "admission": other["admission"]}
+    late = client.post("/v1/shows/gala/bookings", body, key="k3")
+    assert late.status == 403 and "expired" in late.json["detail"], late
+
+
+def test_what_was_used_stays_used_whatever_happens(gala, client):
+    gala.start_allocator()
+    opened(gala, client)
+    mine, other = admitted(client), admitted(client)
+    assert client.book("gala", "ann", "GA", admission=mine["admission"]).status == 201
+    gala.redis_client().flushall()
+    gala.wait_owner()
+    owner = gala.wait_owner()
+    gala.expect_exit(owner)
+    owner.kill9()
+    gala.wait_owner(other_than=owner)
+    gala.start_gateway(ticket_keys=keys_of(gala))
+    client = gala.client(1)
+
+    def decided(user, admission):
+        return wait_until("a decision", lambda: (
+            answer := client.book("gala", user, "GA", admission=admission)).status != 503 and answer)
+    assert decided("bob", mine["admission"]).status == 403
+    assert decided("bob", other["admission"]).status == 201
+    gala.judge()
+
+
+def test_several_shows_with_an_admission_for_the_first(gala, client):
+    gala.show("matinee", {"GA": (1000, 6)})
+    opened(gala, client)
+    items = [{"show": "gala", "tier": "GA"}, {"show": "matinee", "tier": "GA"}]
+    body = {"user": "ann", "items": items}
+    assert client.post("/v1/shows/gala/bookings", body).status == 403
+    assert client.post("/v1/shows/matinee/bookings", {
+        "user": "ann", "items": items}).status == 403
+    mine = admitted(client)
+    both = client.post("/v1/shows/gala/bookings", dict(body, admission=mine["admission"]))
+    assert both.status == 201, both
+    again = client.post("/v1/shows/gala/bookings", dict(body, admission=mine["admission"]))
+    assert again.status == 403, again
+    gala.judge()
+
+
+# Who is let in.
+
+def test_nobody_is_let_in_for_nothing_and_all_are_told_when_it_is_sold_out(gala, client):
+    opened(gala, client)
+    tickets = [one["ticket"] for one in joined(client, *[None] * 15)]
+    bookings = 0
+    while bookings < 6:
+        for ticket in tickets:
+            answer = client.get(f"/v1/queue/{ticket}")
+            if answer.status != 200 or answer.json["state"] != "admitted":
+                continue
+            serving = answer.json["serving"]
+            assert serving <= 6 and answer.json["left"] <= 6
+            booked = client.book("gala", f"u{ticket[:40]}", "GA",
+                                 admission=answer.json["admission"])
+            assert booked.status == 201, booked
+            bookings += 1
+    left = [ticket for ticket in tickets if client.get(f"/v1/queue/{ticket}").status == 200]
+    assert len(left) == 9
+    for ticket in left:
+        assert wait_state(client, ticket, "sold_out")["left"] == 0
+    assert gala.value("SELECT serving FROM rooms") == 6
+    gala.judge()
+
+
+def test_who_does_not_come_gives_the_place_on(gala, client):
+    opened(gala, client, "--no-show-seconds", 1)
+    tickets = [one["ticket"] for one in joined(client, *[None] * 8)]
+    # The first six are called; nobody comes but the last two, who are called when their time is
+    # over.
+    for ticket in tickets[6:]:
+        wait_state(client, ticket, "admitted")
+    for ticket in tickets[:6]:
+        over = client.get(f"/v1/queue/{ticket}")
+        assert (over.status, over.code) == (410, "QUEUE_REQUIRED")
+
+
+def test_an_admission_that_is_not_used_gives_its_place_on(gala, client):
+    opened(gala, client, "--no-show-seconds", 1, "--admission-seconds", 1)
+    tickets = [one["ticket"] for one in joined(client, *[None] * 7)]
+    for ticket in tickets[:6]:
+        wait_state(client, ticket, "admitted")
+    wait_state(client, tickets[6], "admitted")
+
+
+def test_who_joins_again_with_a_place_that_is_over_gets_a_new_one(gala, client):
+    opened(gala, client, "--no-show-seconds", 1, "--admission-seconds", 1)
+    mine = admitted(client, "ann")
+    wait_until("it to be over",
+               lambda: client.get("/v1/queue/" + mine["ticket"]).status == 410)
+    again = wait_until("another place", lambda: (
+        one := join(client, "ann").json)["arrival"] != mine["arrival"] and one)
+    assert again["arrival"] == mine["arrival"] + 1
+    assert wait_state(client, again["ticket"], "admitted")["admission"]
+
+
+def test_a_pause_lets_nobody_in(gala, client):
+    opened(gala, client, "--pause")
+    mine = joined(client, "ann")[0]
+    paused = wait_until("the pause", lambda: (p := place(client, mine["ticket"]))["paused"] and p)
+    assert paused["state"] == "waiting" and paused["eta_ms"] is None
+    time.sleep(0.5)
+    assert gala.value("SELECT serving FROM rooms") == 0
+    room(gala, "--resume")
+    assert wait_state(client, mine["ticket"], "admitted")
+
+
+def test_a_room_that_is_switched_off_is_nobodys_business(gala, client):
+    opened(gala, client, "--pause")
+    mine = joined(client, "ann")[0]
+    room(gala, "--mode", "off")
+    wait_until("it to be off",
+               lambda: client.get("/v1/queue/" + mine["ticket"]).json["state"] == "off")
+    assert client.book("gala", "ann", "GA").status == 201
+
+
+def test_verify_finds_what_is_wrong_with_admissions(gala, client):
+    opened(gala, client)
+    mine = admitted(client)
+    assert client.book("gala", "ann", "GA", admission=mine["admission"]).status == 201
+    gala.judge()
+    key = gala.keys().of_generation(gala.redis_client().hget(gala.keys().state, "generation")
+                                    .decode(), "admitted:1")
+    gala.redis_client().setbit(key, 1, 0)
+    gala.redis_client().setbit(key, 2, 1)
+    gala.redis_client().setbit(key, 3, 1)
+    result = gala.ctl("verify")
+    assert result.code == 1, result
+    assert "2 admissions are used in Redis, 1 in Postgres" in result.out
+    assert "admission 1 is used in Postgres, not in Redis" in result.out
+    gala.rows("UPDATE admissions SET number = 9 RETURNING number")
+    result = gala.ctl("verify", "--postgres-only")
+    assert result.code == 1 and "with admission 9, and the waiting room has let in 1" in result.out

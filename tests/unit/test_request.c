@@ -165,6 +165,33 @@ TEST(every_operation_survives_the_stream)
     buf_free(&entry);
 }
 
+TEST(an_admission_goes_along_and_is_no_part_of_what_is_asked)
+{
+    struct request r = sample(OP_BOOK), read;
+    struct buf b;
+    size_t count;
+
+    buf_init(&b, 4096);
+    request_set_fingerprint(&r);
+    pack_array(&b, 1);
+    r.admission = 17;
+    r.admitted_ms = 1767225600001;
+    request_pack(&b, &r);
+    assert_int_equal(entry_read(buf_span(&b), &read, 1, &count), ERR_NONE);
+    assert_int_equal(read.admission, 17);
+    assert_true(read.admitted_ms == 1767225600001);
+    request_set_fingerprint(&read);
+    assert_memory_equal(read.fingerprint, r.fingerprint, FINGERPRINT_BYTES);
+    /* Only who takes places has any use for one. */
+    r = sample(OP_CONFIRM);
+    r.admission = 17;
+    buf_reset(&b);
+    pack_array(&b, 1);
+    request_pack(&b, &r);
+    assert_int_equal(entry_read(buf_span(&b), &read, 1, &count), ERR_INPUT);
+    buf_free(&b);
+}
+
 TEST(every_truncation_is_refused)
 {
     for (int op = 0; op < OPERATIONS_END; op++) {
@@ -688,6 +715,7 @@ int main(void)
 {
     return RUN(
         cmocka_unit_test(every_operation_survives_the_stream),
+        cmocka_unit_test(an_admission_goes_along_and_is_no_part_of_what_is_asked),
         cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(every_field_has_its_kind),
         cmocka_unit_test(bytes_of_another_length_are_refused),
         cmocka_unit_test(what_is_no_entry_is_refused),

@@ -7,7 +7,7 @@ from .words import (ADMIN, BOOK, CANCEL, CONFIRM, EXTEND, GRANTED, HOLD, JOIN, L
                     id_show, pack, pack_seats, unpack, unpack_seats)
 
 # In the order in which they are joined.
-PARTS = ("model", "state", "seats", "operations", "payments", "several", "waiting", "admin",
+PARTS = ("model", "state", "seats", "admission", "operations", "payments", "several", "waiting", "admin",
          "decide")
 
 
