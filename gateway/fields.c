@@ -356,17 +356,27 @@ bool media_is_json(struct span content_type)
            span_is_nocase((struct span){media.bytes + media.len - 5, 5}, "+json");
 }
 
-bool media_prefers_stream(struct span accept)
+static bool prefers(struct span accept, const char *type)
 {
     struct span element, media;
 
     while (next_element(&accept, ',', &element)) {
         if (media_is_json(element))
             return false;
-        if (next_element(&element, ';', &media) && span_is_nocase(media, "text/event-stream"))
+        if (next_element(&element, ';', &media) && span_is_nocase(media, type))
             return true;
     }
     return false;
+}
+
+bool media_prefers_stream(struct span accept)
+{
+    return prefers(accept, "text/event-stream");
+}
+
+bool media_prefers_page(struct span accept)
+{
+    return prefers(accept, "text/html");
 }
 
 bool list_has_token(struct span list, const char *token)

@@ -52,6 +52,8 @@ bool media_is_json(struct span content_type);
 
 /* Whether an Accept field names text/event-stream, and no JSON before it. */
 bool media_prefers_stream(struct span accept);
+/* The same of text/html: a browser that is shown an address. */
+bool media_prefers_page(struct span accept);
 
 /* Whether a list of tokens, as in Connection or Upgrade, has this one, in any case. */
 bool list_has_token(struct span list, const char *token);

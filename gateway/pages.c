@@ -1,5 +1,7 @@
 #include "gateway/pages.h"
 
+#include <assert.h>
+
 #include "gateway/fields.h"
 #include "gateway/gateway.h"
 #include "gateway/reply.h"
@@ -41,7 +43,7 @@ static bool goes_compressed(const struct task *task, const struct file *file)
     return file->gzip.len < file->plain.len && encoding_is_accepted(accepted, "gzip");
 }
 
-static void answer(struct task *task, const struct file *file)
+static void answer(struct task *task, const struct file *file, int status)
 {
     struct span known = exchange_header(task->exchange, "if-none-match");
     bool compressed = goes_compressed(task, file);
@@ -50,31 +52,52 @@ static void answer(struct task *task, const struct file *file)
     reply_open(task);
     buf_puts(&task->gateway->headers, fields);
     reply_field(task, "ETag", etag);
-    if (known.len > 0 && etag_matches(known, span_of(etag))) {
+    if (status == 200 && known.len > 0 && etag_matches(known, span_of(etag))) {
         reply_send_body(task, 304, NULL, (struct span){"", 0});
         return;
     }
     if (compressed)
         reply_field(task, "Content-Encoding", "gzip");
-    reply_send_body(task, 200, file->type, compressed ? file->gzip : file->plain);
+    reply_send_body(task, status, file->type, compressed ? file->gzip : file->plain);
 }
 
-static void answer_path(struct task *task, struct span path)
+static void answer_page(struct task *task, int status)
 {
-    const struct file *file = find(path);
+    const struct file *page = find(SPAN("/web/page.html"));
 
-    if (file != NULL)
-        answer(task, file);
-    else
-        reply_not_found(task, "There is nothing here");
+    assert(page != NULL);
+    answer(task, page, status);
 }
 
 void get_page(struct task *task)
 {
-    answer_path(task, SPAN("/web/page.html"));
+    answer_page(task, 200);
+}
+
+void get_no_page(struct task *task)
+{
+    bool is_get = exchange_method(task->exchange) == METHOD_GET;
+
+    if (is_get && media_prefers_page(exchange_header(task->exchange, "accept")))
+        answer_page(task, 404);
+    else
+        reply_not_found(task, "There is nothing here");
 }
 
 void get_web_file(struct task *task)
 {
-    answer_path(task, exchange_path(task->exchange));
+    const struct file *file = find(exchange_path(task->exchange));
+
+    if (file != NULL)
+        answer(task, file, 200);
+    else
+        reply_not_found(task, "There is nothing here");
+}
+
+void get_waiting_room_script(struct task *task)
+{
+    const struct file *script = find(SPAN("/web/waiting-room.js"));
+
+    assert(script != NULL);
+    answer(task, script, 200);
 }

@@ -14,7 +14,11 @@
 
 /* Any page: page.html. */
 void get_page(struct task *task);
+/* An address that is nobody's, 404: a page for whoever asks for one, else a problem. */
+void get_no_page(struct task *task);
 /* /web/…: the file of that name, or 404. */
 void get_web_file(struct task *task);
+/* The script that a shop puts on a page of its own. */
+void get_waiting_room_script(struct task *task);
 
 #endif

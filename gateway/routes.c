@@ -56,6 +56,7 @@ static const struct route routes[] = {
     {METHOD_GET, "/admin", get_page, BODY_NONE, WHO_ANYONE},
     {METHOD_GET, "/web/:file", get_web_file, BODY_NONE, WHO_ANYONE},
     {METHOD_GET, "/web/:folder/:file", get_web_file, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/waiting-room.js", get_waiting_room_script, BODY_NONE, WHO_ANYONE},
 
     {METHOD_GET, "/livez", get_livez, BODY_NONE, WHO_ANYONE},
     {METHOD_GET, "/readyz", get_readyz, BODY_NONE, WHO_ANYONE},
@@ -135,7 +136,7 @@ static void answer_options(struct task *task, unsigned methods)
         buf_puts(
             headers,
             "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, "
-            "If-None-Match, traceparent\r\nAccess-Control-Max-Age: 600\r\n");
+            "If-None-Match, Usher-Admission, traceparent\r\nAccess-Control-Max-Age: 600\r\n");
     }
     reply_send(task, 204, NULL);
 }
@@ -190,7 +191,7 @@ static void handle(void *context, struct exchange *x)
             match.route->handle(task);
         break;
     case ROUTE_UNKNOWN:
-        reply_not_found(task, "There is nothing here");
+        get_no_page(task);
         break;
     case ROUTE_METHOD:
         refuse_method(task, match.methods);

@@ -3,7 +3,6 @@
 
 import { exchange, Unreachable } from "./api.js";
 import { reportConnection, forgetConnection } from "./connection.js";
-import { myToken } from "./me.js";
 
 const GRACE_MS = 1500;      // a reconnect within it is nobody's concern
 const POLL_MS = 2500;
@@ -34,12 +33,8 @@ export class Live {
     }
 
     connect() {
-        const words = new URLSearchParams();
-        if (this.lastId)
-            words.set("last_event_id", this.lastId);
-        if (myToken())
-            words.set("access_token", myToken());
-        this.source = new EventSource(words.size > 0 ? `${this.path}?${words}` : this.path);
+        this.source = new EventSource(this.lastId
+            ? `${this.path}?last_event_id=${encodeURIComponent(this.lastId)}` : this.path);
         this.source.onopen = () => this.opened();
         this.source.onmessage = (message) => this.hear(message);
         this.source.onerror = () => this.broke();

@@ -7,6 +7,7 @@ const pages = [
     [/^\/$/, "shows", () => import("./pages/shows.js")],
     [/^\/shows\/([^/]+)$/, "shows", () => import("./pages/show.js")],
     [/^\/bookings$/, "bookings", () => import("./pages/bookings.js")],
+    [/^\/draw\/([^/]+)$/, "shows", () => import("./pages/draw.js")],
 ];
 
 async function begin() {

@@ -41,6 +41,7 @@ export class SeatMap {
         const tool = (label, text, act) =>
             el("button", { type: "button", "aria-label": label, title: label, on: { click: act } },
                 text);
+        this.canvas.seatMap = this; // for whoever looks from outside, as tests do
         this.element = el("div", {}, el("div", { class: "stage" }, this.canvas, this.loading,
             el("div", { class: "tools" },
                 tool("Zoom in", "+", () => this.zoom(1.6)),

@@ -23,6 +23,9 @@ const sentences = {
         "What you hold or have booked counts too.",
     SALE_NOT_OPEN: () => "The sale has not opened yet. This page opens it by itself when it does.",
     SALE_CLOSED: () => "The sale is closed.",
+    SALE_PAUSED: () => "The sale is paused for a moment. Nothing was booked; please try again soon.",
+    INVENTORY_IN_USE: () => "Some of these places are held or booked: those cannot be taken away.",
+    ALREADY_EXISTS: () => "There is one of that name already.",
     QUEUE_REQUIRED: () => "Please join the waiting room first: it is on this page.",
     HOLD_EXPIRED: () => "Your time ran out, and the places went back on sale. " +
         "You can choose again.",

@@ -107,6 +107,25 @@ def test_what_is_not_there(client):
         assert answer.status == 405 and "GET" in answer.header("Allow"), path
 
 
+def test_an_address_that_is_nobodys_is_a_page_for_whoever_asks_for_one(client):
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    answer = client.get("/nothing/here", accept=browser)
+    assert answer.status == 404 and answer.body == (WEB / "page.html").read_bytes()
+    check_fields(answer)
+    assert client.get("/nothing/here", accept=browser, if_none_match="*").status == 404
+    for accept in ("*/*", "application/json, text/html"):
+        answer = client.get("/nothing/here", accept=accept)
+        assert answer.status == 404 and answer.code == "NOT_FOUND"
+    assert client.post("/nothing/here", {}, accept=browser).code == "NOT_FOUND"
+
+
+def test_a_shops_own_page_may_take_the_script(client):
+    answer = client.get("/waiting-room.js")
+    assert answer.status == 200 and answer.body == (WEB / "waiting-room.js").read_bytes()
+    assert answer.header("Content-Type") == KINDS[".js"]
+    assert len(answer.body.decode().split("(() => {")[1].splitlines()) <= 45
+
+
 def test_the_paths_of_earlier_clients_are_theirs(client):
     for accept in ("*/*", "application/json"):
         answer = client.get("/shows", accept=accept)

@@ -273,6 +273,9 @@ TEST(who_asks_for_a_stream_says_so_before_json)
     assert_false(media_prefers_stream(SPAN("*/*")));
     assert_false(media_prefers_stream(SPAN("text/event-streams")));
     assert_false(media_prefers_stream((struct span){NULL, 0}));
+    assert_true(media_prefers_page(SPAN("text/html,application/xhtml+xml,*/*;q=0.8")));
+    assert_false(media_prefers_page(SPAN("application/json, text/html")));
+    assert_false(media_prefers_page(SPAN("*/*")));
 }
 
 TEST(codings_are_accepted_by_name_or_star)

@@ -10,6 +10,7 @@ import { load } from "../load.js";
 import { myName, setMyName } from "../me.js";
 import { amount, count, plural } from "../money.js";
 import { poster } from "../poster.js";
+import { Room } from "../room.js";
 import { longDate, serverNow, span } from "../time.js";
 import { sentence, standing } from "../words.js";
 
@@ -37,11 +38,31 @@ class ShowPage {
         this.isSeated = show.tiers.some((tier) => tier.seats);
         this.choose = this.isSeated ? new Plan(show, on) : new Tiers(show, on);
         this.side = el("div", { class: "side" });
+        this.two = el("div", { class: "two" }, this.choose.element, this.side);
+        this.room = new Room(show, { changed: () => this.roomChanged() });
         this.panel = this.makePanel();
-        replace(main, hero(show, this.left),
-            el("div", { class: "two" }, this.choose.element, this.side));
-        replace(this.side, this.panel);
+        replace(main, hero(show, this.left), this.two);
+        this.put(this.panel);
         document.title = `${show.name} · Box office`;
+    }
+
+    /* What stands beside: a booking under way, the waiting room, or the choice. On a phone the
+     * first two stand above. */
+    put(element) {
+        this.two.classList.toggle("first", element !== this.panel);
+        if (this.side.firstChild !== element)
+            replace(this.side, element);
+    }
+
+    roomChanged() {
+        if (this.checkout)
+            return;
+        this.put(this.room.mustWait ? this.room.element : this.panel);
+        if (this.room.user) {
+            this.name.value = this.room.user;
+            this.name.readOnly = this.room.isAdmitted; // the place is theirs alone
+        }
+        this.draw();
     }
 
     /* ---- the panel in which a choice becomes a hold ---- */
@@ -123,6 +144,9 @@ class ShowPage {
             text = "The sale is paused for a moment. It goes on here by itself.";
         else if (!this.saleIsOpen)
             text = "The sale is closed.";
+        else if (this.room.isAdmitted)
+            text = `It is your turn. Book within ${span(Date.parse(
+                this.room.place.admission_expires_at) - now)}.`;
         else if (this.available === 0)
             text = "Sold out for now. Places that are given back appear here by themselves.";
         setText(this.opens, text);
@@ -161,7 +185,7 @@ class ShowPage {
         this.draw();
         try {
             const answer = await command(`hold:${this.show.slug}`, `${this.path}/bookings`, body, {
-                headers: this.admission?.headers,
+                headers: this.room.headers,
                 onState: (state) => {
                     if (state.kind !== "asking")
                         this.say(standing(state), "wait");
@@ -184,6 +208,8 @@ class ShowPage {
         if (error.problem.conflicts)
             this.choose.takeAway(error.problem.conflicts);
         await this.refresh().catch(() => {});
+        if (error.code === "QUEUE_REQUIRED")
+            await this.room.begin();
         if (["SOLD_OUT", "NOT_ENOUGH"].includes(error.code) && body.tier)
             await this.tellAlternatives(body);
     }
@@ -214,9 +240,10 @@ class ShowPage {
         this.choose.setMine(booking.seats || []);
         this.checkout = new Checkout(this.show, booking, { changed: (now) => this.changed(now),
             left: () => this.leave() });
-        replace(this.side, this.checkout.element);
+        this.put(this.checkout.element);
         this.checkout.element.focus({ preventScroll: true });
-        if (this.side.getBoundingClientRect().top > innerHeight * 0.7)
+        const box = this.side.getBoundingClientRect();
+        if (box.top < 0 || box.top > innerHeight * 0.6)
             this.side.scrollIntoView({ block: "start" });
     }
 
@@ -232,9 +259,9 @@ class ShowPage {
         this.checkout = null;
         this.choose.setMine([]);
         this.choose.clear();
-        replace(this.side, this.panel);
         this.say("");
-        this.draw();
+        this.roomChanged();
+        this.room.begin();
         this.refresh().catch(() => {});
     }
 
@@ -264,6 +291,7 @@ class ShowPage {
         this.live = new Live(this.show.slug, {
             availability: (event) => this.hearAvailability(event),
             sale: (event) => { this.sale = event; this.draw(); },
+            queue: (event) => this.room.hearEvent(event),
             seats, resync: seats,
             poll: () => this.refresh(),
         });
@@ -295,7 +323,7 @@ export async function show(main, slug) {
     const page = new ShowPage(main, found);
     page.draw();
     page.follow();
-    const begun = page.begun();
+    const begun = Promise.all([page.begun(), page.room.begin()]);
     if (page.isSeated)
         await page.choose.load();
     else
