@@ -1,6 +1,8 @@
 #include "keys.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bounds.h"
@@ -83,6 +85,15 @@ struct key key_generation(uint32_t partition, const char *generation)
     struct key key = of_partition(partition, generation);
 
     add(&key, ":");
+    return key;
+}
+
+struct key key_limit(char kind, uint64_t subject)
+{
+    struct key key = of_partition(1, "limit:");
+
+    key.len += (size_t)snprintf(key.text + key.len, KEY_NAME_BYTES_MAX - key.len, "%c:%016" PRIx64,
+                                kind, subject);
     return key;
 }
 

@@ -61,6 +61,9 @@ struct key key_room(uint32_t partition, uint32_t show);
 struct key key_room_users(uint32_t partition, uint32_t show);
 struct key key_room_came(uint32_t partition, uint32_t show);
 struct key key_generation(uint32_t partition, const char *generation); /* ends in ':' */
+/* What lua/limits.lua counts, of one of its kinds (a letter). All lie with partition 1: one script
+ * looks at several, and a user's are the same whatever show is asked for. */
+struct key key_limit(char kind, uint64_t subject);
 struct key key_replies_channel(const char *gateway);
 struct key key_show_channel(uint32_t show);
 struct key key_shows_channel(void);

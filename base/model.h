@@ -74,7 +74,8 @@ enum state {
     X(25, INVENTORY_IN_USE, 409, "Inventory in use",                                               \
       "These places are sold, held or blocked; nothing was changed")                               \
     X(26, SALE_PAUSED, 409, "Sale paused", "The sale is paused")                                   \
-    X(27, ALREADY_EXISTS, 409, "Already exists", "There is one of this name or number already")
+    X(27, ALREADY_EXISTS, 409, "Already exists", "There is one of this name or number already")    \
+    X(28, CHALLENGE_REQUIRED, 403, "Challenge required", "Please show that you are a person")
 
 /* What the provider said of a payment; stands in SETTLE. */
 #define RESULTS(X)                                                                                 \

@@ -15,6 +15,7 @@
 #include "gateway/enqueue.h"
 #include "gateway/gateway.h"
 #include "gateway/identity.h"
+#include "gateway/limits.h"
 #include "gateway/payments.h"
 #include "gateway/redis_servers.h"
 #include "gateway/render.h"
@@ -280,7 +281,9 @@ void command_send(struct task *task, const struct command *command)
     task->arrived_ms = clock_wall_ms();
     if (!identity_speaks_as(task, &command->request->user) ||
         !admission_check(task, command->request, command->admission) ||
-        !may_queue(task, partition) || !name_request(task, command, patience.deadline_ms, guest))
+        !may_queue(task, partition) ||
+        !limits_admit(task, command->request->op, command->request->user, task->show->number) ||
+        !name_request(task, command, patience.deadline_ms, guest))
         return;
     task_set_id(task, command->request->id);
     task->partition = partition->number;

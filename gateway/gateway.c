@@ -15,6 +15,7 @@
 #include "gateway/blocks.h"
 #include "gateway/enqueue.h"
 #include "gateway/identity.h"
+#include "gateway/limits.h"
 #include "gateway/live.h"
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
@@ -172,6 +173,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
     (void)loop;
     (void)events;
     identity_reload(run->gateway.identity);
+    limits_reload(run->gateway.limits);
 }
 
 static void open_links(struct gateway *g)
@@ -220,11 +222,14 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->blocks = blocks_new(g);
     g->live = live_new(g);
     g->identity = identity_new(g);
+    g->limits = limits_new(g);
 }
 
 static void close_parts(struct gateway *g)
 {
     live_free(g->live);
+    if (g->limits != NULL)
+        limits_free(g->limits);
     if (g->identity != NULL)
         identity_free(g->identity);
     blocks_free(g->blocks);
@@ -292,7 +297,7 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, un
     g->gauges = gauges;
     g->own = gauges_of(gauges, worker);
     gauges_restart(gauges, worker);
-    if (g->identity == NULL || open_server(&run)) {
+    if (g->identity == NULL || g->limits == NULL || open_server(&run)) {
         close_parts(g);
         return 1;
     }

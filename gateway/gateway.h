@@ -14,6 +14,7 @@
 
 struct ev_loop;
 struct identity;
+struct limits;
 
 struct gateway {
     struct ev_loop *loop;
@@ -24,6 +25,7 @@ struct gateway {
     struct metric_value *own; /* this worker's part of them */
 
     struct identity *identity;
+    struct limits *limits;
     struct http_server *http;
     struct http_server *admin_http; /* NULL: the administrators' routes are behind `http` */
     struct redis_servers *redis;   /* commands */

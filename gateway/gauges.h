@@ -30,6 +30,16 @@
     X(REFUSED_REDIS, COUNTER, "usher_gateway_refused_total", "reason=\"redis\"", "")               \
     X(REFUSED_STREAM, COUNTER, "usher_gateway_refused_total", "reason=\"stream\"", "")             \
     X(REFUSED_BOUND, COUNTER, "usher_gateway_refused_total", "reason=\"bound\"", "")               \
+    X(LIMITED_USER, COUNTER, "usher_gateway_limited_total", "by=\"user\"",                         \
+      "Commands refused with 429")                                                                 \
+    X(LIMITED_ADDRESS, COUNTER, "usher_gateway_limited_total", "by=\"address\"", "")               \
+    X(LIMITED_SHOW, COUNTER, "usher_gateway_limited_total", "by=\"show\"", "")                     \
+    X(LIMITED_LOCALLY, COUNTER, "usher_gateway_limited_locally_total", "",                         \
+      "Of those, refused without asking Redis")                                                    \
+    X(SIGNAL_CANCELLATIONS, COUNTER, "usher_gateway_signals_total", "of=\"cancellations\"",        \
+      "Users, or addresses, that went over what is usual")                                         \
+    X(SIGNAL_USERS_OF_ADDRESS, COUNTER, "usher_gateway_signals_total", "of=\"users-of-address\"",  \
+      "")                                                                                          \
     X(ANSWERS_PUBLISHED, COUNTER, "usher_gateway_decisions_total", "way=\"published\"",            \
       "Decisions that reached those who awaited them")                                             \
     X(ANSWERS_LOOKED_UP, COUNTER, "usher_gateway_decisions_total", "way=\"looked_up\"", "")        \

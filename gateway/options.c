@@ -64,6 +64,27 @@ static const struct option_row rows[] = {
     NUMBER(jwt_leeway_s, "10", 0, 300, "s by which the clocks of those who make tokens may differ"),
     TEXT(jwt_role_claim, "jwt_role_claim", "role", "a token's claim that lists its roles"),
     TEXT(jwt_admin_role, "jwt_admin_role", "", "the role of administrators (default: none has it)"),
+    TEXT(limit_user_text, "limit_user", "",
+         "commands of a user, as quota/seconds, like 60/60 (default: no limit)"),
+    TEXT(limit_address_text, "limit_address", "",
+         "commands from an address, or an IPv6 network of 64 bits (default: no limit)"),
+    TEXT(limit_show_text, "limit_show", "", "commands for a show (default: no limit)"),
+    TEXT(limit_cancellations_text, "limit_cancellations", "",
+         "cancellations of a user before it is a signal (default: never)"),
+    TEXT(on_cancellations_text, "on_cancellations", "log",
+         "to who takes places then: log, refuse or challenge"),
+    TEXT(limit_users_of_address_text, "limit_users_of_address", "",
+         "users that take places from one address before it is a signal (default: never)"),
+    TEXT(on_users_of_address_text, "on_users_of_address", "log",
+         "to who takes places then: log, refuse or challenge"),
+    TEXT(challenge_url, "challenge_url", "", "where people are sent to show that they are some"),
+    TEXT(challenge_keys, "challenge_keys", "",
+         "as jwt_keys, of who signs what they have shown (Usher-Challenge)"),
+    TEXT(challenge_secrets, "challenge_secrets", "", "as jwt_secrets, likewise"),
+    TEXT(trusted_proxies, "trusted_proxies", "",
+         "networks of proxies that say whom they speak for, with commas"),
+    TEXT(forwarded_field, "forwarded_field", "x-forwarded-for",
+         "the field in which they say it: x-forwarded-for or forwarded"),
     TEXT(cors_origins, "cors_origins", "", "origins that browsers may ask from, or *"),
     TEXT(book_show, "book_show", "hall", "slug of the show behind POST /book {\"userId\"}"),
     TEXT(tickets_show, "tickets_show", "festival", "slug of the show behind GET /tickets"),
@@ -108,6 +129,74 @@ static const char *check_name(const char *name)
         return "is too long";
     if (name[strspn(name, allowed)] != '\0')
         return "may have letters, digits, '.', '_' and '-' only";
+    return NULL;
+}
+
+static bool read_action(enum signal_action *action, const char *text)
+{
+    static const char *const names[] = {
+        [SIGNAL_LOG] = "log", [SIGNAL_REFUSE] = "refuse", [SIGNAL_CHALLENGE] = "challenge"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *action = (enum signal_action)i;
+            return true;
+        }
+    return false;
+}
+
+/* Of the texts, what they mean; NULL, or the first that means nothing. */
+static const char *read_limits(struct gateway_options *o)
+{
+    const struct {
+        const char *key, *text;
+        struct rate *rate;
+    } rates[] = {
+        {"limit_user", o->limit_user_text, &o->limit_user},
+        {"limit_address", o->limit_address_text, &o->limit_address},
+        {"limit_show", o->limit_show_text, &o->limit_show},
+        {"limit_cancellations", o->limit_cancellations_text, &o->limit_cancellations},
+        {"limit_users_of_address", o->limit_users_of_address_text, &o->limit_users_of_address},
+    };
+
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++)
+        if (!rate_read(rates[i].rate, rates[i].text))
+            return rates[i].key;
+    if (!read_action(&o->on_cancellations, o->on_cancellations_text))
+        return "on_cancellations";
+    if (!read_action(&o->on_users_of_address, o->on_users_of_address_text))
+        return "on_users_of_address";
+    if (!proxies_read(&o->proxies, o->trusted_proxies))
+        return "trusted_proxies";
+    o->proxies.by = strcmp(o->forwarded_field, "forwarded") == 0 ? FORWARDED : FORWARDED_X;
+    return NULL;
+}
+
+static bool is_challenged(const struct gateway_options *o)
+{
+    return o->on_cancellations == SIGNAL_CHALLENGE || o->on_users_of_address == SIGNAL_CHALLENGE;
+}
+
+static const char *check_limits(const struct gateway_options *options, const char **key)
+{
+    struct gateway_options o = *options;
+    const char *wrong = read_limits(&o);
+
+    if (wrong != NULL) {
+        *key = wrong;
+        return strncmp(wrong, "limit", 5) == 0 ? "must be quota/seconds, like 60/60, or empty"
+               : strncmp(wrong, "on_", 3) == 0 ? "must be log, refuse or challenge"
+                                               : "must be networks with commas, like 10.0.0.0/8";
+    }
+    *key = "forwarded_field";
+    if (o.proxies.by == FORWARDED_X && strcmp(o.forwarded_field, "x-forwarded-for") != 0)
+        return "must be x-forwarded-for or forwarded";
+    *key = "challenge_url";
+    if (is_challenged(&o) && o.challenge_url[0] == '\0')
+        return "is needed where people are challenged";
+    *key = "challenge_keys";
+    if (is_challenged(&o) && o.challenge_keys[0] == '\0' && o.challenge_secrets[0] == '\0')
+        return "must name a file, or challenge_secrets must, where people are challenged";
     return NULL;
 }
 
@@ -188,6 +277,8 @@ static const char *check(const void *target, const char **key)
     if (!text_is_slug(span_of(o->seats_show)))
         return "is not a show's slug";
     why = check_auth(o, key);
+    if (why == NULL)
+        why = check_limits(o, key);
     if (why != NULL)
         return why;
     *key = "ticket_keys";
@@ -221,6 +312,7 @@ void options_load(struct gateway_options *o, int argc, char **argv)
         !log_level_from(o->log_level_name, &o->log_level) ||
         read_keys(o->ticket_keys, &o->keys) != NULL)
         abort(); /* `check` has looked */
+    read_limits(o);
     o->auth_is_jwt = strcmp(o->auth, "jwt") == 0;
     if (o->name[0] == '\0') {
         free(o->name);

@@ -8,6 +8,11 @@
 #include "base/log.h"
 #include "base/redis_url.h"
 #include "base/ticket.h"
+#include "gateway/origin.h"
+#include "gateway/rate.h"
+
+/* What happens to whom a signal is about (limits.h). */
+enum signal_action { SIGNAL_LOG, SIGNAL_REFUSE, SIGNAL_CHALLENGE };
 
 struct gateway_options {
     char *redis, *postgres, *listen, *name, *cors_origins, *book_show, *tickets_show;
@@ -20,6 +25,9 @@ struct gateway_options {
     char *auth, *jwt_keys, *jwt_secrets, *jwt_issuer, *jwt_audience, *jwt_role_claim;
     char *jwt_admin_role;
     int64_t jwt_leeway_s;
+    char *limit_user_text, *limit_address_text, *limit_show_text, *limit_cancellations_text;
+    char *limit_users_of_address_text, *on_cancellations_text, *on_users_of_address_text;
+    char *trusted_proxies, *forwarded_field, *challenge_url, *challenge_keys, *challenge_secrets;
     int64_t availability_max_age_ms, shows_max, postgres_connections, drain_ms;
 
     /* Made of the above and checked. */
@@ -27,6 +35,10 @@ struct gateway_options {
     enum log_level log_level;
     bool auth_is_jwt;
     struct ticket_keys keys; /* none: there are no waiting rooms here */
+    struct rate limit_user, limit_address, limit_show;
+    struct rate limit_cancellations, limit_users_of_address;
+    enum signal_action on_cancellations, on_users_of_address;
+    struct proxies proxies;
 };
 
 /* Exits with 2 and one line on standard error if something is wrong. */

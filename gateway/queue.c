@@ -15,6 +15,7 @@
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/identity.h"
+#include "gateway/limits.h"
 #include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -318,7 +319,8 @@ void post_queue(struct task *task)
     task->varies_by_prefer = false; /* nothing is awaited here */
     struct span user = SPAN("");
     command_read_user(task, &json, json_root(&json), "user", false, &user);
-    bool right = command_is_right(task, &json) && identity_speaks_as(task, &user);
+    bool right = command_is_right(task, &json) && identity_speaks_as(task, &user) &&
+                 limits_admit(task, OP_JOIN, user, task->show->number);
     json_free(&json);
     if (!right)
         return;

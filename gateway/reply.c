@@ -13,7 +13,7 @@
 
 #define EXPOSED                                                                                    \
     "ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, " \
-    "Retry-After, X-Request-Id, traceparent"
+    "Retry-After, WWW-Authenticate, X-Request-Id, traceparent"
 
 static void put_field(struct buf *headers, const char *name, struct span value)
 {

@@ -136,7 +136,8 @@ static void answer_options(struct task *task, unsigned methods)
         buf_puts(
             headers,
             "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, Prefer, "
-            "If-None-Match, Usher-Admission, traceparent\r\nAccess-Control-Max-Age: 600\r\n");
+            "If-None-Match, Usher-Admission, Usher-Challenge, "
+            "traceparent\r\nAccess-Control-Max-Age: 600\r\n");
     }
     reply_send(task, 204, NULL);
 }

@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "gateway/fields.h"
 #include "gateway/identity.h"
+#include "gateway/limits.h"
 #include "gateway/list.h"
 #include "gateway/router.h"
 #include "http/exchange.h"
@@ -65,6 +66,7 @@ struct task {
     const struct route *route;
     struct span parameter[ROUTE_PARAMETERS_MAX];
     struct caller caller;
+    struct limited limited;
     struct list node; /* in whatever list it waits in */
     bool is_parked;
     bool show_is_absent;                 /* it waited for a show, and there is none */

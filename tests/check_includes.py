@@ -47,6 +47,7 @@ GENERATED = {
     "lua/seatmap.lua.inc": ["gateway/seat_look.c"],
     "lua/room_join.lua.inc": ["gateway/queue.c"],
     "lua/room_come.lua.inc": ["gateway/queue.c"],
+    "lua/limits.lua.inc": ["gateway/limits.c"],
     "lua/*.lua.inc": ["allocator/*.c", "tests/*"],
     "migrations.inc": ["ctl/migrate.c"],
     "pages.inc": ["gateway/pages.c"],

@@ -4,8 +4,9 @@
 
 # Pure modules outside base/ that have a test in tests/unit/, and the libraries they take.
 UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.c) \
-                $(addprefix gateway/,fields.c json.c jwt.c keyring.c problem.c pubkey.c render.c router.c \
-                             seatmap.c seed_seat.c show.c signature.c token.c) \
+                $(addprefix gateway/,fields.c json.c jwt.c keyring.c origin.c problem.c pubkey.c \
+                             rate.c render.c router.c seatmap.c seed_seat.c show.c signature.c \
+                             token.c) \
                 allocator/pace.c
 UNIT_LIBS    := -lcmocka -lmsgpackc -linih -lcrypto -lhttp_parser -ljansson -ljwt
 

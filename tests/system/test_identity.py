@@ -171,6 +171,30 @@ def test_nobody_gets_in_without_a_right_token_and_nobody_sees_what_is_anothers(w
     assert everything(world) == before
 
 
+def test_nobody_administrates_without_a_right_token_that_has_the_role(world, signer):
+    start(world, signer, jwt_admin_role="boss", jwt_role_claim="roles")
+    everywhere = [(method.upper(), re.sub(r"\{\w+\}", "fest", path))
+                  for path, item in contract.document()["paths"].items()
+                  if path.startswith("/v1/admin/") for method in item]
+    client = asker(world, None)
+    before = everything(world)
+    for method, path in everywhere:
+        for name, field in wrong_tokens(signer, OWNER).items():
+            client.authorization = field
+            answer = client.ask(method, path, None if method == "GET" else {})
+            assert answer.status == 401, (method, path, name, answer)
+        for roles in (None, "bosses", ["user"], {"boss": True}, True):
+            client.authorization = f"Bearer {signer.of(OWNER, roles=roles)}"
+            answer = client.ask(method, path, None if method == "GET" else {})
+            assert (answer.status, answer.code) == (403, "FORBIDDEN"), (method, path, roles)
+    assert everything(world) == before
+    boss = bearer(world, signer, "olga", roles=["user", "boss"])
+    assert boss.get("/v1/admin/shows").status == 200
+    # The role is for these routes: what is another's stays another's on all others.
+    booking = bearer(world, signer, OWNER).book("fest", OWNER, "GA").json["id"]
+    assert boss.booking(booking).status == 404 and boss.cancel(booking).status == 404
+
+
 def test_what_is_public_is_public_whatever_token_comes_along(world, signer):
     start(world, signer)
     paths = {"{show}": "fest", "{file}": "style.css", "{folder}": "pages"}

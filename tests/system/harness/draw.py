@@ -47,3 +47,10 @@ def read(text):
     assert len(raw) == 56
     kind, _, show, number = struct.unpack(">BBII", raw[:10])
     return kind, show, number, int.from_bytes(raw[10:16], "big")
+
+
+def keys_file(folder):
+    """A file for the option ticket_keys."""
+    path = folder / "ticket_keys"
+    path.write_text(KEYS_FILE)
+    return path
