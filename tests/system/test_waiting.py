@@ -264,6 +264,11 @@ def test_an_offer_is_accepted_by_paying_it(world):
     answer = client.pay(ann, "p1")
     assert answer.status == 200 and answer.json["status"] == "SUCCEEDED"
     assert statuses(client, ann, bob) == ["ACCEPTED", "WAITING"]
+    # What becomes of it later does not make it one that was declined.
+    cancel(client, ann)
+    assert statuses(client, ann, bob) == ["ACCEPTED", "OFFERED"]
+    assert entry(client, ann)["booking"]["status"] == "CANCELLED"
+    wait_until("the refund", lambda: world.value("SELECT count(*) FROM outbox") == 0)
     world.judge()
 
 
