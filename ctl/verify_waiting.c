@@ -4,24 +4,38 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/bounds.h"
+#include "base/codec.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "verify_redis.h"
 
-#define SQL_BYTES_MAX 512
+#define GROUP 256
 #define NAME_BYTES_MAX 64
 
+/* By size, so that those of one order come together. */
 static const char waiting_sql[] =
-    "SELECT encode(uuid_send(id), 'hex'), id, tier || ':' || quantity, tier || ':' || user_id, "
-    "position"
-    " FROM waitlist WHERE show = $1 AND status = 'WAITING' ORDER BY position";
+    "SELECT encode(uuid_send(id), 'hex'), tier, quantity, user_id, joined_ms, position"
+    " FROM waitlist WHERE show = $1 AND status = 'WAITING' ORDER BY tier, quantity, position";
+enum { W_ID, W_TIER, W_QUANTITY, W_USER, W_JOINED, W_POSITION };
+
 static const char totals_sql[] =
     "SELECT count(*) FILTER (WHERE status = 'WAITING'), coalesce(max(position), 0),"
     " count(DISTINCT (tier, quantity)) FILTER (WHERE status = 'WAITING')"
     " FROM waitlist WHERE show = $1";
-enum column { COLUMN_ID, COLUMN_TEXT, COLUMN_SIZE, COLUMN_WAITER, COLUMN_POSITION };
+
+/* Who waits for so many places of a tier, a few of them at a time. */
+struct group {
+    struct comparison *c;
+    uint32_t show;
+    const struct postgres_result *rows;
+    size_t first, count; /* rows */
+    struct id id[GROUP];
+    char waiter[GROUP][USER_BYTES_MAX + 8]; /* tier:user */
+};
 
 /* One question to Redis whose answer must be this text; "" stands for none. */
 static enum err expect(struct comparison *c, uint32_t show, size_t argc, const struct span *argv,
@@ -47,29 +61,127 @@ static enum err expect(struct comparison *c, uint32_t show, size_t argc, const s
     return ERR_NONE;
 }
 
-static enum err check_waiter(struct comparison *c, uint32_t show,
-                             const struct postgres_result *rows, size_t row)
+static void tell_waiter(const struct group *g, size_t at, const char *where)
 {
-    unsigned char bytes[ID_BYTES] = {0};
-    char size[NAME_BYTES_MAX], what[NAME_BYTES_MAX];
-    struct span slot = postgres_cell(rows, row, COLUMN_SIZE);
-    struct span id = {(const char *)bytes, ID_BYTES};
-    struct key waiters = comparison_key(c, "waiters:", show);
-    struct key waiting = comparison_key(c, "waiting:", show);
+    char id[UUID_BYTES];
 
-    struct span hex = postgres_cell(rows, row, COLUMN_ID);
-    if (hex.len != 2 * ID_BYTES || !text_unhex(hex, bytes))
-        return ERR_INPUT;
-    snprintf(size, sizeof(size), "order:%" PRIu32 ":%.*s", show, (int)slot.len, slot.bytes);
-    struct key order = comparison_key(c, size, 0);
-    snprintf(what, sizeof(what), "who waits as %.36s", postgres_cell(rows, row, COLUMN_TEXT).bytes);
-    struct span by_user[] = {
-        SPAN("HGET"), {waiters.text, waiters.len}, postgres_cell(rows, row, COLUMN_WAITER)};
-    struct span in_order[] = {SPAN("ZSCORE"), {order.text, order.len}, id};
-    struct span by_id[] = {SPAN("HEXISTS"), {waiting.text, waiting.len}, id};
-    TRY(expect(c, show, 3, by_user, id, what));
-    TRY(expect(c, show, 3, in_order, postgres_cell(rows, row, COLUMN_POSITION), what));
-    return expect(c, show, 3, by_id, SPAN("1"), what);
+    id_format_uuid(g->id[at], id);
+    differences_add(g->c->found,
+                    "show %" PRIu32 ": who waits as %s is not in Redis' %s as it is in Postgres",
+                    g->show, id, where);
+}
+
+/* What Redis has of each of the group under these fields or members must be what `is` says. */
+static enum err check_each(const struct group *g, const char *command, struct key key,
+                           const struct span *fields, const char *where,
+                           bool (*is)(const struct group *g, size_t at, struct span has))
+{
+    struct span argv[GROUP + 2] = {span_of(command), {key.text, key.len}};
+    struct redis_reply *reply;
+
+    memcpy(argv + 2, fields, g->count * sizeof(*fields));
+    TRY(comparison_ask(g->c, g->count + 2, argv, &reply));
+    for (size_t i = 0; reply != NULL && i < g->count; i++) {
+        const struct redis_reply *has = redis_at(reply, i);
+        if (redis_kind_of(has) != REDIS_STRING || !is(g, i, redis_text(has)))
+            tell_waiter(g, i, where);
+    }
+    redis_reply_free(reply);
+    return ERR_NONE;
+}
+
+static bool is_its_id(const struct group *g, size_t at, struct span has)
+{
+    return span_equal(has, (struct span){(const char *)g->id[at].bytes, ID_BYTES});
+}
+
+static bool is_its_position(const struct group *g, size_t at, struct span has)
+{
+    return span_equal(has, postgres_cell(g->rows, g->first + at, W_POSITION));
+}
+
+/* lua/waiting.lua: {tier, quantity, user, joined, position} */
+static bool is_its_entry(const struct group *g, size_t at, struct span has)
+{
+    static const size_t column[] = {W_TIER, W_QUANTITY, W_USER, W_JOINED, W_POSITION};
+    size_t row = g->first + at, count;
+    struct tree tree;
+    bool same;
+
+    if (tree_read(&tree, has.bytes, has.len))
+        return false;
+    same = value_is_array(tree_root(&tree), &count) && count == 5;
+    for (size_t i = 0; same && i < 5; i++) {
+        struct value value = value_at(tree_root(&tree), i);
+        struct span user;
+        uint64_t n;
+        if (column[i] == W_USER)
+            same = value_str(value, &user) && span_equal(user, postgres_cell(g->rows, row, W_USER));
+        else
+            same =
+                value_uint(value, &n) && n == (uint64_t)postgres_cell_i64(g->rows, row, column[i]);
+    }
+    tree_free(&tree);
+    return same;
+}
+
+static enum err check_group(struct group *g)
+{
+    struct span ids[GROUP], waiters[GROUP];
+    char order[NAME_BYTES_MAX];
+
+    for (size_t i = 0; i < g->count; i++) {
+        struct span hex = postgres_cell(g->rows, g->first + i, W_ID);
+        struct span user = postgres_cell(g->rows, g->first + i, W_USER);
+        if (hex.len != 2 * ID_BYTES || !text_unhex(hex, g->id[i].bytes) ||
+            user.len > USER_BYTES_MAX)
+            return ERR_INPUT;
+        snprintf(g->waiter[i], sizeof(g->waiter[i]), "%" PRId64 ":%.*s",
+                 postgres_cell_i64(g->rows, g->first + i, W_TIER), (int)user.len, user.bytes);
+        waiters[i] = span_of(g->waiter[i]);
+        ids[i] = (struct span){(const char *)g->id[i].bytes, ID_BYTES};
+    }
+    snprintf(order, sizeof(order), "order:%" PRIu32 ":%" PRId64 ":%" PRId64, g->show,
+             postgres_cell_i64(g->rows, g->first, W_TIER),
+             postgres_cell_i64(g->rows, g->first, W_QUANTITY));
+    TRY(check_each(g, "HMGET", comparison_key(g->c, "waiters:", g->show), waiters, "list by user",
+                   is_its_id));
+    TRY(check_each(g, "ZMSCORE", comparison_key(g->c, order, 0), ids, "order", is_its_position));
+    return check_each(g, "HMGET", comparison_key(g->c, "waiting:", g->show), ids, "list by id",
+                      is_its_entry);
+}
+
+/* The row goes with the one before it: into the same order, while there is room. */
+static bool goes_along(const struct group *g, size_t row)
+{
+    return g->count < GROUP &&
+           postgres_cell_i64(g->rows, row, W_TIER) ==
+               postgres_cell_i64(g->rows, g->first, W_TIER) &&
+           postgres_cell_i64(g->rows, row, W_QUANTITY) ==
+               postgres_cell_i64(g->rows, g->first, W_QUANTITY);
+}
+
+static enum err check_waiters(struct comparison *c, uint32_t show,
+                              const struct postgres_result *rows)
+{
+    struct group *g = calloc(1, sizeof(*g));
+    enum err err = ERR_NONE;
+
+    if (g == NULL)
+        abort();
+    *g = (struct group){.c = c, .show = show, .rows = rows};
+    for (size_t row = 0; !err && row < postgres_rows(rows); row++) {
+        if (g->count > 0 && !goes_along(g, row)) {
+            err = check_group(g);
+            g->first = row;
+            g->count = 0;
+        }
+        g->count++;
+    }
+    if (!err && g->count > 0)
+        err = check_group(g);
+    free(g);
+    return err;
 }
 
 static enum err check_totals(struct comparison *c, uint32_t show,
@@ -111,8 +223,7 @@ enum err verify_waiting(struct comparison *c, uint32_t show)
     postgres_result_free(rows);
     TRY(err);
     TRY(ask(c, waiting_sql, show, &rows));
-    for (size_t row = 0; !err && row < postgres_rows(rows); row++)
-        err = check_waiter(c, show, rows, row);
+    err = check_waiters(c, show, rows);
     postgres_result_free(rows);
     return err;
 }
