@@ -153,7 +153,7 @@ static enum err unlink_key(struct redis *redis, struct span key)
 /* The sizes tell which orders there are. */
 enum err rebuild_drop_waiting(struct redis *redis, struct span prefix, struct span show)
 {
-    static const char *const kinds[] = {"waiting:", "waiters:", "sizes:"};
+    static const char *const kinds[] = {"waiting:", "waiters:", "sizes:", "passed:"};
     struct redis_reply *sizes = NULL;
     struct buf name;
     enum err err;

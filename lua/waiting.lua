@@ -10,16 +10,19 @@
 --   waiters:<show>                 hash tier:user → id: one entry for each user and tier
 --   sizes:<show>                   hash tier:quantity → how many groups of that size wait
 --   order:<show>:<tier>:<quantity> zset of their ids by position
+--   passed:<show>                  hash tier:quantity → position: so far a search has come that
+--                                  goes on with the next run
 -- and in show:<show> the fields `waits` (how many wait), `joined` (the last position given). A list
 -- for each size finds the first group that fits without reading all those that do not.
 --
 -- `offers` is a set of shows whose lists are to be looked at by the next run: those that were just
--- loaded, and those that had more offers to make than one run makes.
+-- loaded, and those that had more offers to make than one run makes, or more people to pass over.
 local E_TIER, E_QUANTITY, E_USER, E_POSITION = 1, 2, 3, 5
 
 local WAITING_MAX = 100000 -- of one show
 local OFFERS_MAX = 256     -- made by one run; the rest by the next one
-local SKIPS_MAX = 2000     -- entries one run passes over because their users may not have more
+local SKIPS_MAX = 2000     -- entries one run passes over because their users may not have more;
+                           -- the next one goes on behind them
 local OFFER_SHOWS_MAX = 64 -- shows that one run looks at because an earlier one asked for it
 local PAGE = 64
 
@@ -42,6 +45,7 @@ local function waiting_of(show)
     waiters = {},  -- tier:user → id or false
     waiters_touched = {},
     sizes = {}, sizes_touched = {},
+    passed = {}, passed_touched = {},
     orders = {},   -- tier:quantity → what was read of its order
     joined = {},   -- tier:quantity → ids that joined in this run
     came = {}, gone = {},  -- id → entry: changes in this run
@@ -50,6 +54,10 @@ local function waiting_of(show)
     local raw = redis.call('HGETALL', waiting_key(show, 'sizes'))
     for i = 1, #raw, 2 do
       w.sizes[raw[i]] = tonumber(raw[i + 1])
+    end
+    raw = redis.call('HGETALL', waiting_key(show, 'passed'))
+    for i = 1, #raw, 2 do
+      w.passed[raw[i]] = tonumber(raw[i + 1])
     end
   end
   show.waiting = w
@@ -124,18 +132,27 @@ local function waits_of(show, tier)
   return count
 end
 
+-- `after`: the position behind which it is read; `passed`: of the last one that was passed over.
 local function order_of(show, slot)
-  local orders = waiting_of(show).orders
-  orders[slot] = orders[slot] or {ids = {}, first = 1, read = 0, whole = false}
-  return orders[slot]
+  local w = waiting_of(show)
+  w.orders[slot] = w.orders[slot] or
+    {ids = {}, first = 1, read = 0, whole = false, after = w.passed[slot] or 0}
+  return w.orders[slot]
+end
+
+local function read_page(show, slot, order)
+  local key = prefix .. 'order:' .. show.number .. ':' .. slot
+  if order.after == 0 then
+    return redis.call('ZRANGE', key, order.read, order.read + PAGE - 1)
+  end
+  return redis.call('ZRANGE', key, '(' .. order.after, '+inf', 'BYSCORE', 'LIMIT', order.read, PAGE)
 end
 
 -- The n-th of a size's order, as it was at the beginning of this run and with those who have joined
 -- since; read page by page. Those who are gone stand there still.
 local function nth_of_order(show, slot, order, n)
   while not order.whole and order.read < n do
-    local page = redis.call('ZRANGE', prefix .. 'order:' .. show.number .. ':' .. slot, order.read,
-                            order.read + PAGE - 1)
+    local page = read_page(show, slot, order)
     for i, id in ipairs(page) do
       order.ids[order.read + i] = id
     end
@@ -174,13 +191,35 @@ local function first_of_size(show, slot)
         return id, entry
       end
       skips = skips + 1
+      order.passed = entry and entry[E_POSITION] or order.passed
     end
     n = n + 1
     id = nth_of_order(show, slot, order, n)
   end
 end
 
--- The first in the order of joining who fits into what is left of a tier.
+local function set_passed(w, slot, position)
+  if w.passed[slot] ~= position then
+    w.passed[slot], w.passed_touched[slot] = position, true
+  end
+end
+
+-- A search of a tier's lists ends here, or goes on behind those who were passed over.
+local function end_search(show, tier, goes_on)
+  local w = waiting_of(show)
+  for slot in pairs(w.sizes) do
+    if tonumber(string.match(slot, '^%d+')) == tier then
+      local order = w.orders[slot]
+      set_passed(w, slot, goes_on and (order and order.passed or w.passed[slot]) or nil)
+    end
+  end
+  if goes_on then
+    offers_due[show.number] = true
+  end
+end
+
+-- The first in the order of joining who fits into what is left of a tier. Nobody, if some were not
+-- looked at: the first may be among them.
 local function first_that_fits(show, tier)
   local most = math.min(show.tiers[tier].available, show.max_per_booking)
   local first, first_entry
@@ -192,6 +231,11 @@ local function first_that_fits(show, tier)
         first, first_entry = id, entry
       end
     end
+  end
+  local goes_on = skips >= SKIPS_MAX
+  if goes_on or not first then
+    end_search(show, tier, goes_on)
+    return nil
   end
   return first, first_entry
 end
@@ -354,6 +398,11 @@ end
 
 local function apply_waiting(show)
   local w = show.waiting
+  if w and next(w.passed_touched) then
+    apply_hash(waiting_key(show, 'passed'), w.passed_touched, function(slot)
+      return w.passed[slot]
+    end)
+  end
   if not w or not next(w.sizes_touched) then
     return
   end
