@@ -1,8 +1,8 @@
 -- SEVERAL: places in several shows of this partition, all or nothing. Its arguments are BOOK or
 -- HOLD and a list {{booking id, show, tier, quantity, …}, …}, a booking for each show; behind the
--- lines of a show stand the seats that are named there, packed, if there are any. It is decided as so many requests would be, one for each show, except that none is granted unless all
--- would be: shows share neither stock nor limits, so what one takes cannot refuse another. A
--- decision is
+-- lines of a show stand the seats that are named there, packed, if there are any. It is decided as
+-- so many requests would be, one for each show, except that none is granted unless all would be:
+-- shows share neither stock nor limits, so what one takes cannot refuse another. A decision is
 --
 --   {code, detail, show}   refused, for this show's sake; SEAT_TAKEN with the seats of that show
 --   {0, decision, …}       what BOOK or HOLD of each show decided
