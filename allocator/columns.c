@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "base/seats.h"
 
 /* An array: dimensions, has nulls, element type, length, lower bound; then length and bytes each.
  */
@@ -33,12 +34,6 @@ static const enum kind column_kinds[COLUMN_COUNT] = {
 static const enum column_name batch_columns[] = {
 #define X(name, kind) COLUMN_##name,
     BATCH_COLUMNS(X)
-#undef X
-};
-
-static const enum column_name seats_columns[] = {
-#define X(name, kind) COLUMN_##name,
-    SEATS_COLUMNS(X)
 #undef X
 };
 
@@ -77,10 +72,9 @@ static const enum column_name admission_columns[] = {
         function, columns, sizeof(columns) / sizeof *(columns)                                     \
     }
 const struct commit_part commit_parts[COMMIT_PARTS] = {
-    PART("commit_batch", batch_columns),          PART("commit_seats", seats_columns),
-    PART("commit_payments", payment_columns),     PART("commit_several", several_columns),
-    PART("commit_waiting", waiting_columns),      PART("commit_admin", admin_columns),
-    PART("commit_admissions", admission_columns),
+    PART("commit_batch", batch_columns),     PART("commit_payments", payment_columns),
+    PART("commit_several", several_columns), PART("commit_waiting", waiting_columns),
+    PART("commit_admin", admin_columns),     PART("commit_admissions", admission_columns),
 };
 
 static void put_u32(struct buf *b, uint32_t n)
@@ -140,6 +134,24 @@ void columns_put_bytes(struct columns *c, enum column_name name, const void *byt
     column->rows++;
     put_u32(&column->bytes, (uint32_t)n);
     buf_put(&column->bytes, bytes, n);
+}
+
+void columns_put_seats(struct columns *c, enum column_name name, struct span seats)
+{
+    struct buf *b = &c->column[name].bytes;
+    size_t at = b->len;
+
+    put_u32(b, 0);
+    for (size_t i = 0; i < seats_count(seats); i++) {
+        buf_putc(b, i == 0 ? '{' : ',');
+        buf_put_u64(b, seats_at(seats, i));
+    }
+    buf_putc(b, '}');
+    if (b->failed)
+        return;
+    uint32_t len = htonl((uint32_t)(b->len - at - sizeof len));
+    memcpy(b->bytes + at, &len, sizeof len);
+    c->column[name].rows++;
 }
 
 void columns_put_null(struct columns *c, enum column_name name)

@@ -44,18 +44,14 @@
     X(T_AVAILABLE, INT4)                                                                           \
     X(T_HELD, INT4)                                                                                \
     X(T_PENDING, INT4)                                                                             \
-    X(T_CONFIRMED, INT4)
-
-/* sql/0004_seats.sql */
-#define SEATS_COLUMNS(X)                                                                           \
+    X(T_CONFIRMED, INT4)                                                                           \
+    X(N_SEATS, TEXT)                                                                               \
+    X(C_SEATS, TEXT)                                                                               \
     X(M_SHOW, INT4)                                                                                \
     X(M_POSITION, INT4)                                                                            \
-    X(M_FROM, INT2)                                                                                \
-    X(M_FROM_BOOKING, UUID)                                                                        \
-    X(M_TO, INT2)                                                                                  \
-    X(M_TO_BOOKING, UUID)                                                                          \
-    X(H_BOOKING, UUID)                                                                             \
-    X(H_POSITION, INT4)
+    X(M_FROM, UUID)                                                                                \
+    X(M_TO, UUID)                                                                                  \
+    X(M_UNDONE, UUID)
 
 /* commit_payments in sql/0005_payments.sql. */
 #define PAYMENT_COLUMNS(X)                                                                         \
@@ -114,7 +110,6 @@
 
 #define COLUMNS(X)                                                                                 \
     BATCH_COLUMNS(X)                                                                               \
-    SEATS_COLUMNS(X)                                                                               \
     PAYMENT_COLUMNS(X)                                                                             \
     SEVERAL_COLUMNS(X)                                                                             \
     WAITING_COLUMNS(X)                                                                             \
@@ -135,7 +130,7 @@ struct commit_part {
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 7
+#define COMMIT_PARTS 6
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {
@@ -155,6 +150,8 @@ void columns_reset(struct columns *c);
 /* A number must be put into a column of numbers, and bytes into one of bytes (asserted). */
 void columns_put_number(struct columns *c, enum column_name name, int64_t number);
 void columns_put_bytes(struct columns *c, enum column_name name, const void *bytes, size_t n);
+/* A list of positions (base/seats.h) as the text that Postgres takes for an array; not empty. */
+void columns_put_seats(struct columns *c, enum column_name name, struct span seats);
 void columns_put_null(struct columns *c, enum column_name name);
 uint32_t columns_rows(const struct columns *c, enum column_name name);
 /* Whether the part has any rows. */

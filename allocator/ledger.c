@@ -21,6 +21,8 @@
 #define COMMIT_SCALARS 6
 #define COMPANION_SCALARS "$1,$2,$3,$5"
 #define COMMIT_SQL_BYTES_MAX 4096
+#define COMMIT_NAME_BYTES 24
+_Static_assert(COMMIT_PARTS <= 7, "ledger.prepared has a bit for each choice of parts");
 
 /* Free partitions first come first served; one that somebody owns has its lock taken. */
 static const char look_sql[] =
@@ -58,18 +60,31 @@ void ledger_free(struct ledger *l)
     postgres_free(l->reader);
 }
 
+#define BATCH_PART 1u /* bit of the first part, that all batches have */
+
+static void name_commit(unsigned parts, char name[COMMIT_NAME_BYTES])
+{
+    snprintf(name, COMMIT_NAME_BYTES, "commit_%u", parts);
+}
+
 /*
  * One statement, and so one transaction: SELECT commit_batch(…), and with it the functions of the
- * other parts. Each of these raises unless commit_batch has moved the partition's row before it.
+ * other parts that a batch has, prepared when the first such batch comes. Each of these raises
+ * unless commit_batch has moved the partition's row before it.
  */
-static enum err prepare_commit(struct ledger *l, const char *name, size_t parts)
+static enum err prepare_commit(struct ledger *l, unsigned parts)
 {
     struct buf sql;
     size_t next = COMMIT_SCALARS + 1;
+    char name[COMMIT_NAME_BYTES];
     enum err err = ERR_MEMORY;
 
+    if ((l->prepared >> parts / 2 & 1) != 0) /* all choices have the first part */
+        return ERR_NONE;
     buf_init(&sql, COMMIT_SQL_BYTES_MAX);
-    for (size_t i = 0; i < parts; i++) {
+    for (size_t i = 0; i < COMMIT_PARTS; i++) {
+        if ((parts >> i & 1) == 0)
+            continue;
         buf_putf(&sql, "%s%s(%s", i == 0 ? "SELECT " : ", ", commit_parts[i].function,
                  i == 0 ? "$1,$2,$3,$4,$5,$6" : COMPANION_SCALARS);
         for (size_t j = 0; j < commit_parts[i].columns; j++)
@@ -77,9 +92,12 @@ static enum err prepare_commit(struct ledger *l, const char *name, size_t parts)
         buf_putc(&sql, ')');
     }
     const char *text = buf_text(&sql);
+    name_commit(parts, name);
     if (text != NULL)
         err = postgres_prepare(l->owner, name, text);
     buf_free(&sql);
+    if (!err)
+        l->prepared |= (uint64_t)1 << parts / 2;
     return err;
 }
 
@@ -89,9 +107,9 @@ static enum err connect_owner(struct ledger *l)
         return ERR_NONE;
     l->held = 0;
     l->committing = false;
+    l->prepared = 0;
     TRY(postgres_connect(l->owner));
-    TRY(prepare_commit(l, "commit", 1));
-    return prepare_commit(l, "commit_whole", COMMIT_PARTS);
+    return prepare_commit(l, BATCH_PART);
 }
 
 /*
@@ -297,13 +315,28 @@ enum err ledger_name_generation(struct ledger *l, const struct tenure *t)
     return ERR_NONE;
 }
 
-/* Most batches are bookings of counted places, and need no more than the first part. */
-static size_t parts_of(const struct batch *batch)
+/* Most batches are bookings of counted places, and have no more than the first part. A bit each. */
+static unsigned parts_of(const struct batch *batch)
 {
+    unsigned parts = BATCH_PART;
+
     for (size_t i = 1; i < COMMIT_PARTS; i++)
         if (columns_have(&batch->columns, &commit_parts[i]))
-            return COMMIT_PARTS;
-    return 1;
+            parts |= 1u << i;
+    return parts;
+}
+
+static size_t put_arrays(unsigned parts, const struct span *arrays,
+                         struct postgres_parameter *parameters)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < COMMIT_PARTS; i++)
+        for (size_t j = 0; (parts >> i & 1) != 0 && j < commit_parts[i].columns; j++) {
+            struct span array = arrays[commit_parts[i].column[j]];
+            parameters[count++] = (struct postgres_parameter){array.bytes, array.len, true};
+        }
+    return count;
 }
 
 enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *batch)
@@ -311,7 +344,8 @@ enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *ba
     struct span arrays[COLUMN_COUNT];
     struct postgres_parameter parameters[COMMIT_SCALARS + COLUMN_COUNT];
     struct words w = {0};
-    size_t parts = parts_of(batch), count = COMMIT_SCALARS;
+    unsigned parts = parts_of(batch);
+    char name[COMMIT_NAME_BYTES];
 
     assert(!l->committing);
     if (!columns_finish(&batch->columns, arrays))
@@ -324,12 +358,10 @@ enum err ledger_begin(struct ledger *l, const struct tenure *t, struct batch *ba
     memcpy(parameters, w.parameter, w.count * sizeof *parameters);
     parameters[w.count] =
         (struct postgres_parameter){batch->journal.bytes, batch->journal.len, true};
-    for (size_t i = 0; i < parts; i++)
-        for (size_t j = 0; j < commit_parts[i].columns; j++) {
-            struct span array = arrays[commit_parts[i].column[j]];
-            parameters[count++] = (struct postgres_parameter){array.bytes, array.len, true};
-        }
-    TRY(postgres_begin(l->owner, parts == 1 ? "commit" : "commit_whole", count, parameters, false));
+    size_t count = COMMIT_SCALARS + put_arrays(parts, arrays, parameters + COMMIT_SCALARS);
+    TRY(ledger_judge(l, l->owner, prepare_commit(l, parts)));
+    name_commit(parts, name);
+    TRY(postgres_begin(l->owner, name, count, parameters, false));
     l->committing = true;
     return ERR_NONE;
 }

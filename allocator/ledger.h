@@ -18,6 +18,7 @@ struct ledger {
     struct postgres *owner;  /* owned */
     struct postgres *reader; /* owned */
     uint32_t held;           /* the partition whose lock the owner's session has; 0: none */
+    uint64_t prepared;       /* a bit for each statement of a commit that the owner's session has */
     bool committing;
     bool unwell; /* Postgres said lately that it cannot do now what it may do later */
 };

@@ -166,6 +166,15 @@ static void put_items(struct columns *c, const struct booking *booking)
     }
 }
 
+/* In the row of the booking that was put last: those before it that have no seats have NULL there,
+ * and so have those that follow, where the array ends. */
+static void put_seats(struct columns *c, struct span seats)
+{
+    while (columns_rows(c, COLUMN_N_SEATS) + 1 < columns_rows(c, COLUMN_N_ID))
+        columns_put_null(c, COLUMN_N_SEATS);
+    columns_put_seats(c, COLUMN_N_SEATS, seats);
+}
+
 void outcome_put_new(struct columns *c, uint32_t show, int64_t fingerprint,
                      const struct booking *booking)
 {
@@ -183,6 +192,8 @@ void outcome_put_new(struct columns *c, uint32_t show, int64_t fingerprint,
     columns_put_number(c, COLUMN_N_TIER, one ? booking->line[0].tier : 0);
     columns_put_number(c, COLUMN_N_QUANTITY, booking_quantity(booking));
     columns_put_number(c, COLUMN_N_PRICE, one ? booking->line[0].price : 0);
+    if (booking->seats.len > 0)
+        put_seats(c, booking->seats);
     if (!one)
         put_items(c, booking);
 }
@@ -279,6 +290,10 @@ static void put_change(struct batch *batch, size_t at, uint32_t round, const str
     buf_init(&origin, BOOKING_BYTES_MAX);
     booking_pack(&origin, before);
     columns_put_bytes(c, COLUMN_C_ORIGIN, origin.bytes, origin.len);
+    if (after->seats.len < before->seats.len)
+        columns_put_seats(c, COLUMN_C_SEATS, after->seats);
+    else
+        columns_put_null(c, COLUMN_C_SEATS);
     buf_free(&origin);
     columns_put_bytes(c, COLUMN_C_ANSWER, answer.bytes, answer.len);
 }

@@ -1,10 +1,9 @@
 #include "allocator/outcome_seats.h"
 
 #include "base/id.h"
-#include "base/seats.h"
 
 /* Positions in a row of the script's. */
-enum { AT_SHOW, AT_POSITION, AT_FROM, AT_FROM_BOOKING, AT_TO, AT_TO_BOOKING, MOVE_FIELDS };
+enum { AT_SHOW, AT_POSITION, AT_FROM, AT_TO, MOVE_FIELDS };
 
 static bool read_number(struct value row, size_t at, struct columns *c, enum column_name name)
 {
@@ -36,45 +35,34 @@ static bool read_move(struct columns *c, struct value row)
     return value_is_array(row, &count) && count == MOVE_FIELDS &&
            read_number(row, AT_SHOW, c, COLUMN_M_SHOW) &&
            read_number(row, AT_POSITION, c, COLUMN_M_POSITION) &&
-           read_number(row, AT_FROM, c, COLUMN_M_FROM) &&
-           read_booking(row, AT_FROM_BOOKING, c, COLUMN_M_FROM_BOOKING) &&
-           read_number(row, AT_TO, c, COLUMN_M_TO) &&
-           read_booking(row, AT_TO_BOOKING, c, COLUMN_M_TO_BOOKING);
+           read_booking(row, AT_FROM, c, COLUMN_M_FROM) && read_booking(row, AT_TO, c, COLUMN_M_TO);
 }
 
-/* [booking, its seats] */
-static bool read_list(struct columns *c, struct value row)
+static bool read_undone(struct columns *c, struct value row)
 {
-    struct span id, seats;
-    size_t count;
+    struct span id;
 
-    if (!value_is_array(row, &count) || count != 2 || !value_str(value_at(row, 0), &id) ||
-        id.len != ID_BYTES || !value_str(value_at(row, 1), &seats) || !seats_are_right(seats))
+    if (!value_str(row, &id) || id.len != ID_BYTES)
         return false;
-    for (size_t i = 0; i < seats_count(seats); i++) {
-        columns_put_bytes(c, COLUMN_H_BOOKING, id.bytes, id.len);
-        columns_put_number(c, COLUMN_H_POSITION, seats_at(seats, i));
-    }
+    columns_put_bytes(c, COLUMN_M_UNDONE, id.bytes, id.len);
     return true;
 }
 
 bool outcome_read_seats(struct columns *c, struct value seats)
 {
-    size_t parts, count;
+    size_t parts, moves, undone;
 
     if (!value_is_array(seats, &parts) || (parts != 0 && parts != 2))
         return false;
     if (parts == 0)
         return true;
-    if (!value_is_array(value_at(seats, 0), &count))
+    if (!value_is_array(value_at(seats, 0), &moves) || !value_is_array(value_at(seats, 1), &undone))
         return false;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < moves; i++)
         if (!read_move(c, value_at(value_at(seats, 0), i)))
             return false;
-    if (!value_is_array(value_at(seats, 1), &count))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!read_list(c, value_at(value_at(seats, 1), i)))
+    for (size_t i = 0; i < undone; i++)
+        if (!read_undone(c, value_at(value_at(seats, 1), i)))
             return false;
     return true;
 }

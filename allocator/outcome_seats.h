@@ -1,4 +1,4 @@
-/* Numbered seats in what the decision script returned, made into the columns of commit_seats. Pure:
+/* Numbered seats in what the decision script returned, made into columns of the commit. Pure:
  * no I/O. */
 #ifndef USHER_ALLOCATOR_OUTCOME_SEATS_H
 #define USHER_ALLOCATOR_OUTCOME_SEATS_H

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocator/outcome_parts.h"
+#include "base/seats.h"
 
 static bool id_from(struct value array, size_t at, struct id *id)
 {
@@ -80,10 +81,11 @@ static bool read_offer(struct batch *batch, struct value offer)
     struct booking_line *line = &booking.line[0];
     size_t count;
 
-    if (!value_is_array(offer, &count) || count != 6 || !id_from(offer, 0, &booking.id) ||
+    if (!value_is_array(offer, &count) || count != 7 || !id_from(offer, 0, &booking.id) ||
         !value_str(value_at(offer, 1), &booking.user) ||
         !outcome_i64(offer, 2, &booking.expires_ms) || !outcome_u32(offer, 3, &line->tier) ||
-        !outcome_u32(offer, 4, &line->quantity) || !outcome_i64(offer, 5, &line->price))
+        !outcome_u32(offer, 4, &line->quantity) || !outcome_i64(offer, 5, &line->price) ||
+        !value_str(value_at(offer, 6), &booking.seats) || !seats_are_right(booking.seats))
         return false;
     booking.amount = line->price * line->quantity;
     outcome_put_new(&batch->columns, id_show(booking.id), 0, &booking);

@@ -23,13 +23,17 @@ static const char show_sql[] =
 static const char tier_sql[] =
     "INSERT INTO tiers (show, tier, code, price, kind, capacity, blocked, available)"
     " VALUES ($1, $2, $3, $4, $5, $6::integer, $7::integer, $6::integer - $7::integer)";
-/* A line a seat: no field has a control character in it. */
+/* A line a seat: no field has a control character in it. One that is blocked (4) is taken by
+ * nobody. */
 static const char seats_sql[] =
-    "INSERT INTO seats (show, position, tier, status, accessible, x, y, id, section, row, number)"
-    " SELECT $1, f[1]::integer, f[2]::integer, f[3]::smallint, f[4]::boolean, nullif(f[5], "
-    "'')::real,"
-    " nullif(f[6], '')::real, f[7], f[8], f[9], f[10]"
-    " FROM unnest(string_to_array($2, E'\\n')) AS line, string_to_array(line, E'\\t') AS f";
+    "WITH seat AS (SELECT f FROM unnest(string_to_array($2, E'\\n')) AS line,"
+    "  string_to_array(line, E'\\t') AS f),"
+    " blocked AS (INSERT INTO seats_taken (show, position, booking)"
+    "  SELECT $1::integer, f[1]::integer, '00000000-0000-0000-0000-000000000000'"
+    "  FROM seat WHERE f[3] = '4')"
+    " INSERT INTO seat_map (show, position, tier, accessible, x, y, id, section, row, number)"
+    " SELECT $1::integer, f[1]::integer, f[2]::integer, f[4]::boolean, nullif(f[5], '')::real,"
+    " nullif(f[6], '')::real, f[7], f[8], f[9], f[10] FROM seat";
 static const char step_sql[] =
     "INSERT INTO price_steps (show, tier, step, sold_permille, from_at, price)"
     " VALUES ($1, $2, $3, $4, $5, $6)";

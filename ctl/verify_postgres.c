@@ -62,8 +62,11 @@ static const struct check checks[] = {
      " FROM seats s LEFT JOIN bookings b ON b.id = s.booking"
      " LEFT JOIN booking_seats l ON l.booking = b.id"
      " WHERE s.booking IS NOT NULL AND (b.id IS NULL OR b.show <> s.show"
-     " OR seat_status_of(b.status) <> s.status OR NOT coalesce(s.position = ANY (l.seats), "
-     "false))"},
+     " OR seat_status_of(b.status) = 0 OR NOT coalesce(s.position = ANY (l.seats), false))"
+     " UNION ALL "
+     "SELECT format('show %s position %s is taken by %s, but is no seat', show, position, booking)"
+     " FROM seats_taken t WHERE NOT EXISTS"
+     "  (SELECT FROM seat_map m WHERE m.show = t.show AND m.position = t.position)"},
 
     {"a live booking has the seats of its list, and no more places than those",
      "SELECT format('booking %s: %s places in tiers of seats, %s seats in its list, %s of them its"

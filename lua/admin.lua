@@ -82,7 +82,7 @@ end
 
 -- Seats that are named go from one status to another; those that have it already stay.
 local function move_named_seats(from, to)
-  local names = {[0] = 'available', [4] = 'blocked'}
+  local names, owners = {[0] = 'available', [4] = 'blocked'}, {[0] = '', [4] = BLOCKED}
   return function(show, _, settings)
     local map, moving, taken, touched, tiers = seats_of(show), {}, {}, {}, {}
     for _, position in ipairs(settings.seats or {}) do
@@ -105,7 +105,7 @@ local function move_named_seats(from, to)
     for _, position in ipairs(moving) do
       local counts = show.tiers[tier_of_byte(seat_at(map, position))]
       counts[names[from]], counts[names[to]] = counts[names[from]] - 1, counts[names[to]] + 1
-      move_seats(show, {position}, from, to, '', '')
+      move_seats(show, {position}, from, to, owners[from], owners[to])
     end
     for _, tier in ipairs(tiers) do
       show.touched[tier] = true

@@ -28,8 +28,9 @@
 --     expired    ids of the holds that were released, [id …]
 --     counters   [[show, tier, available, held, pending, confirmed, blocked], …] of every tier of
 --                the shows that changed
---     seats      numbered seats that moved, and whose they are (seats.lua)
---     waits      offers to people who wait: [[id, user, expires, tier, quantity, price], …]
+--     seats      numbered seats that have another booking than before (seats.lua)
+--     waits      offers to people who wait: [[id, user, expires, tier, quantity, price, seats]
+--                …]
 local EXPIRIES_MAX = 512
 
 local function check_state(epoch, generation, version)

@@ -53,16 +53,16 @@ end
 -- Named seats must be there, and as many of each tier as its line says. Second result: a refusal if
 -- some of them are not available.
 local function look_at_named(show, request, named)
-  local map, wanted, taken = seats_of(show), {}, {}
-  for _, position in ipairs(positions_of(named)) do
-    local byte = seat_at(map, position)
+  local map, positions, wanted, taken = seats_of(show), positions_of(named), {}, {}
+  for i = 1, #positions do
+    local byte = seat_at(map, positions[i])
     if not byte then
       return CODE.NOT_FOUND
     end
     local tier = tier_of_byte(byte)
     wanted[tier] = (wanted[tier] or 0) + 1
     if byte % 8 ~= 0 then
-      taken[#taken + 1] = position
+      taken[#taken + 1] = positions[i]
     end
   end
   for i = FIRST, #request - 1, 2 do
@@ -168,7 +168,7 @@ local function take(show, request, now, state, expires)
     decision[#decision + 1] = price
   end
   if #seats > 0 then
-    take_seats(show, request[ID], booking, seats)
+    take_seats(show, booking, seats, named_in(request))
     decision[#decision + 1] = booking[SEATS]
   end
   add_to_user(show, request[OWNER], quantity)

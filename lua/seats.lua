@@ -1,9 +1,10 @@
 -- Numbered seats: which are free, which are best, and how they move with their bookings.
 --
 -- A show's seats are one string, a byte a position: (tier - 1) * 8 + status, SEPARATOR behind each
--- block of adjacent seats of one tier (base/seats.h). It is read when the first request of a run
--- needs it, and cut where needed into chunks of whole blocks, so that a change copies one chunk and
--- not the show, and a search goes at the speed of memchr.
+-- block of adjacent seats of one tier (base/seats.h). Seats that are named are read and written one
+-- by one, since most runs touch few of many. A search for the best reads all of it and cuts it into
+-- chunks of whole blocks, so that a change copies one chunk and not the show, and the search goes
+-- at the speed of memchr.
 local SEPARATOR = '\255'
 local CHUNK = 1024
 local TRIES_MAX = 8        -- runs of one too many that a chunk is searched for one by one
@@ -15,7 +16,7 @@ local SEAT_STATUS = {
   [STATE.CANCELLED] = 0, [STATE.EXPIRED] = 0, [STATE.FAILED] = 0,
 }
 
-local function positions_of(packed)
+local function positions_in(packed)
   local list = {}
   for at = 1, #packed, 4 do
     local a, b, c, d = string.byte(packed, at, at + 3)
@@ -24,23 +25,52 @@ local function positions_of(packed)
   return list
 end
 
+-- The same list as often as it is asked for in a row; nobody changes it.
+local last_packed, last_positions
+local function positions_of(packed)
+  if packed ~= last_packed then
+    last_packed, last_positions = packed, positions_in(packed)
+  end
+  return last_positions
+end
+
 local function pack_positions(list)
   local packed = {}
-  for i, position in ipairs(list) do
-    packed[i] = struct.pack('>I4', position)
+  for i = 1, #list do
+    packed[i] = struct.pack('>I4', list[i])
   end
   return table.concat(packed)
 end
 
+-- `bytes`: of the seats that were looked at, as they are now, or false where there is none. Those
+-- that have moved are numbered: `number` of a position, and by number their positions in `order`,
+-- their bytes `before`, and the bookings that `had` and `has` them: '' for none, BLOCKED where the
+-- seat is blocked, MADE for one that this run has made and that has all that it took.
+local BLOCKED, MADE = string.rep('\0', 16), true
+
 local function seats_of(show)
   if not show.seats then
-    local text = redis.call('GET', prefix .. 'seats:' .. show.number) or ''
     show.seats = {
-      text = text, chunks = {}, starts = {[0] = 1}, count = math.ceil(#text / CHUNK), changed = {},
-      moved = {}, order = {}, lists = {},
+      key = prefix .. 'seats:' .. show.number,
+      bytes = {}, number = {}, order = {}, before = {}, had = {}, has = {}, undone = {},
     }
   end
   return show.seats
+end
+
+-- The byte at a position, or false where there is no seat.
+local function seat_at(map, position)
+  local byte = map.bytes[position]
+  if byte == nil then
+    byte = string.byte(redis.call('GETRANGE', map.key, position - 1, position - 1))
+    byte = byte and byte ~= 255 and byte
+    map.bytes[position] = byte or false
+  end
+  return byte
+end
+
+local function tier_of_byte(byte)
+  return (byte - byte % 8) / 8 + 1
 end
 
 -- Where chunk k begins: behind the first separator at or behind k * CHUNK. It may be empty.
@@ -53,6 +83,14 @@ local function start_of(map, k)
   return start
 end
 
+local function chunk_with(map, position)
+  local k = math.floor((position - 1) / CHUNK)
+  while start_of(map, k) > position do
+    k = k - 1
+  end
+  return k
+end
+
 local function chunk_of(map, k)
   local chunk = map.chunks[k]
   if not chunk then
@@ -62,68 +100,83 @@ local function chunk_of(map, k)
   return chunk
 end
 
-local function chunk_with(map, position)
-  local k = math.floor((position - 1) / CHUNK)
-  while start_of(map, k) > position do
-    k = k - 1
-  end
-  return k
-end
-
--- The byte at a position, or nothing where there is no seat.
-local function seat_at(map, position)
-  if position > #map.text then
-    return nil
-  end
-  local k = chunk_with(map, position)
-  local byte = string.byte(chunk_of(map, k), position - start_of(map, k) + 1)
-  return byte ~= 255 and byte or nil
-end
-
-local function tier_of_byte(byte)
-  return math.floor(byte / 8) + 1
-end
-
--- One run of neighbouring positions goes from a status and its booking to another.
-local function move_run(map, first, count, from, to, from_booking, to_booking)
+-- A run of neighbours is of one block, and so of one tier and in one chunk.
+local function change_chunk(map, first, count, byte)
   local k = chunk_with(map, first)
-  local chunk = chunk_of(map, k)
-  local at = first - start_of(map, k) + 1
-  local byte = string.byte(chunk, at)
-  local old = string.sub(chunk, at, at + count - 1)
-  assert(byte % 8 == from and old == string.rep(string.char(byte), count), 'seats have drifted')
-  map.chunks[k] = string.sub(chunk, 1, at - 1) .. string.rep(string.char(byte - from + to), count)
+  local chunk, at = chunk_of(map, k), first - start_of(map, k) + 1
+  map.chunks[k] = string.sub(chunk, 1, at - 1) .. string.rep(string.char(byte), count)
                   .. string.sub(chunk, at + count)
-  map.changed[k] = true
-  for position = first, first + count - 1 do
-    local move = map.moved[position]
-    if not move then
-      move = {byte, byte, from_booking, to_booking}
-      map.moved[position] = move
-      map.order[#map.order + 1] = position
+end
+
+-- From now on there are chunks, and they follow what moves.
+local function cut(map)
+  if not map.text then
+    map.text = redis.call('GET', map.key) or ''
+    map.chunks, map.starts, map.count = {}, {[0] = 1}, math.ceil(#map.text / CHUNK)
+    for _, position in ipairs(map.order) do
+      change_chunk(map, position, 1, map.bytes[position])
     end
-    move[2], move[4] = byte - from + to, to_booking
   end
+end
+
+-- A seat goes from a status and its booking to another, or stays its booking's (`to_booking` is
+-- nil). Returns its byte.
+local function move_seat(map, position, from, to, from_booking, to_booking)
+  local byte, number = seat_at(map, position), map.number[position]
+  assert(byte and byte % 8 == from, 'seats have drifted')
+  if not number then
+    number = #map.order + 1
+    map.number[position], map.order[number] = number, position
+    map.before[number], map.had[number] = byte, from_booking
+  end
+  byte = byte - from + to
+  map.bytes[position] = byte
+  map.has[number] = to_booking or map.has[number] or from_booking
+  return byte
 end
 
 local function move_seats(show, positions, from, to, from_booking, to_booking)
   local map, i = seats_of(show), 1
   while i <= #positions do
-    local first, count = positions[i], 1
+    local first, count = positions[i], 0
+    local byte
     while positions[i + count] == first + count do
+      byte = move_seat(map, first + count, from, to, from_booking, to_booking)
       count = count + 1
     end
-    move_run(map, first, count, from, to, from_booking, to_booking)
+    if map.text then
+      change_chunk(map, first, count, byte)
+    end
     i = i + count
+  end
+end
+
+-- A booking that this run has made does not keep all that it took: what it has is told by seats.
+local function undo(show, id, positions)
+  local map = seats_of(show)
+  local number = map.number[positions[1]]
+  if number and map.has[number] == MADE then
+    for _, position in ipairs(positions) do
+      map.has[map.number[position]] = id
+    end
+    map.undone[#map.undone + 1] = id
   end
 end
 
 -- All of a booking's seats follow it from one state to another.
 local function move_seats_of(show, id, booking, from, to)
-  if #booking[SEATS] > 0 then
-    local from_status, to_status = SEAT_STATUS[from], SEAT_STATUS[to]
-    move_seats(show, positions_of(booking[SEATS]), from_status, to_status,
-               from_status > 0 and id or '', to_status > 0 and id or '')
+  if #booking[SEATS] == 0 then
+    return
+  end
+  local positions = positions_of(booking[SEATS])
+  local from_status, to_status = SEAT_STATUS[from], SEAT_STATUS[to]
+  if to_status == 0 then
+    undo(show, id, positions)
+    move_seats(show, positions, from_status, 0, id, '')
+  elseif from_status == 0 then
+    move_seats(show, positions, 0, to_status, '', id)
+  else
+    move_seats(show, positions, from_status, to_status, id, nil)
   end
 end
 
@@ -138,22 +191,21 @@ local function seats_are_free(show, booking)
   return true
 end
 
--- Seats for a new booking in this state. The list is ascending.
-local function take_seats(show, id, booking, positions)
-  booking[SEATS] = pack_positions(positions)
-  seats_of(show).lists[id] = booking[SEATS]
-  move_seats(show, positions, 0, SEAT_STATUS[booking[STATE_OF]], '', id)
+-- Seats for a new booking in this state. The list is ascending; `packed` is the same, if given.
+local function take_seats(show, booking, positions, packed)
+  booking[SEATS] = packed or pack_positions(positions)
+  move_seats(show, positions, 0, SEAT_STATUS[booking[STATE_OF]], '', MADE)
 end
 
 -- Some of a booking's seats are available again: `gone` is a set of positions.
 local function give_seats(show, id, booking, gone)
-  local kept, given = {}, {}
-  for _, position in ipairs(positions_of(booking[SEATS])) do
+  local kept, given, positions = {}, {}, positions_of(booking[SEATS])
+  for _, position in ipairs(positions) do
     local list = gone[position] and given or kept
     list[#list + 1] = position
   end
+  undo(show, id, positions)
   booking[SEATS] = pack_positions(kept)
-  seats_of(show).lists[id] = booking[SEATS]
   move_seats(show, given, SEAT_STATUS[booking[STATE_OF]], 0, id, '')
 end
 
@@ -245,6 +297,7 @@ end
 -- n seats of a tier that has as many available.
 local function best_seats(show, tier, n)
   local map, free = seats_of(show), string.char((tier - 1) * 8)
+  cut(map)
   local first = find_adjacent(map, n, free)
   if not first then
     return find_nearest(map, n, free)
@@ -260,48 +313,60 @@ end
 
 local function seat_changes(map)
   local changes = {}
-  for _, position in ipairs(map.order) do
-    local move = map.moved[position]
-    if move[1] ~= move[2] then
-      changes[#changes + 1] = struct.pack('>I4BB', position, move[1], move[2])
+  for number = 1, #map.order do
+    local position, before = map.order[number], map.before[number]
+    local now = map.bytes[position]
+    if before ~= now then
+      changes[#changes + 1] = struct.pack('>I4BB', position, before, now)
     end
   end
   return table.concat(changes)
 end
 
+local function write_seats(map)
+  each_slice(map.order, SLICE / 4, function(first, last)
+    local words = {}
+    for number = first, last do
+      local position, at = map.order[number], #words
+      words[at + 1], words[at + 2] = 'SET', 'u8'
+      words[at + 3], words[at + 4] = (position - 1) * 8, map.bytes[position]
+    end
+    redis.call('BITFIELD', map.key, unpack(words))
+  end)
+end
+
 -- What readers still see is written before what it hides from them.
 local function apply_seats(show, version)
   local map = show.seats
-  if not map or #map.order == 0 then
-    return
-  end
-  local changes = seat_changes(map)
+  local changes = map and seat_changes(map) or ''
   if #changes > 0 then
     redis.call('HSET', prefix .. 'unseen', version .. ':' .. show.number, changes)
-  end
-  for k in pairs(map.changed) do
-    redis.call('SETRANGE', prefix .. 'seats:' .. show.number, start_of(map, k) - 1, map.chunks[k])
+    write_seats(map)
   end
 end
 
--- [[[show, position, status before, booking before, status after, booking after], …],
---  [[booking, its seats], …]], or [] where no seat moved.
+-- [[[show, position, booking before, booking after], …], [booking, …]], or [] where nothing is to
+-- be told: seats that go from or to a booking ('' for none), and the bookings that this run made
+-- and that did not keep all that they took. What new bookings took otherwise, their lists tell.
 local function seats_moved()
-  local moves, lists = {}, {}
+  local moves, undone = {}, {}
   for _, show in ipairs(show_order) do
-    local map = show.seats or {order = {}, lists = {}}
-    for _, position in ipairs(map.order) do
-      local move = map.moved[position]
-      if move[1] ~= move[2] or move[3] ~= move[4] then
-        moves[#moves + 1] = {show.number, position, move[1] % 8, move[3], move[2] % 8, move[4]}
+    local map = show.seats or {order = {}, undone = {}}
+    for number = 1, #map.order do
+      local had, has = map.had[number], map.has[number]
+      if has == MADE then
+        has = ''
+      end
+      if had ~= has then
+        moves[#moves + 1] = {show.number, map.order[number], had, has}
       end
     end
-    for id, seats in pairs(map.lists) do
-      lists[#lists + 1] = {id, seats}
+    for _, id in ipairs(map.undone) do
+      undone[#undone + 1] = id
     end
   end
-  if #moves + #lists == 0 then
+  if #moves + #undone == 0 then
     return {}
   end
-  return {moves, lists}
+  return {moves, undone}
 end

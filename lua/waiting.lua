@@ -250,11 +250,11 @@ local function make_offer(show, id, entry, now)
   local booking = {STATE.HELD, user, expires, 0, now, '', '', tier, quantity, price}
   local seats = choose_seats(show, {id, OP.HOLD, show.number, user, now, tier, quantity})
   if #seats > 0 then
-    take_seats(show, id, booking, seats)
+    take_seats(show, booking, seats)
   end
   touch_booking(show, id, booking)
   set_hold(id, expires)
-  offers[#offers + 1] = {id, user, expires, tier, quantity, price}
+  offers[#offers + 1] = {id, user, expires, tier, quantity, price, booking[SEATS]}
 end
 
 local function offer_tier(show, tier, now)

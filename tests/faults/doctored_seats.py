@@ -20,16 +20,15 @@ def confirmed(cursor):
 @doctored("postgres", "seats_are_of_their_bookings", "seats_recounted", "postgres_is_whole")
 def a_seat_of_nobody(_clean, cursor):
     booking, show = confirmed(cursor)
-    cursor.execute("UPDATE seats SET status = 0, booking = NULL WHERE show = %s AND booking = %s",
-                   [show, booking])
+    cursor.execute("DELETE FROM seats_taken WHERE show = %s AND booking = %s", [show, booking])
 
 
 @doctored("postgres", "seats_are_of_their_bookings", "postgres_is_whole")
 def a_seat_of_a_booking_that_ended(_clean, cursor):
     ended, = one(cursor, "SELECT b.id FROM bookings b JOIN booking_seats l ON l.booking = b.id"
                  " WHERE b.status = 'CANCELLED' LIMIT 1")
-    cursor.execute("UPDATE seats SET status = 3, booking = %s WHERE (show, position) = (SELECT"
-                   " show, position FROM seats WHERE status = 0 LIMIT 1)", [ended])
+    cursor.execute("INSERT INTO seats_taken SELECT show, position, %s FROM seats WHERE status = 0"
+                   " LIMIT 1", [ended])
 
 
 @doctored("postgres", "seats_are_of_their_bookings", "seats_recounted")
@@ -55,28 +54,24 @@ def another_seat_than_was_granted(_clean, cursor):
     booking, show = confirmed(cursor)
     free, = one(cursor, "SELECT max(position) FROM seats WHERE show = %s AND status = 0"
                 " AND tier = (SELECT tier FROM bookings WHERE id = %s)", show, booking)
-    had, = one(cursor, "UPDATE seats SET status = 0, booking = NULL WHERE (show, position) ="
-               " (SELECT show, min(position) FROM seats WHERE booking = %s GROUP BY 1)"
-               " RETURNING position", booking)
-    cursor.execute("UPDATE seats SET status = 3, booking = %s WHERE (show, position) = (%s, %s)",
-                   [booking, show, free])
+    had, = one(cursor, "SELECT min(position) FROM seats_taken WHERE booking = %s", booking)
+    cursor.execute("UPDATE seats_taken SET position = %s WHERE (show, position) = (%s, %s)",
+                   [free, show, had])
     cursor.execute("UPDATE booking_seats SET seats = array_append(array_remove(seats, %s), %s)"
                    " WHERE booking = %s", [had, free, booking])
 
 
 @doctored("postgres", "no_seat_is_locked", "no_hold_is_stuck")
 def a_seat_that_is_held_for_ever(_clean, cursor):
-    booking, show = confirmed(cursor)
+    booking, _ = confirmed(cursor)
     cursor.execute("UPDATE bookings SET status = 'HELD', expires_ms = created_ms + 1000"
                    " WHERE id = %s", [booking])
-    cursor.execute("UPDATE seats SET status = 1 WHERE show = %s AND booking = %s", [show, booking])
 
 
 @doctored("postgres", "no_seat_is_locked", "no_payment_is_stuck")
 def a_seat_that_waits_for_a_payment_for_ever(_clean, cursor):
-    booking, show = confirmed(cursor)
+    booking, _ = confirmed(cursor)
     cursor.execute("UPDATE bookings SET status = 'PENDING' WHERE id = %s", [booking])
-    cursor.execute("UPDATE seats SET status = 2 WHERE show = %s AND booking = %s", [show, booking])
 
 
 # What was told, and what the journal says.

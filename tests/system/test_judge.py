@@ -44,13 +44,16 @@ DATABASES = {
         "answer FROM booking_changes LIMIT 1", "nobody asked for"),
     "a foreign id": ("UPDATE bookings SET id = '00000009-0000-0000-0000-000000000000'"
                      " WHERE user_id = 'user 3'", "lead to its show"),
-    "a seat of nobody's": ("UPDATE seats SET status = 0, booking = NULL WHERE position = 1", "seats"),
-    "a seat of another state": ("UPDATE seats SET status = 1 WHERE position = 1", "not its booking's"),
+    "a seat of nobody's": ("DELETE FROM seats_taken WHERE position = 1", "seats"),
+    "a seat of another": ("UPDATE seats_taken SET booking = (SELECT booking FROM seats_taken"
+                          " WHERE position = 4) WHERE position = 1", "not its booking's"),
+    "a seat that is none": ("UPDATE seats_taken SET position = 9999 WHERE position = 1", "no seat"),
     "a seat of the dead": ("UPDATE bookings SET status = 'CANCELLED' WHERE user_id = 'seated 0'",
                            "not its booking's"),
-    "a list that is longer": ("UPDATE booking_seats SET seats = seats || 9 WHERE seats[1] = 1",
+    "a list that is longer": ("ALTER TABLE bookings DROP CONSTRAINT as_many_seats_as_places;"
+                              "UPDATE bookings SET seats = seats || 9 WHERE seats[1] = 1",
                               "list is not"),
-    "a list of others": ("UPDATE booking_seats SET seats = '{1,2,9}' WHERE seats[1] = 1", "list is not"),
+    "a list of others": ("UPDATE bookings SET seats = '{1,2,9}' WHERE seats[1] = 1", "list is not"),
     "an unknown tier": ("UPDATE bookings SET tier = 9 WHERE user_id = 'user 3'", "no tier"),
 }
 

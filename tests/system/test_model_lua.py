@@ -194,29 +194,36 @@ class Lockstep:
                 self.made += [part.id for part in command.each()]
             elif expected.code == GRANTED and command.op == PAY:
                 self.paid[command.booking] = command.id
-        self.check_moves(seats)
+        self.check_moves(seats, taken_by(commands, decisions, waits))
         assert sorted(waits) == sorted(offered(booking) for booking in self.model.offers)
         for number, tier, *figures in counters:
             stock = self.model.shows[number].tiers[tier]
             assert figures == [stock.available, stock.held, stock.pending, stock.confirmed,
                                stock.blocked]
 
-    def check_moves(self, seats):
-        """What is said to have moved is all that moved, as the commit will demand it."""
-        moves, lists = seats or [[], []]
-        before = self.seats
-        self.seats = self.seats_now()
-        moved = {(show, at): [before[show, at], now] for (show, at), now in self.seats.items()
-                 if before[show, at] != now}
-        assert len({(m[0], m[1]) for m in moves}) == len(moves)
-        assert moved == {(m[0], m[1]): [tuple(m[2:4]), tuple(m[4:6])] for m in moves}
-        for raw, packed in lists:
-            booking = self.model.shows[id_show(raw)].bookings[raw]
-            assert unpack_seats(packed) == booking.seats
+    def check_moves(self, seats, taken):
+        """As the commit does it: what is said to move does, new bookings take what their lists have,
+        and then everybody has exactly the seats that he should have."""
+        moves, undone = seats or [[], []]
+        assert len({(show, at) for show, at, _, _ in moves}) == len(moves)
+        assert set(undone) <= set(taken)
+        for show, at, had, has in moves:
+            assert had != has and self.seats[show, at] == had
+            self.seats[show, at] = b""
+        for raw in set(taken) - set(undone):
+            for at in taken[raw]:
+                assert self.seats[id_show(raw), at] == b""
+                self.seats[id_show(raw), at] = raw
+        for show, at, _, has in moves:
+            if has:
+                assert self.seats[show, at] == b""
+                self.seats[show, at] = has
+        assert self.seats == self.seats_now()
 
     def seats_now(self):
-        return {(show.number, at): (seat.status, seat.booking) for show in self.model.shows.values()
-                for at, seat in show.seats.items()}
+        """Who has each seat; the id of no booking, where it is blocked."""
+        return {(show.number, at): bytes(16) if seat.status == 4 else seat.booking
+                for show in self.model.shows.values() for at, seat in show.seats.items()}
 
     def wrong_owner(self, drafts, how):
         """Whoever is not exactly where Redis is changes nothing."""
@@ -271,7 +278,22 @@ class Lockstep:
 def offered(booking):
     """An offer as the script says it."""
     (tier, quantity, price), = booking["lines"]
-    return [booking["id"], booking["user"].encode(), booking["expires"], tier, quantity, price]
+    return [booking["id"], booking["user"].encode(), booking["expires"], tier, quantity, price,
+            pack_seats(booking["seats"])]
+
+
+def taken_by(commands, decisions, waits):
+    """The seats that new bookings took when they were made: id → positions."""
+    taken = {wait[0]: wait[6] for wait in waits}
+    for command, decision in zip(commands, decisions):
+        if not isinstance(decision, list) or decision[0] != GRANTED:
+            continue
+        if command.op in (BOOK, HOLD):
+            taken[command.id] = b"".join(decision[3 + len(command.lines):])
+        elif command.op == SEVERAL:
+            for part, one in zip(command.each(), decision[1:]):
+                taken[part.id] = b"".join(one[3 + len(part.lines):])
+    return {raw: unpack_seats(packed) for raw, packed in taken.items() if packed}
 
 
 def compare(command, decision, expected, now):

@@ -324,30 +324,33 @@ def test_verify_sees_a_seat_that_is_wrong(world):
     assert result.code == 1 and "seat at position 2 is 3 in Redis, 0 in Postgres" in result.out
     redis.setrange(key, 1, b"\x00")
     world.judge()
-    for statement, words in (
-            ("UPDATE seats SET status = 3, booking = '{0}' WHERE position = 2", "seat A-2"),
-            ("UPDATE seats SET status = 0, booking = NULL WHERE position = 1", "places in tiers"),
-            ("UPDATE seats SET status = 1, booking = '{0}' WHERE position = 1", "seat A-1")):
+    for statement, undo, words in (
+            ("INSERT INTO seats_taken VALUES (1, 2, '{0}')",
+             "DELETE FROM seats_taken WHERE position = 2", "seat A-2"),
+            ("INSERT INTO seats_taken VALUES (1, 999, '{0}')",
+             "DELETE FROM seats_taken WHERE position = 999", "position 999"),
+            ("DELETE FROM seats_taken WHERE position = 1",
+             "INSERT INTO seats_taken VALUES (1, 1, '{0}')", "places in tiers"),
+            ("UPDATE seats_taken SET booking = '00000000-0000-0000-0000-000000000000'",
+             "UPDATE seats_taken SET booking = '{0}'", "1 blocked")):
         row = world.rows("SELECT id FROM bookings")[0]
-        before = world.rows("SELECT position, status, booking FROM seats WHERE position < 3")
         world.rows(statement.format(row["id"]) + " RETURNING 1")
         result = world.ctl("verify", "--postgres-only")
         assert result.code == 1 and words in result.out, (statement, result)
         assert judge.judge_database(world.connection), statement
-        for seat in before:
-            world.rows("UPDATE seats SET status = %s, booking = %s WHERE position = %s RETURNING 1",
-                       seat["status"], seat["booking"], seat["position"])
+        world.rows(undo.format(row["id"]) + " RETURNING 1")
     world.judge()
     assert client.cancel(booking).status == 200
 
 
-COMMIT_SEATS = """SELECT commit_seats(1, p.epoch, p.version, p.now_ms, %s::integer[], %s::integer[],
-  %s::smallint[], %s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %s::integer[])
-  FROM partitions p"""
+COMMIT_SEATS = """SELECT commit_seats(%s::uuid[], %s::integer[], %s::integer[], %s::text[],
+  %s::uuid[], '{}', %s::integer[], %s::integer[], %s::uuid[], %s::uuid[], %s::uuid[])"""
+BLOCKED = "00000000-0000-0000-0000-000000000000"
+NEW = "00000001-0000-0000-0000-000000000001"
 
 
 def test_the_database_refuses_seats_that_do_not_fit(world):
-    """The last guard: whatever a script says, a seat moves from what it is to what its booking is."""
+    """The last guard: whatever a script says, a seat has one booking, and a booking its seats."""
     world.start_redis()
     seats_show(world)
     world.start()
@@ -355,19 +358,33 @@ def test_the_database_refuses_seats_that_do_not_fit(world):
     client.book("hall", "ann", seats=["A-1"])
     client.book("hall", "bob", seats=["A-3"])
     mine, other = (row["id"] for row in world.rows("SELECT id FROM bookings ORDER BY user_id"))
-    for moves in (
-            ([1], [2], [0], [None], [3], [mine], [], []),            # more seats than places
-            ([1], [1], [0], [None], [3], [other], [], []),           # it is not available
-            ([1], [1], [3], [other], [0], [None], [], []),           # it is not this booking's
-            ([1], [1], [3], [mine], [0], [None], [], []),            # the booking lives
-            ([1], [1], [3], [mine], [1], [mine], [], []),            # its state is another
-            ([1, 1], [1, 2], [3, 0], [mine, None], [0, 3], [None, mine], [], []),  # not in its list
-            ([1, 1], [1, 2], [3, 0], [mine, None], [0, 3], [None, mine], [mine], [2]),
-            ([1], [99], [0], [None], [3], [mine], [], []),           # there is no such seat
-            ([], [], [], [], [], [], [mine], [3])):                  # a list of another's seats
-        with pytest.raises(psycopg2.errors.CheckViolation):
-            world.rows(COMMIT_SEATS, *moves)
-    with pytest.raises(psycopg2.Error) as error:
-        world.rows(COMMIT_SEATS.replace("p.version", "p.version - 1"), *([[]] * 8))
-    assert error.value.pgcode == "US001"
+    for new, changed, moves in (
+            ([], [], ([1], [2], [None], [mine], [])),             # not in its list
+            ([], [], ([1], [1], [None], [other], [])),            # it is not available
+            ([], [], ([1], [1], [other], [None], [])),            # it is not this booking's
+            ([], [], ([1], [2], [mine], [None], [])),             # the booking does not have it
+            ([], [], ([1], [1], [mine], [None], [])),             # the booking lives
+            ([], [], ([1], [1], [mine], [BLOCKED], [])),
+            ([], [], ([1, 1], [1, 2], [mine, None], [None, mine], [])),
+            ([], [], ([1], [99], [None], [BLOCKED], [])),         # there is no such seat
+            ([(NEW, 1, 1, "{1}")], [], ([], [], [], [], [])),     # somebody has it
+            ([(NEW, 1, 1, "{2,2}")], [], ([], [], [], [], [])),   # one seat twice
+            ([(NEW, 1, 2, "{2}")], [], ([], [], [], [], [])),     # a seat of another tier
+            ([(NEW, 1, 1, "{99}")], [], ([], [], [], [], [])),    # no seat
+            ([(NEW, 1, 1, "{2}"), (mine, 1, 1, "{2}")], [], ([], [], [], [], []))):
+        with pytest.raises(psycopg2.errors.IntegrityError):
+            world.rows(COMMIT_SEATS, *([list(column) for column in zip(*new)] or [[]] * 4), changed,
+                       *moves)
+    for statement in ("UPDATE bookings SET seats = '{2}' WHERE id = %s",
+                      "UPDATE bookings SET status = 'CANCELLED' WHERE id = %s"):
+        with world.connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(statement, [mine])
+            with pytest.raises(psycopg2.errors.CheckViolation):  # it was changed, its seat was not
+                cursor.execute(COMMIT_SEATS, [[], [], [], [], [mine], [], [], [], [], []])
+            cursor.execute("ROLLBACK")
+    for statement in ("UPDATE bookings SET seats = '{1,2}' WHERE id = %s",
+                      "UPDATE bookings SET quantity = 2, amount = 2 * price WHERE id = %s"):
+        with pytest.raises(psycopg2.errors.CheckViolation):  # as many as its places
+            world.rows(statement, mine)
     world.judge()

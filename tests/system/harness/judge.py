@@ -123,9 +123,12 @@ STATEMENTS = (
         SELECT s.show, s.id, s.status, s.booking, b.status AS booking_status
         FROM seats s LEFT JOIN bookings b ON b.id = s.booking
         LEFT JOIN booking_seats l ON l.booking = s.booking
-        WHERE s.status IN (1, 2, 3) AND (
+        WHERE s.booking IS NOT NULL AND (
           b.status::text IS DISTINCT FROM (ARRAY['HELD', 'PENDING', 'CONFIRMED'])[s.status]
-          OR b.show <> s.show OR NOT coalesce(s.position = ANY (l.seats), false))"""),
+          OR s.status = 0 OR b.show <> s.show OR NOT coalesce(s.position = ANY (l.seats), false))"""),
+    ("what is taken is no seat", """
+        SELECT t.* FROM seats_taken t LEFT JOIN seat_map m USING (show, position)
+        WHERE m.show IS NULL"""),
     ("a live booking has other seats than places", """
         SELECT p.*, s.seats FROM (
           SELECT b.id, t.tier, coalesce(i.quantity, b.quantity) AS places
