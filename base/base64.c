@@ -2,9 +2,10 @@
 
 #include <stdint.h>
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#define DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+static const char plain[] = DIGITS "+/", url[] = DIGITS "-_";
 
-static int value_of(char c)
+static int value_of(char c, const char *digits)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -12,10 +13,10 @@ static int value_of(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    return c == digits[62] ? 62 : c == digits[63] ? 63 : -1;
 }
 
-bool base64url_read(struct span text, struct buf *bytes)
+static bool read_digits(struct span text, const char *digits, struct buf *bytes)
 {
     uint32_t bits = 0;
     int count = 0;
@@ -23,7 +24,7 @@ bool base64url_read(struct span text, struct buf *bytes)
     if (text.len % 4 == 1)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        int value = value_of(text.bytes[i]);
+        int value = value_of(text.bytes[i], digits);
         if (value < 0)
             return false;
         bits = bits << 6 | (uint32_t)value;
@@ -36,7 +37,7 @@ bool base64url_read(struct span text, struct buf *bytes)
     return (bits & ((1U << count) - 1)) == 0 && !bytes->failed;
 }
 
-void base64url_write(struct buf *text, struct span bytes)
+static void write_digits(struct buf *text, struct span bytes, const char *digits)
 {
     uint32_t bits = 0;
     int count = 0;
@@ -50,4 +51,32 @@ void base64url_write(struct buf *text, struct span bytes)
     }
     if (count > 0)
         buf_putc(text, digits[bits << (6 - count) & 63]);
+}
+
+bool base64url_read(struct span text, struct buf *bytes)
+{
+    return read_digits(text, url, bytes);
+}
+
+void base64url_write(struct buf *text, struct span bytes)
+{
+    write_digits(text, bytes, url);
+}
+
+bool base64_read(struct span text, struct buf *bytes)
+{
+    size_t len = text.len;
+
+    while (len > 0 && text.len - len < 2 && text.bytes[len - 1] == '=')
+        len--;
+    if (len != text.len && text.len % 4 != 0)
+        return false;
+    return read_digits((struct span){text.bytes, len}, plain, bytes);
+}
+
+void base64_write(struct buf *text, struct span bytes)
+{
+    write_digits(text, bytes, plain);
+    for (size_t n = bytes.len % 3; n > 0 && n < 3; n++)
+        buf_putc(text, '=');
 }

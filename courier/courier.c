@@ -9,6 +9,7 @@
 #include "base/keys.h"
 #include "base/log.h"
 #include "base/settlement.h"
+#include "courier/notify.h"
 #include "courier/outbox.h"
 #include "courier/provider.h"
 #include "link/redis.h"
@@ -17,12 +18,14 @@
 #define SETTLE_FAILED_MS 1000 /* Redis or the stream is away: tell again after this */
 #define ATTEMPTS_PER_ROUND 16 /* of telling a result under one id, then under another */
 #define WAIT_MS_MAX 100       /* signals are seen */
+#define BOTH_MS_MAX 5         /* while a provider and a subscriber are waited for */
 
 struct courier {
     const struct options *options;
     struct postgres *postgres;
     struct redis *redis;
     struct provider provider;
+    struct notify *notify;
     struct job job[JOBS_MAX];
     struct job claimed[JOBS_MAX];
     size_t under_way;
@@ -309,6 +312,18 @@ static bool connect_both(struct courier *c)
     return connected;
 }
 
+/* Two things to wait for, each with sockets of its own: the one that is at work; in turns if both.
+ */
+static void wait(struct courier *c, int64_t ms)
+{
+    bool notifies = notify_under_way(c->notify) > 0;
+
+    if (notifies && c->under_way > 0 && ms > BOTH_MS_MAX)
+        ms = BOTH_MS_MAX;
+    notify_wait(c->notify, c->under_way > 0 ? 0 : ms);
+    c->provider.wait(c->provider.self, notifies && c->under_way == 0 ? 0 : ms);
+}
+
 static void turn(struct courier *c, bool stopping)
 {
     int64_t wait_ms = WAIT_MS_MAX;
@@ -317,6 +332,8 @@ static void turn(struct courier *c, bool stopping)
         enum err err = stopping ? ERR_NONE : recover(c);
         if (!err && !stopping)
             err = look(c);
+        if (!err && !stopping)
+            err = notify_look(c->notify);
         if (err) {
             log_event(LOG_WARN, "outbox_unreadable", "why", postgres_why(c->postgres), NULL);
             c->look_us = clock_mono_us() + RECONNECT_MS * 1000;
@@ -325,7 +342,7 @@ static void turn(struct courier *c, bool stopping)
         if (!stopping && c->under_way < (size_t)c->options->jobs_max && until_ms < wait_ms)
             wait_ms = until_ms > 0 ? until_ms : 0;
     }
-    c->provider.wait(c->provider.self, wait_ms);
+    wait(c, wait_ms);
 }
 
 void courier_run(const struct options *options, const volatile sig_atomic_t *stop)
@@ -339,12 +356,14 @@ void courier_run(const struct options *options, const volatile sig_atomic_t *sto
     c->was_connected = true; /* so that the first failure is told */
     c->provider = strcmp(options->provider, "http") == 0 ? stripe_new(options, on_done, c)
                                                          : simulated_new(options, on_done, c);
+    c->notify = notify_new(options, c->postgres);
     log_event(LOG_INFO, "courier_began", "provider", options->provider, NULL);
     while (!*stop)
         turn(c, false);
     int64_t end_us = clock_mono_us() + options->provider_ms * 1000;
-    while (c->under_way > 0 && clock_mono_us() < end_us)
+    while (c->under_way + notify_under_way(c->notify) > 0 && clock_mono_us() < end_us)
         turn(c, true);
+    notify_free(c->notify);
     c->provider.free(c->provider.self);
     redis_free(c->redis);
     postgres_free(c->postgres);

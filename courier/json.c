@@ -48,6 +48,18 @@ bool json_text(const struct json *json, const char *path, char *into, size_t siz
     return true;
 }
 
+struct span json_span(const struct json *json, const char *path)
+{
+    const json_t *value = find(json, path);
+
+    return (struct span){json_string_value(value), json_string_length(value)};
+}
+
+int64_t json_number(const struct json *json, const char *path)
+{
+    return json_integer_value(find(json, path));
+}
+
 size_t json_length(const struct json *json, const char *path)
 {
     return json_array_size(find(json, path));

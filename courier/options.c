@@ -7,7 +7,9 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "courier/delivery.h"
 #include "courier/job.h"
+#include "courier/mail.h"
 #include "link/postgres.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -26,8 +28,7 @@
 #define HOUR_MS 3600000
 
 static const struct option_row rows[] = {
-    SECRET(redis, "redis://127.0.0.1:6379",
-           REDIS_URL_HELP),
+    SECRET(redis, "redis://127.0.0.1:6379", REDIS_URL_HELP),
     SECRET(postgres, "postgresql:///usher",
            "Postgres: a libpq URL, several hosts and target_session_attrs included"),
     TEXT(name, "courier", "how this process is called in the outbox and in logs"),
@@ -51,6 +52,17 @@ static const struct option_row rows[] = {
            "and still asked for until it is this old, should it have been made (ms)"),
     NUMBER(simulated_failures, "0", 0, 1000, "simulated: of a thousand payments, how many fail"),
     NUMBER(simulated_delay_ms, "20", 0, HOUR_MS, "simulated: how long an answer takes (ms)"),
+    SECRET(smtp_url, "",
+           "mail: smtp://[user:password@]host[:port] or smtps://…; without it no mail is sent"),
+    TEXT(smtp_from, "", "mail: the sender's address"),
+    TEXT(webhook_allow, "", "networks that webhooks may go to although they are not public"),
+    NUMBER(webhook_ms, "15000", 10, HOUR_MS,
+           "longest wait for a webhook's or a mail's receiver (ms)"),
+    NUMBER(webhook_first_ms, "5000", 1, HOUR_MS,
+           "first pause before a delivery is tried again; the others follow in proportion (ms)"),
+    NUMBER(deliveries_max, "64", 1, DELIVERIES_MAX, "deliveries under way at once"),
+    NUMBER(deliveries_keep_ms, "2592000000", 1000, 366 * 24 * (int64_t)HOUR_MS,
+           "what was delivered or given up is remembered so long (ms)"),
     NUMBER(redis_ms, "2000", 10, 600000, "longest wait for Redis (ms)"),
     NUMBER(postgres_ms, "5000", 10, 600000, "longest wait for Postgres (ms)"),
 };
@@ -71,6 +83,24 @@ static const char *check_provider(const struct options *o, const char **key)
     if (strncmp(o->provider_url, "http://", 7) != 0 && strncmp(o->provider_url, "https://", 8) != 0)
         return "must begin with https:// or http://";
     return NULL;
+}
+
+static const char *check_notify(const struct options *o, const char **key)
+{
+    struct networks networks;
+
+    *key = "smtp_url";
+    if (o->smtp_url[0] != '\0' && strncmp(o->smtp_url, "smtp://", 7) != 0 &&
+        strncmp(o->smtp_url, "smtps://", 8) != 0)
+        return "must begin with smtp:// or smtps://";
+    *key = "smtp_from";
+    if (o->smtp_url[0] != '\0' && !mail_is_address(span_of(o->smtp_from)))
+        return "must be an address: smtp_url is given";
+    *key = "lease_ms";
+    if (o->lease_ms < 2 * o->webhook_ms)
+        return "must be at least twice webhook_ms";
+    *key = "webhook_allow";
+    return networks_read(span_of(o->webhook_allow), &networks);
 }
 
 /* What the table alone cannot say; the first thing that is wrong. */
@@ -97,6 +127,9 @@ static const char *check(const void *target, const char **key)
     why = check_provider(o, key);
     if (why != NULL)
         return why;
+    why = check_notify(o, key);
+    if (why != NULL)
+        return why;
     *key = "postgres";
     return postgres_check(o->postgres);
 }
@@ -104,7 +137,9 @@ static const char *check(const void *target, const char **key)
 static const struct program program = {
     .name = "usher-courier",
     .section = "courier",
-    .summary = "Carries payments and refunds to the provider, and its word back into the queue.",
+    .summary = "Carries payments and refunds to the provider, its word back into the queue, and "
+               "webhooks and\n"
+               "mail to whoever wants to be told.",
     .usage = "",
     .options = rows,
     .option_count = sizeof rows / sizeof *rows,
@@ -122,7 +157,8 @@ void options_load(struct options *options, int argc, char **argv)
         exit(2);
     }
     if (!redis_url_parse(options->redis, &options->redis_url, &why) ||
-        !log_level_from(options->log_level, &level))
+        !log_level_from(options->log_level, &level) ||
+        networks_read(span_of(options->webhook_allow), &options->outside) != NULL)
         abort(); /* `check` has looked */
     log_open("usher-courier", level);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/redis_url.h"
+#include "courier/outside.h"
 
 struct options {
     char *redis, *postgres, *name, *log_level, *provider, *provider_url, *provider_secret;
@@ -12,9 +13,12 @@ struct options {
     int64_t recovery_ms, stuck_ms, check_ms;
     int64_t simulated_failures, simulated_delay_ms;
     int64_t redis_ms, postgres_ms;
+    char *smtp_url, *smtp_from, *webhook_allow;
+    int64_t webhook_ms, webhook_first_ms, deliveries_max, deliveries_keep_ms;
 
     /* Made of the above and checked. */
     struct redis_url redis_url;
+    struct networks outside; /* webhook_allow */
 };
 
 /* Fills *options or ends the process with one clear line (base/config.h). */

@@ -2,16 +2,24 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
+
+#define WEB_MAIL_BYTES_MAX (256u << 10)
 
 struct asked {
     struct web *web;
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *to;
+    const struct networks *outside;
+    bool is_refused; /* the address is one that it must not go to */
+    struct buf mail;
+    size_t mailed;
     struct buf body;
     void *about;
     char why[CURL_ERROR_SIZE];
@@ -49,6 +57,8 @@ static void asked_free(struct asked *asked)
         curl_easy_cleanup(asked->easy);
     }
     curl_slist_free_all(asked->headers);
+    curl_slist_free_all(asked->to);
+    buf_free(&asked->mail);
     buf_free(&asked->body);
     free(asked);
 }
@@ -78,12 +88,82 @@ static struct asked *asked_new(struct web *web, void *about)
     asked->web = web;
     asked->about = about;
     buf_init(&asked->body, WEB_ANSWER_BYTES_MAX);
+    buf_init(&asked->mail, WEB_MAIL_BYTES_MAX);
     asked->next = web->asked;
     asked->link = &web->asked;
     if (asked->next != NULL)
         asked->next->link = &asked->next;
     web->asked = asked;
     return asked;
+}
+
+static bool read_address(const struct curl_sockaddr *from, struct address *address)
+{
+    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    if (from->family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)&from->addr;
+        memcpy(address->bytes, mapped, sizeof mapped);
+        memcpy(address->bytes + sizeof mapped, &in->sin_addr, 4);
+        return true;
+    }
+    if (from->family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)&from->addr;
+        memcpy(address->bytes, &in6->sin6_addr, ADDRESS_BYTES);
+        return true;
+    }
+    return false;
+}
+
+/* libcurl asks for a socket when it knows where to: the last moment to say no. */
+static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct asked *asked = context;
+    struct address address;
+
+    (void)purpose;
+    if (!read_address(to, &address) || !outside_allows(asked->outside, address)) {
+        asked->is_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+static size_t on_mail(char *into, size_t size, size_t count, void *context)
+{
+    struct asked *asked = context;
+    size_t n = asked->mail.len - asked->mailed;
+
+    if (n > size * count)
+        n = size * count;
+    memcpy(into, asked->mail.bytes + asked->mailed, n);
+    asked->mailed += n;
+    return n;
+}
+
+static bool set_up_mail(struct asked *asked, const struct web_mail *mail)
+{
+    CURL *easy = asked->easy;
+
+    buf_put(&asked->mail, mail->message.bytes, mail->message.len);
+    asked->to = curl_slist_append(NULL, mail->to);
+    return !asked->mail.failed && asked->to != NULL &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USE_SSL, (long)CURLUSESSL_TRY) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_MAIL_FROM, mail->from) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, asked->to) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_mail) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_READDATA, asked) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L) == CURLE_OK;
+}
+
+/* No proxy: it would be the proxy that connects, to wherever it is told. */
+static bool keep_outside(struct asked *asked, const struct networks *outside)
+{
+    asked->outside = outside;
+    return curl_easy_setopt(asked->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
+           curl_easy_setopt(asked->easy, CURLOPT_OPENSOCKETDATA, asked) == CURLE_OK &&
+           curl_easy_setopt(asked->easy, CURLOPT_PROXY, "") == CURLE_OK;
 }
 
 static bool set_up(struct asked *asked, const struct web_question *question)
@@ -106,6 +186,8 @@ static bool set_up(struct asked *asked, const struct web_question *question)
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, asked) == CURLE_OK &&
            (question->form == NULL ||
             curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, question->form) == CURLE_OK) &&
+           (question->outside == NULL || keep_outside(asked, question->outside)) &&
+           (question->mail == NULL || set_up_mail(asked, question->mail)) &&
            curl_multi_add_handle(asked->web->multi, easy) == CURLM_OK;
 }
 
@@ -124,9 +206,13 @@ static void finish(struct asked *asked, CURLcode code)
 {
     long status = 0;
 
-    if (code == CURLE_OK)
-        curl_easy_getinfo(asked->easy, CURLINFO_RESPONSE_CODE, &status);
-    const char *why = asked->why[0] != '\0' ? asked->why : curl_easy_strerror(code);
+    curl_easy_getinfo(asked->easy, CURLINFO_RESPONSE_CODE, &status);
+    /* SMTP's refusals are answers, though libcurl takes them for failures. */
+    if (code != CURLE_OK && (asked->to == NULL || status < 400))
+        status = 0;
+    const char *why = asked->is_refused       ? "the address is not a public one"
+                      : asked->why[0] != '\0' ? asked->why
+                                              : curl_easy_strerror(code);
     asked->web->done(asked->web->context, asked->about, (int)status, buf_span(&asked->body), why);
     asked_free(asked);
 }

@@ -1,6 +1,6 @@
 /*
- * Asking an HTTP server, many questions at a time; the only place that includes libcurl. Follows no
- * redirects; an answer is bounded in time and size.
+ * Asking HTTP servers, many questions at a time, and handing mail to an SMTP server; the only place
+ * that includes libcurl. Follows no redirects; an answer is bounded in time and size.
  */
 #ifndef USHER_COURIER_WEB_H
 #define USHER_COURIER_WEB_H
@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "courier/outside.h"
 
 #define WEB_ANSWER_BYTES_MAX (1u << 20)
-#define WEB_HEADERS_MAX 4
+#define WEB_HEADERS_MAX 8
 
 struct web;
 
@@ -21,13 +22,23 @@ typedef void web_done(void *context, void *about, int status, struct span body, 
 struct web *web_new(int64_t timeout_ms, web_done *done, void *context); /* never NULL */
 void web_free(struct web *web); /* what is under way is forgotten */
 
-/* All is copied. `form` NULL: GET; else POST of that form, encoded already. Never fails here: what
- * cannot be asked is done with status 0. */
+/*
+ * A message as it is handed to SMTP (RFC 5322, lines ending in CRLF), from one to one.
+ */
+struct web_mail {
+    const char *from, *to;
+    struct span message;
+};
+
+/* All is copied. Never fails here: what cannot be asked is done with status 0. */
 struct web_question {
     const char *url;
     const char *headers[WEB_HEADERS_MAX]; /* "Name: value"; NULL behind the last */
-    const char *form;
-    void *about; /* given back with the answer */
+    const char *form;                     /* NULL: GET; else POST of that text, encoded already */
+    const struct networks *outside; /* not NULL: to public addresses and these alone, directly;
+                                       kept by the caller until it is done */
+    const struct web_mail *mail;    /* not NULL: no HTTP at all; the url is an SMTP server's */
+    void *about;                    /* given back with the answer */
 };
 void web_ask(struct web *web, const struct web_question *question);
 

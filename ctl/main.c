@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "context.h"
 #include "migrate.h"
+#include "notify.h"
 #include "room.h"
 #include "series.h"
 #include "show.h"
@@ -18,9 +19,13 @@
 #include "verify.h"
 
 static const struct command *const commands[] = {
-    &migrate_command,    &show_create_command,   &show_list_command,     &show_open_command,
-    &show_close_command, &series_create_command, &partition_add_command, &status_command,
-    &verify_command,     &room_set_command,      &room_show_command,     &draw_verify_command,
+    &migrate_command,        &show_create_command,    &show_list_command,
+    &show_open_command,      &show_close_command,     &series_create_command,
+    &partition_add_command,  &status_command,         &verify_command,
+    &room_set_command,       &room_show_command,      &draw_verify_command,
+    &webhook_add_command,    &webhook_list_command,   &webhook_remove_command,
+    &webhook_rotate_command, &webhook_replay_command, &webhook_log_command,
+    &mail_on_command,        &mail_off_command,
 };
 
 static const struct option_row options[] = {
@@ -38,7 +43,8 @@ static const struct program program = {
     .summary =
         "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
         "migrate, show create|list|open|close, series create, partition add, room set|show,\n"
-        "draw verify, status, verify;\n"
+        "draw verify, status, verify,\n"
+        "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
         "usherctl COMMAND --help tells about each.",
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,

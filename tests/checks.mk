@@ -7,7 +7,7 @@ UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.
                 $(addprefix gateway/,fields.c json.c jwt.c keyring.c origin.c problem.c pubkey.c \
                              rate.c render.c router.c seatmap.c seed_seat.c show.c signature.c \
                              token.c) \
-                allocator/pace.c
+                allocator/pace.c courier/outside.c
 UNIT_LIBS    := -lcmocka -lmsgpackc -linih -lcrypto -lhttp_parser -ljansson -ljwt
 
 UNIT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))

@@ -1,0 +1,276 @@
+"""Webhooks: what is told, signed, once at least and under one id; and what happens to receivers that
+fail, go away, or are where nobody may be told to knock."""
+
+import re
+import time
+
+import pytest
+
+from harness.process import wait_until
+from harness.receiver import Receiver, is_signed
+
+FIRST_MS = 20
+
+
+@pytest.fixture
+def told(world):
+    """A world with two shows, that tells whoever subscribes; receivers that it closes."""
+    world.show("gala", {"Floor": (1000, 10)}, max_per_user=10)
+    world.show("lane", {"Seat": (500, 2)})
+    world.start()
+    world.receivers = []
+    yield world
+    for receiver in world.receivers:
+        receiver.close()
+
+
+def receiver_of(world, *events, plan=None, headers=None, url=None):
+    """A receiver that is subscribed; its secret and its number with it."""
+    receiver = Receiver(plan, headers)
+    world.receivers.append(receiver)
+    words = [word for event in events for word in ("--event", event)]
+    added = world.ctl("webhook", "add", url or receiver.url, *words)
+    assert added.code == 0, added
+    receiver.number = re.search(r"subscription (\d+)", added.out).group(1)
+    receiver.secret = re.search(r"secret (\S+)", added.out).group(1)
+    return receiver
+
+
+def courier(world, **options):
+    options.setdefault("webhook_allow", "127.0.0.0/8")
+    options.setdefault("webhook_first_ms", FIRST_MS)
+    options.setdefault("webhook_ms", 1000)
+    return world.start_courier(**options)
+
+
+def book(client, user="ann", show="gala", tier="Floor", **more):
+    answer = client.post(f"/v1/shows/{show}/bookings", {"user": user, "tier": tier, **more})
+    assert answer.status == 201, answer
+    return answer.json
+
+
+def wait_told(receiver, kind, count=1):
+    return wait_until(f"{count} of {kind}",
+                      lambda: (there := receiver.of(kind)) and len(there) >= count and there, 30)
+
+
+def test_the_life_of_a_booking_is_told(told):
+    receiver = receiver_of(told)
+    courier(told)
+    client = told.client()
+    hold = book(client, quantity=2, hold=True)
+    assert client.post(f"/v1/bookings/{hold['id']}/confirm", {"user": "ann"}).status == 200
+    assert client.post(f"/v1/bookings/{hold['id']}/cancel", {"user": "ann"}).status == 200
+    for kind in ("booking.held", "booking.confirmed", "booking.cancelled"):
+        event = wait_told(receiver, kind)[0]
+        assert event.headers["content-type"] == "application/json"
+        assert is_signed(event, receiver.secret, at=time.time())
+        body = event.json
+        assert set(body) == {"type", "timestamp", "data"}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
+        assert body["data"]["id"] == hold["id"]
+        assert body["data"]["show"] == "gala" and body["data"]["user"] == "ann"
+        assert body["data"]["quantity"] == 2 and body["data"]["amount"] == 2000
+        assert body["data"]["status"] == kind.removeprefix("booking.").upper()
+    assert len({event.id for event in receiver.told}) == len(receiver.told)
+
+
+def test_what_is_tampered_with_or_old_is_not_signed(told):
+    receiver = receiver_of(told)
+    courier(told)
+    book(told.client())
+    event = wait_told(receiver, "booking.confirmed")[0]
+    assert is_signed(event, receiver.secret)
+    assert not is_signed(event, receiver.secret, body=event.body.replace(b"ann", b"eve"))
+    assert not is_signed(event, receiver.secret, at=time.time() + 3600)
+    assert not is_signed(event, "whsec_" + "A" * 32)
+
+
+def test_only_what_is_asked_for_is_told(told):
+    sales = receiver_of(told, "sale.*")
+    cancelled = receiver_of(told, "booking.cancelled")
+    everything = receiver_of(told)
+    courier(told)
+    client = told.client()
+    first = book(client, show="lane", tier="Seat")
+    book(client, "bob", show="lane", tier="Seat")
+    assert client.post(f"/v1/bookings/{first['id']}/cancel", {"user": "ann"}).status == 200
+    wait_told(sales, "sale.sold_out")
+    wait_told(cancelled, "booking.cancelled")
+    wait_told(everything, "booking.confirmed", 2)
+    wait_told(everything, "booking.cancelled")
+    assert {event.json["type"] for event in sales.told} == {"sale.sold_out"}
+    assert {event.json["type"] for event in cancelled.told} == {"booking.cancelled"}
+    # One event has one id, whoever is told.
+    same = [r.of("booking.cancelled")[0].id for r in (cancelled, everything)]
+    assert same[0] == same[1]
+
+
+def test_payments_offers_and_expiries_are_told(told):
+    receiver = receiver_of(told)
+    courier(told)
+    client = told.client()
+    paid = book(client, hold=True)
+    answer = client.post(f"/v1/bookings/{paid['id']}/payments", {"user": "ann"},
+                         key="pay")
+    assert answer.json["status"] == "SUCCEEDED", answer
+    assert {wait_told(receiver, kind)[0].json["data"]["amount"]
+            for kind in ("payment.pending", "payment.succeeded")} == {1000}
+    assert client.post(f"/v1/bookings/{paid['id']}/cancel", {"user": "ann"}).status == 200
+    assert wait_told(receiver, "payment.refunded")[0].json["data"]["refund"] == 1000
+    first = book(client, show="lane", tier="Seat", quantity=2)
+    entry = client.post("/v1/shows/lane/waitlist", {"user": "bob", "tier": "Seat"})
+    assert entry.status == 201
+    assert client.post(f"/v1/bookings/{first['id']}/cancel", {"user": "ann"}).status == 200
+    offer = wait_told(receiver, "waitlist.offered")[0].json["data"]
+    assert offer["id"] == entry.json["id"] and offer["user"] == "bob"
+
+
+def test_a_receiver_that_fails_is_told_again_under_the_same_id(told):
+    receiver = receiver_of(told, plan=lambda event, count: [None, 500][count - 1]
+                           if count < 3 else 204)
+    courier(told, webhook_first_ms=5)
+    book(told.client())
+    events = wait_told(receiver, "booking.confirmed", 3)
+    assert len({event.id for event in events}) == 1
+    assert len({event.body for event in events}) == 1
+    wait_until("it to be delivered", lambda: told.value(
+        "SELECT count(*) FROM deliveries WHERE delivered_at IS NOT NULL") == 1)
+    log = told.ctl("webhook", "log", receiver.number, "--all")
+    assert "delivered" in log.out and "500 " in log.out and "204 " in log.out, log
+
+
+def test_what_nobody_takes_is_given_up_and_can_be_replayed(told):
+    receiver = receiver_of(told, plan=lambda event, count: 503)
+    courier(told, webhook_first_ms=1)
+    book(told.client())
+    wait_told(receiver, "booking.confirmed")
+    told.rows("UPDATE deliveries SET attempts = 9, next_at = now() RETURNING 1")
+    wait_until("it to be given up", lambda: told.value(
+        "SELECT count(*) FROM deliveries WHERE next_at IS NULL AND delivered_at IS NULL") == 1)
+    assert "1 given up" in told.ctl("webhook", "list").out
+    receiver.plan = lambda event, count: 200
+    replayed = told.ctl("webhook", "replay", receiver.number)
+    assert replayed.code == 0 and replayed.out.startswith("1 "), replayed
+    wait_until("it to be delivered", lambda: told.value(
+        "SELECT count(*) FROM deliveries WHERE delivered_at IS NOT NULL") == 1)
+    assert len({event.id for event in receiver.told}) == 1
+
+
+def test_gone_is_for_ever_until_somebody_says_otherwise(told):
+    receiver = receiver_of(told, plan=lambda event, count: 410)
+    courier(told)
+    client = told.client()
+    book(client)
+    wait_until("it to be switched off", lambda: told.value(
+        "SELECT count(*) FROM subscriptions WHERE disabled_at IS NOT NULL") == 1)
+    book(client, "bob")
+    listed = told.ctl("webhook", "list").out
+    assert "off: the receiver said 410" in listed
+    receiver.plan = lambda event, count: 200
+    assert told.ctl("webhook", "replay", receiver.number).code == 0
+    book(client, "cid")
+    wait_until("the third to be told", lambda: any(
+        event.json["data"]["user"] == "cid" for event in receiver.told))
+    assert {event.json["data"]["user"] for event in receiver.told} == {"ann", "cid"}
+
+
+def test_redirects_are_not_followed(told):
+    other = Receiver()
+    told.receivers.append(other)
+    receiver = receiver_of(told, plan=lambda event, count: 307, headers={"Location": other.url})
+    courier(told, webhook_first_ms=5)
+    book(told.client())
+    wait_told(receiver, "booking.confirmed", 2)
+    assert not other.told
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "169.254.169.254",
+                                  "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
+def test_nobody_is_sent_to_knock_inside(told, host):
+    receiver = receiver_of(told)
+    told.rows("UPDATE subscriptions SET url = %s RETURNING 1",
+              f"http://{host}:{receiver.port}/hook")
+    courier(told, webhook_allow="")
+    book(told.client())
+    wait_until("the refusal", lambda: told.value(
+        "SELECT count(*) FROM delivery_attempts WHERE status = 0"
+        " AND why = 'the address is not a public one'") >= 1)
+    assert not receiver.told
+
+
+def test_secrets_are_changed_while_receivers_know_the_old_one(told):
+    receiver = receiver_of(told)
+    courier(told)
+    client = told.client()
+    rotated = told.ctl("webhook", "rotate", receiver.number)
+    fresh = re.search(r"secret (\S+)", rotated.out).group(1)
+    book(client)
+    event = wait_told(receiver, "booking.confirmed")[0]
+    assert is_signed(event, receiver.secret) and is_signed(event, fresh)
+    assert told.ctl("webhook", "rotate", receiver.number).code == 0
+    book(client, "bob")
+    event = wait_told(receiver, "booking.confirmed", 2)[1]
+    assert is_signed(event, fresh) and not is_signed(event, receiver.secret)
+
+
+def test_couriers_die_and_everything_is_told(told):
+    receiver = receiver_of(told, "booking.*", plan=lambda event, count: 200)
+    client = told.client()
+    users = [f"user {number}" for number in range(10)]
+    first = courier(told, lease_ms=2000)
+    for user in users[:5]:
+        book(client, user)
+    first.kill9()
+    for user in users[5:]:
+        book(client, user)
+    courier(told, lease_ms=2000)
+    wait_until("all to be told", lambda: {
+        event.json["data"]["user"] for event in receiver.of("booking.confirmed")} == set(users), 30)
+
+
+def test_a_receiver_that_hangs_keeps_nobody_waiting(told):
+    slow = receiver_of(told, plan=lambda event, count: time.sleep(3) or 200)
+    quick = receiver_of(told)
+    courier(told, webhook_ms=500, lease_ms=2000)
+    answer = book(told.client())
+    assert wait_told(quick, "booking.confirmed")[0].json["data"]["id"] == answer["id"]
+    wait_until("the attempt to be noted", lambda: told.value(
+        "SELECT count(*) FROM delivery_attempts WHERE status = 0") >= 1)
+    assert slow.told
+
+
+def test_who_is_told_of_nothing_costs_nothing(told):
+    enabled = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'tell\\_%%' AND tgenabled <> 'D'"
+    assert told.value(enabled) == 0
+    receiver = receiver_of(told)
+    assert told.value(enabled) > 0
+    assert told.ctl("webhook", "remove", receiver.number).code == 0
+    assert told.value(enabled) == 0
+    book(told.client())
+    assert told.value("SELECT count(*) FROM deliveries") == 0
+
+
+def test_a_failure_to_note_an_event_does_not_touch_the_booking(told):
+    receiver_of(told)
+    told.cluster.run(told.database, "ALTER TABLE deliveries ADD CONSTRAINT broken"
+                     " CHECK (type = '') NOT VALID")
+    assert book(told.client())["status"] == "CONFIRMED"
+    assert told.value("SELECT count(*) FROM deliveries") == 0
+
+
+def test_wrong_words(told):
+    assert told.ctl("webhook", "add", "ftp://x").code == 2
+    assert told.ctl("webhook", "add", "http://x", "--event", "Booking!").code == 2
+    for command in ("remove", "rotate", "replay"):
+        assert told.ctl("webhook", command, "99").code == 1
+        assert told.ctl("webhook", command, "x").code == 2
+
+
+def test_who_changed_it_is_written_down(told):
+    receiver = receiver_of(told)
+    told.ctl("webhook", "rotate", receiver.number)
+    told.ctl("webhook", "remove", receiver.number)
+    actions = [row["action"] for row in told.rows("SELECT action FROM audit ORDER BY id")]
+    assert actions == ["webhook.add", "webhook.rotate", "webhook.remove"]
+    assert receiver.secret not in str(told.rows("SELECT * FROM audit"))
