@@ -28,8 +28,8 @@ struct gateway {
     struct limits *limits;
     struct http_server *http;
     struct http_server *admin_http; /* NULL: the administrators' routes are behind `http` */
-    struct redis_servers *redis;   /* commands */
-    struct redis_link *subscriber; /* answers for this worker */
+    struct redis_servers *redis;    /* commands */
+    struct redis_link *subscriber;  /* answers for this worker */
     struct postgres_link *postgres;
     struct shows *shows;
     struct alternatives *alternatives;
