@@ -151,14 +151,27 @@ bool blocks_wait(struct blocks *b, struct task *task, void (*then)(struct task *
     return true;
 }
 
+static bool has_seat(const struct found *found, size_t at)
+{
+    for (size_t i = 0; i < found->count; i++)
+        if (at >= found->first[i] && at - found->first[i] < found->line.quantity)
+            return true;
+    return false;
+}
+
+/* Only what was found with that seat in it is looked for again: in a crowd each refusal brings a
+ * seat, and a large map takes a while to read. */
 static void note_taken(struct slot *slot, const struct seatmap *map, struct span taken)
 {
     for (size_t i = 0; i < seats_count(taken); i++) {
         const struct seat *seat = seatmap_at(map, seats_at(taken, i));
-        if (seat == NULL || slot->status[seat - map->seat] != SEAT_AVAILABLE)
+        size_t at = seat != NULL ? (size_t)(seat - map->seat) : slot->count;
+        if (at == slot->count || slot->status[at] != SEAT_AVAILABLE)
             continue;
-        slot->status[seat - map->seat] = SEAT_BOOKED;
-        slot->founds = 0;
+        slot->status[at] = SEAT_BOOKED;
+        for (size_t f = slot->founds; f > 0; f--)
+            if (has_seat(&slot->found[f - 1], at))
+                slot->found[f - 1] = slot->found[--slot->founds];
     }
 }
 
