@@ -103,7 +103,7 @@ enum err ticket_read(const struct ticket_keys *keys, struct span text, struct ti
 
     if (!from_text(text, bytes) || !is_signed(keys, bytes))
         return ERR_INPUT;
-    if (bytes[AT_KIND] != TICKET_PLACE && bytes[AT_KIND] != TICKET_ADMISSION)
+    if (bytes[AT_KIND] < TICKET_PLACE || bytes[AT_KIND] > TICKET_STREAM)
         return ERR_INPUT;
     t->kind = (enum ticket_kind)bytes[AT_KIND];
     t->show = (uint32_t)number_at(bytes + AT_SHOW, 4);

@@ -6,7 +6,8 @@
  *   kind 1, key 1, show 4, number 4, expires 6 (wall ms), user 8, mac 32
  *
  * `number` is the order of arrival in a ticket (the draw makes the number of it later), and the
- * number that was let in in an admission, so that both are bound to one place in line. `user` is
+ * number that was let in in an admission, so that both are bound to one place in line. A stream's
+ * ticket opens streams for a minute; show and number are 0. `user` is
  * the beginning of SHA-256 of who it is for, or zeros. `mac` is HMAC-SHA-256 of the bytes before
  * it, under the secret that `key` names: several hold at a time while they are changed, and the
  * first one signs.
@@ -25,7 +26,7 @@
 #define TICKET_SECRET_BYTES 32
 #define TICKET_KEYS_MAX 8
 
-enum ticket_kind { TICKET_PLACE = 1, TICKET_ADMISSION = 2 };
+enum ticket_kind { TICKET_PLACE = 1, TICKET_ADMISSION = 2, TICKET_STREAM = 3 };
 
 struct ticket {
     enum ticket_kind kind;

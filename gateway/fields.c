@@ -435,7 +435,7 @@ bool encoding_is_accepted(struct span accept_encoding, const char *name)
     return others;
 }
 
-bool origin_is_allowed(struct span list, struct span origin)
+static bool list_has(struct span list, struct span wanted)
 {
     size_t at = 0;
 
@@ -443,10 +443,19 @@ bool origin_is_allowed(struct span list, struct span origin)
         size_t end = at;
         while (end < list.len && list.bytes[end] != ',' && list.bytes[end] != ' ')
             end++;
-        struct span one = {list.bytes + at, end - at};
-        if (one.len > 0 && (span_is(one, "*") || span_equal(one, origin)))
+        if (end > at && span_equal((struct span){list.bytes + at, end - at}, wanted))
             return true;
         at = end + 1;
     }
     return false;
+}
+
+bool origin_is_named(struct span list, struct span origin)
+{
+    return !span_is(origin, "*") && list_has(list, origin);
+}
+
+bool origin_is_allowed(struct span list, struct span origin)
+{
+    return list_has(list, SPAN("*")) || list_has(list, origin);
 }

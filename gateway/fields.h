@@ -65,5 +65,7 @@ bool encoding_is_accepted(struct span accept_encoding, const char *name);
 
 /* Whether the origin stands in the list (separated by commas or spaces; "*" allows all). */
 bool origin_is_allowed(struct span list, struct span origin);
+/* Whether it stands there by its own name. */
+bool origin_is_named(struct span list, struct span origin);
 
 #endif

@@ -79,6 +79,9 @@ void get_admin_statistics(struct task *task);
 void get_admin_partitions(struct task *task);
 void get_admin_audit(struct task *task);
 
+/* stream_ticket.c */
+void post_stream_tickets(struct task *task);
+
 /* health.c */
 void get_livez(struct task *task);
 void get_readyz(struct task *task);

@@ -13,10 +13,11 @@
 #include "gateway/keyring.h"
 #include "gateway/problem.h"
 #include "gateway/reply.h"
+#include "gateway/stream_ticket.h"
 #include "gateway/token.h"
 
 #define REALM "Bearer realm=\"usher\""
-#define COOKIE "usher_token"
+#define COOKIE "usher_token="
 #define KNOWN_COUNT 8192 /* a power of two */
 
 /* Tokens that were found right: checking a signature takes longer than all else that a request
@@ -203,9 +204,57 @@ bool identity_is_open(const struct gateway *gateway)
     return gateway->identity->is_open;
 }
 
+/* The cookie's value; the first of that name. */
+static bool find_cookie(const struct task *task, struct span *value)
+{
+    const size_t name_len = sizeof COOKIE - 1;
+    struct span field;
+    size_t at = 0;
+
+    while (exchange_header_next(task->exchange, "cookie", &at, &field))
+        while (field.len > 0) {
+            const char *end = memchr(field.bytes, ';', field.len);
+            size_t len = end != NULL ? (size_t)(end - field.bytes) : field.len;
+            if (len > name_len && memcmp(field.bytes, COOKIE, name_len) == 0) {
+                *value = (struct span){field.bytes + name_len, len - name_len};
+                return true;
+            }
+            len += end != NULL;
+            while (len < field.len && field.bytes[len] == ' ')
+                len++;
+            field.bytes += len;
+            field.len -= len;
+        }
+    return false;
+}
+
+bool identity_watches(struct task *task)
+{
+    struct span token;
+
+    if (task->gateway->identity->is_open || !task->gateway->options->jwt_streams)
+        return true;
+    if (exchange_header(task->exchange, "authorization").bytes != NULL)
+        return identity_demands(task);
+    if (stream_ticket_is_shown(task))
+        return true;
+    if (find_cookie(task, &token))
+        return admit(task, token);
+    return challenge(task, 401, NULL, "This needs a bearer token, its cookie or a ticket");
+}
+
 bool identity_admits(struct task *task)
 {
-    return task->route->who != WHO_USER || identity_demands(task);
+    switch (task->route->who) {
+    case WHO_USER:
+        return identity_demands(task);
+    case WHO_WATCHER:
+        return identity_watches(task);
+    case WHO_ANYONE:
+    case WHO_ADMIN: /* its handler asks */
+        return true;
+    }
+    abort();
 }
 
 bool identity_demands(struct task *task)

@@ -36,6 +36,9 @@ bool identity_admits(struct task *task);
 /* A token is demanded, whatever the route says; with auth = open there is nobody to be known. */
 bool identity_demands(struct task *task);
 
+/* The same for a stream, whatever its route: a browser cannot set header fields there. Nothing but
+ * a GET that changes nothing may be asked for so: a cookie comes along whoever made the page. */
+bool identity_watches(struct task *task);
 bool identity_is_known(const struct task *task);
 struct span identity_user(const struct task *task); /* or empty */
 

@@ -62,6 +62,8 @@ static const struct option_row rows[] = {
     TEXT(jwt_audience, "jwt_audience", "",
          "what a token's aud must have (default: it may have none)"),
     NUMBER(jwt_leeway_s, "10", 0, 300, "s by which the clocks of those who make tokens may differ"),
+    {"jwt_streams", OPTION_FLAG, offsetof(struct gateway_options, jwt_streams), "no", 0, 0,
+     "streams, too, are for who shows a token, the cookie usher_token or a ticket"},
     TEXT(jwt_role_claim, "jwt_role_claim", "role", "a token's claim that lists its roles"),
     TEXT(jwt_admin_role, "jwt_admin_role", "", "the role of administrators (default: none has it)"),
     TEXT(limit_user_text, "limit_user", "",

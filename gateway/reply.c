@@ -63,6 +63,16 @@ static void put_preference(struct task *task)
         reply_field(task, "Preference-Applied", applied);
 }
 
+/* A page's cookies are heeded by streams alone, and shown to named origins alone. */
+static void put_credentials(struct task *task)
+{
+    struct span origin = exchange_header(task->exchange, "origin");
+
+    if (task->route != NULL && task->route->who == WHO_WATCHER && origin.len > 0 &&
+        origin_is_named(span_of(task->gateway->options->cors_origins), origin))
+        reply_field(task, "Access-Control-Allow-Credentials", "true");
+}
+
 struct buf *reply_open(struct task *task)
 {
     struct gateway *g = task->gateway;
@@ -74,6 +84,7 @@ struct buf *reply_open(struct task *task)
     if (task->has_id)
         id_format(task->id, id);
     reply_put_common(g, task->exchange, task->has_id ? id : NULL, &g->headers);
+    put_credentials(task);
     if (task->trace[0] != '\0')
         reply_field(task, "traceparent", task->trace);
     if (task->varies_by_prefer)

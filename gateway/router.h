@@ -20,6 +20,8 @@ enum route_body {
 enum route_who {
     WHO_USER = 0, /* a token says who asks */
     WHO_ANYONE,   /* what is the same for all, and what has its own proof */
+    WHO_WATCHER,  /* streams: anyone, or, where jwt_streams says so, who shows a token, a cookie or
+                     a ticket */
     WHO_ADMIN,    /* whoever administrates: the handler asks admin_access */
 };
 

@@ -21,8 +21,8 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/requests/:id", get_request, BODY_NONE, WHO_USER},
     {METHOD_GET, "/v1/shows", get_shows, BODY_NONE, WHO_ANYONE},
     {METHOD_GET, "/v1/shows/:show/seats", get_seats, BODY_NONE, WHO_ANYONE},
-    {METHOD_GET, "/v1/shows/:show/events", get_show_events, BODY_NONE, WHO_ANYONE},
-    {METHOD_GET, "/v1/shows/:show/ws", get_show_socket, BODY_NONE, WHO_ANYONE},
+    {METHOD_GET, "/v1/shows/:show/events", get_show_events, BODY_NONE, WHO_WATCHER},
+    {METHOD_GET, "/v1/shows/:show/ws", get_show_socket, BODY_NONE, WHO_WATCHER},
     {METHOD_GET, "/v1/shows/:show", get_show, BODY_NONE, WHO_ANYONE},
     {METHOD_GET, "/v1/users/:user/bookings", get_user_bookings, BODY_NONE, WHO_USER},
     {METHOD_POST, "/v1/shows/:show/waitlist", post_waitlist, BODY_REQUIRED, WHO_USER},
@@ -31,6 +31,8 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/queue/:ticket", get_queue, BODY_NONE, WHO_USER},
     {METHOD_POST, "/v1/shows/:show/queue", post_queue, BODY_OPTIONAL, WHO_USER},
     {METHOD_GET, "/v1/shows/:show/queue", get_show_queue, BODY_NONE, WHO_ANYONE},
+
+    {METHOD_POST, "/v1/stream-tickets", post_stream_tickets, BODY_OPTIONAL, WHO_USER},
 
     {METHOD_POST, "/book", seed_book, BODY_REQUIRED, WHO_USER},
     {METHOD_GET, "/bookings/:user", seed_get_bookings, BODY_NONE, WHO_USER},

@@ -76,6 +76,8 @@ void seed_get_events(struct task *task)
                                    .value = {task->gateway->options->seats_show},
                                    .done = on_events};
 
+    if (media_prefers_stream(exchange_header(task->exchange, "accept")) && !identity_watches(task))
+        return;
     if (media_prefers_stream(exchange_header(task->exchange, "accept")))
         live_answer_seeds(task);
     else

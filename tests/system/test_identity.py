@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness import contract, draw
+from harness.live import Listener
 from harness.process import wait_until
 from harness.tokens import AUDIENCE, ISSUER, Asker, Signer, claims_of, encode, write_set, \
     wrong_tokens
@@ -38,6 +39,7 @@ ROWS = {
     "DELETE /v1/waitlist/{id}": ("/v1/waitlist/{entry}", {}, HIDDEN),
     "POST /v1/shows/{show}/queue": ("/v1/shows/gala/queue", {"user": OWNER}, NAMING),
     "GET /v1/queue/{ticket}": ("/v1/queue/{ticket}", None, HIDDEN),
+    "POST /v1/stream-tickets": ("/v1/stream-tickets", None, 201),
     "POST /book": ("/book", {"userId": OWNER}, NAMING),
     "GET /bookings/{user}": (f"/bookings/{OWNER}", None, NAMING),
     "POST /booking/hold": ("/booking/hold", {"user_email": OWNER, "tier": "GA"}, NAMING),
@@ -47,6 +49,8 @@ ROWS = {
     "POST /bookings": ("/bookings", {"hold_id": "{hold}"}, 400),
     "POST /payments": ("/payments", {"booking_id": "{hold}"}, HIDDEN),
 }
+# Public, unless an option says otherwise.
+STREAMS = {"GET /v1/shows/{show}/events", "GET /v1/shows/{show}/ws"}
 # Ids that could be somebody's and are nobody's: hidden answers must look like theirs.
 NOBODY = "00000000000000000000000000"
 
@@ -136,9 +140,10 @@ def everything(world):
 
 def test_every_operation_says_who_may_ask_and_has_a_row():
     demands = {name for name, operation in operations() if operation["security"] != []}
-    assert demands == set(ROWS)
+    assert demands == set(ROWS) | STREAMS
     for name, operation in operations():
-        assert operation["security"] in ([], [{}, {"token": []}]), name
+        ways = [{}, {"token": []}] + [{"cookie": []}, {"ticket": []}] * (name in STREAMS)
+        assert operation["security"] in ([], ways), name
 
 
 def test_nobody_gets_in_without_a_right_token_and_nobody_sees_what_is_anothers(world, signer):
@@ -164,7 +169,7 @@ def test_nobody_gets_in_without_a_right_token_and_nobody_sees_what_is_anothers(w
     assert everything(world) == before
     # In the same shape as what is not there at all.
     for row, (_, _, status) in ROWS.items():
-        if status != NAMING:
+        if status in (HIDDEN, 400):
             seen, unseen = (ask_row(other, row, each, key="k2") for each in (things, nobody))
             assert seen.status == unseen.status, row
             assert seen.code == unseen.code and seen.json["error"] == unseen.json["error"], row
@@ -228,6 +233,54 @@ def test_the_token_is_the_user_and_what_else_a_body_says_changes_nothing(world, 
     users = world.rows("SELECT DISTINCT user_id FROM bookings")
     assert [row["user_id"] for row in users] == [OWNER]
     assert {b["user"] for b in ann.get(f"/v1/users/{OWNER}/bookings").json["bookings"]} == {OWNER}
+
+
+@pytest.mark.parametrize("way", ["events", "ws", "seeds"])
+def test_streams_are_for_who_shows_a_token_a_cookie_or_a_ticket(world, signer, way):
+    """Where that is set; and a cookie is good for nothing else."""
+    shop = "https://shop.example"
+    start(world, signer, jwt_streams="yes", cors_origins=f"{shop}, *")
+    port = world.gateways[0].port
+    path = {"seeds": "/events"}.get(way, f"/v1/shows/fest/{way}")
+    token = signer.of(OWNER)
+    ticket = bearer(world, signer, OWNER).ask("POST", "/v1/stream-tickets").json["ticket"]
+
+    def opens(query="", origin=shop, **headers):
+        if way == "ws":
+            headers |= {"connection": "Upgrade", "upgrade": "websocket",
+                        "sec_websocket_version": 13,
+                        "sec_websocket_key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        with Listener(port, path + query, origin=origin, **headers) as listener:
+            status, head = listener.head()
+        if status != 401:
+            # Pages that are named may send cookies; those that any may be, not.
+            assert head.get("access-control-allow-credentials") == \
+                ("true" if origin == shop and way != "seeds" else None)
+        assert head["access-control-allow-origin"] == origin
+        return {200: True, 101: True, 401: False}[status]
+
+    assert opens(authorization=f"Bearer {token}") and opens(cookie=f"a=b; usher_token={token}; c=d")
+    assert opens(query=f"?ticket={ticket}") and opens(f"?ticket={ticket}", "https://any.example")
+    assert not opens()
+    assert not opens(cookie="usher_token=") and not opens(cookie=f"xusher_token={token}")
+    assert not opens(query=f"?ticket={ticket[:-1]}{'B' if ticket[-1] == 'A' else 'A'}")
+    assert not opens(query=f"?ticket={token}") and not opens(query=f"?usher_token={token}")
+    assert not opens(query=f"?ticket={what_ann_has(bearer(world, signer, OWNER))['ticket']}")
+    for name, field in wrong_tokens(signer, OWNER).items():
+        if field is not None and field.startswith("Bearer "):
+            assert not opens(authorization=field), name
+            assert not opens(cookie="usher_token=" + field.removeprefix("Bearer ")), name
+    # A ticket that has expired.
+    old = draw.sign(3, 0, 0, int(time.time() * 1000) - 1)
+    new = draw.sign(3, 0, 0, int(time.time() * 1000) + 60000)
+    assert opens(query=f"?ticket={new}") and not opens(query=f"?ticket={old}")
+    # Whatever changes something, or is somebody's, needs the field.
+    for row in ROWS:
+        method, (where, body, _) = row.split()[0], ROWS[row]
+        answer = asker(world, None).ask(
+            method, re.sub(r"\{\w+\}", NOBODY, where) + f"?ticket={ticket}", body,
+            {"Cookie": f"usher_token={token}", "Idempotency-Key": "k"})
+        assert answer.status == 401, (row, answer)
 
 
 def test_a_key_is_its_users_and_so_is_what_it_made(world, signer):
