@@ -7,7 +7,7 @@
 #include "base/seats.h"
 #include "gateway/live_state.h"
 #include "gateway/render.h"
-#include "gateway/seat_look.h"
+#include "gateway/seat_status.h"
 
 static void put_beginning(struct buf *b, const struct show *show, uint64_t since, uint64_t version,
                           bool complete)

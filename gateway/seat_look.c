@@ -1,45 +1,18 @@
 #include "gateway/seat_look.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/keys.h"
 #include "base/seats.h"
+#include "gateway/seat_status.h"
 
 #define CHANGE_BYTES 6 /* position, byte before, byte after (lua/seatmap.lua) */
 
 static const unsigned char seatmap_source[] = {
 #include "lua/seatmap.lua.inc"
 };
-
-static const struct {
-    const char *word;
-    char digit;
-} shown[] = {
-    [SEAT_AVAILABLE] = {"available", '0'}, [SEAT_HELD] = {"held", '1'},
-    [SEAT_PENDING] = {"booked", '2'},      [SEAT_BOOKED] = {"booked", '2'},
-    [SEAT_BLOCKED] = {"blocked", '3'},
-};
-#define STATUSES (sizeof shown / sizeof shown[0])
-
-bool seat_status_is_known(unsigned char status)
-{
-    return status < STATUSES;
-}
-
-const char *seat_status_word(unsigned char status)
-{
-    assert(status < STATUSES);
-    return shown[status].word;
-}
-
-char seat_status_digit(unsigned char status)
-{
-    assert(status < STATUSES);
-    return shown[status].digit;
-}
 
 bool seat_look_send(struct redis_servers *redis, const struct show *show, const uint64_t *since,
                     void (*done)(void *context, const struct redis_value *reply), void *context)
@@ -112,7 +85,7 @@ bool seat_look_read(struct redis_value look, const struct seatmap *map, unsigned
     for (size_t i = 0; right && i < map->count; i++) {
         right = map->seat[i].position <= seats.len;
         status[i] = right ? (unsigned char)bytes[map->seat[i].position - 1] % 8 : 0;
-        right = right && status[i] < STATUSES;
+        right = right && seat_status_is_known(status[i]);
     }
     free(bytes);
     return right;
@@ -128,7 +101,7 @@ bool seat_look_mark(struct redis_value look, const struct seatmap *map, unsigned
         for (size_t at = 0; at + CHANGE_BYTES <= text.len; at += CHANGE_BYTES) {
             const struct seat *seat = seatmap_at(map, change_position(text.bytes + at));
             unsigned char now = (unsigned char)text.bytes[at + SEAT_POSITION_BYTES + 1] % 8;
-            if (seat == NULL || now >= STATUSES)
+            if (seat == NULL || !seat_status_is_known(now))
                 return false;
             marked[seat - map->seat] = (unsigned char)(now + 1);
         }

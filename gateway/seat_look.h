@@ -13,11 +13,6 @@
 #include "gateway/seatmap.h"
 #include "gateway/show.h"
 
-/* What readers are told for a status of base/seats.h: a word, or a digit. */
-bool seat_status_is_known(unsigned char status);
-const char *seat_status_word(unsigned char status);
-char seat_status_digit(unsigned char status);
-
 /* `since` NULL: the status of every seat. False: not sent, `done` is not called. */
 bool seat_look_send(struct redis_servers *redis, const struct show *show, const uint64_t *since,
                     void (*done)(void *context, const struct redis_value *reply), void *context);

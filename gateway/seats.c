@@ -20,6 +20,7 @@
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/seat_look.h"
+#include "gateway/seat_status.h"
 #include "gateway/seatmap.h"
 #include "gateway/shows.h"
 

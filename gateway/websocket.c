@@ -16,6 +16,7 @@ struct websocket {
     uint64_t fed, framed; /* bytes that came; those of frames that have begun */
     bool is_in_frame;     /* a frame's payload is not complete */
     bool is_in_message;   /* a message's last frame has not come */
+    bool has_half_a_code; /* it ends, and does not say why: a closing frame of one byte */
 };
 
 static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *to, size_t size, int flags,
@@ -59,6 +60,8 @@ static void on_frame(wslay_event_context_ptr context,
     ws->is_in_frame = true;
     if (!wslay_is_ctrl_frame(frame->opcode))
         ws->is_in_message = !frame->fin;
+    if (frame->opcode == WSLAY_CONNECTION_CLOSE && length == 1)
+        ws->has_half_a_code = true;
 }
 
 static void on_frame_end(wslay_event_context_ptr context, void *data)
@@ -102,6 +105,21 @@ static bool is_between_messages(const struct websocket *ws)
     return ws->fed == ws->framed && !ws->is_in_frame && !ws->is_in_message;
 }
 
+/* wslay says why it ends, but not where frames are none at all: that it closes without a word. */
+static bool work(struct websocket *ws)
+{
+    bool is_read = wslay_event_recv(ws->context) == 0;
+    size_t before = ws->out->len;
+    bool is_sent = wslay_event_send(ws->context) == 0;
+
+    if ((!is_read || ws->has_half_a_code) &&
+        wslay_event_get_status_code_sent(ws->context) == WSLAY_CODE_NO_STATUS_RCVD) {
+        ws->out->len = before;
+        websocket_put_close(ws->out, WSLAY_CODE_PROTOCOL_ERROR, (struct span){NULL, 0});
+    }
+    return is_read && is_sent && !wslay_event_get_close_sent(ws->context);
+}
+
 bool websocket_take(struct websocket **half, struct span bytes, struct buf *out)
 {
     struct websocket *ws = *half != NULL ? *half : begin();
@@ -113,8 +131,7 @@ bool websocket_take(struct websocket **half, struct span bytes, struct buf *out)
     ws->input = bytes;
     ws->out = out;
     ws->fed += bytes.len;
-    goes_on = wslay_event_recv(ws->context) == 0 && wslay_event_send(ws->context) == 0 &&
-              !wslay_event_get_close_sent(ws->context);
+    goes_on = work(ws);
     ws->out = NULL;
     if (goes_on && !is_between_messages(ws))
         return true;
