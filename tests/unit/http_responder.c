@@ -8,7 +8,11 @@
  *   GET  /slow?ms=n   "slow n", n ms later
  *   GET  /big?bytes=n n bytes
  *   GET  /close       "bye", and the connection ends
- *   GET  /counts      the server's counts and the number of `gone` calls, one "name value" a line
+ *   GET  /feed?ms=n   a stream: "begin", then "n tick" every n ms, n counting; ends when draining
+ *   GET  /flood?bytes=n  the same every ms, n bytes each
+ *   GET  /upgrade     101; echoes what it is sent, and ends with "end"
+ *   GET  /counts      the server's counts and the number of `gone` calls, of streams that are open,
+ *                     gone, and of ticks that a stream could not take, one "name value" a line
  *   any  /about       method, path, query, peer and every X-Test field, one a line
  */
 #include <assert.h>
@@ -29,8 +33,19 @@ struct responder {
     struct ev_loop *loop;
     struct http_server *server;
     size_t body_bytes_max;
-    unsigned long long gone;
+    unsigned long long gone, streams, streams_gone, ticks_skipped;
     struct buf answer;
+    struct feed *feeds;
+};
+
+struct feed {
+    struct feed *next, **link;
+    struct responder *responder;
+    struct exchange *exchange;
+    ev_timer timer;
+    unsigned ticks;
+    size_t bytes; /* of a tick, at least */
+    bool is_behind;
 };
 
 struct slow {
@@ -84,6 +99,108 @@ static void get_slow(struct responder *r, struct exchange *x)
     ev_timer_start(r->loop, &slow->timer);
 }
 
+static void feed_free(struct feed *f)
+{
+    f->responder->streams--;
+    *f->link = f->next;
+    if (f->next != NULL)
+        f->next->link = f->link;
+    ev_timer_stop(f->responder->loop, &f->timer);
+    free(f);
+}
+
+static void feed_gone(void *context)
+{
+    struct feed *f = context;
+    f->responder->streams_gone++;
+    feed_free(f);
+}
+
+static void feed_end(struct feed *f)
+{
+    exchange_end(f->exchange);
+    feed_free(f);
+}
+
+/* The newest tick, or none if the last one is not out yet. */
+static void feed_tell(struct feed *f)
+{
+    struct buf *text = &f->responder->answer;
+    buf_reset(text);
+    buf_putf(text, "%u tick", f->ticks);
+    while (text->len + 1 < f->bytes)
+        buf_putc(text, '.');
+    buf_putc(text, '\n');
+    f->is_behind = !exchange_write(f->exchange, buf_span(text));
+    f->responder->ticks_skipped += f->is_behind;
+}
+
+static void on_feed_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct feed *f = timer->data;
+    f->ticks++;
+    if (f->is_behind)
+        f->responder->ticks_skipped++;
+    else
+        feed_tell(f);
+}
+
+static void feed_writable(void *context)
+{
+    feed_tell(context);
+}
+
+static void feed_received(void *context, struct span bytes)
+{
+    struct feed *f = context;
+    exchange_write(f->exchange, bytes);
+    if (span_is(bytes, "end"))
+        feed_end(f);
+}
+
+static struct feed *feed_begin(struct responder *r, struct exchange *x, int ms, size_t bytes)
+{
+    struct feed *f = calloc(1, sizeof *f);
+    assert(f != NULL);
+    *f = (struct feed){.next = r->feeds, .link = &r->feeds, .responder = r, .exchange = x};
+    f->bytes = bytes;
+    if (f->next != NULL)
+        f->next->link = &f->next;
+    r->feeds = f;
+    r->streams++;
+    ev_timer_init(&f->timer, on_feed_tick, ms / 1000., ms / 1000.);
+    f->timer.data = f;
+    if (ms > 0)
+        ev_timer_start(r->loop, &f->timer);
+    return f;
+}
+
+static void get_feed(struct responder *r, struct exchange *x)
+{
+    static const struct http_stream stream = {.gone = feed_gone, .writable = feed_writable};
+    int ms = query_number(x, "ms");
+    size_t bytes = (size_t)query_number(x, "bytes");
+    exchange_stream(x,
+                    &(struct response){.status = 200,
+                                       .content_type = "text/plain",
+                                       .headers = SPAN("X-Stream: yes\r\n"),
+                                       .body = SPAN("begin\n")},
+                    &stream, feed_begin(r, x, ms > 0 ? ms : 1, bytes));
+}
+
+static void get_upgrade(struct responder *r, struct exchange *x)
+{
+    static const struct http_stream stream = {
+        .gone = feed_gone, .writable = feed_writable, .received = feed_received};
+    exchange_stream(x,
+                    &(struct response){.status = 101,
+                                       .headers = SPAN("Upgrade: echo\r\nConnection: Upgrade\r\n"),
+                                       .body = SPAN("hello")},
+                    &stream, feed_begin(r, x, 0, 0));
+}
+
 static void get_root(struct responder *r, struct exchange *x)
 {
     (void)r;
@@ -128,9 +245,18 @@ static void get_counts(struct responder *r, struct exchange *x)
         const char *name;
         unsigned long long value;
     } rows[] = {
-        {"connections", c->connections}, {"accepted", c->accepted},   {"refused", c->refused},
-        {"requests", c->requests},       {"timeouts", c->timeouts},   {"malformed", c->malformed},
-        {"bytes_in", c->bytes_in},       {"bytes_out", c->bytes_out}, {"gone", r->gone},
+        {"connections", c->connections},
+        {"accepted", c->accepted},
+        {"refused", c->refused},
+        {"requests", c->requests},
+        {"timeouts", c->timeouts},
+        {"malformed", c->malformed},
+        {"bytes_in", c->bytes_in},
+        {"bytes_out", c->bytes_out},
+        {"gone", r->gone},
+        {"streams", r->streams},
+        {"streams_gone", r->streams_gone},
+        {"ticks_skipped", r->ticks_skipped},
     };
     buf_reset(&r->answer);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -166,6 +292,7 @@ static const struct {
     {"/", get_root},         {"/echo", post_echo},  {"/slow", get_slow},
     {"/big", get_big},       {"/close", get_close}, {"/empty", get_empty},
     {"/counts", get_counts}, {"/about", get_about}, {"*", get_about},
+    {"/feed", get_feed},     {"/flood", get_feed},  {"/upgrade", get_upgrade},
 };
 
 static void handle(void *context, struct exchange *x)
@@ -216,6 +343,8 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     struct responder *r = watcher->data;
     ev_signal_stop(loop, watcher);
     http_server_drain(r->server, on_drained, r);
+    while (r->feeds != NULL)
+        feed_end(r->feeds);
 }
 
 static void on_interrupt(struct ev_loop *loop, ev_signal *watcher, int events)

@@ -51,6 +51,29 @@ TEST(the_date_changes_with_the_second)
     assert_string_equal(date.line, "Date: Tue, 29 Feb 2000 00:00:00 GMT\r\n");
 }
 
+TEST(a_stream_has_no_length)
+{
+    static const struct {
+        int status;
+        const char *head;
+    } rows[] = {
+        {200, "HTTP/1.1 200 OK\r\n" DATE "Connection: close\r\nA: b\r\n\r\n"},
+        {101, "HTTP/1.1 101 Switching Protocols\r\n" DATE "A: b\r\n\r\n"},
+    };
+    struct response_date date = {0};
+    struct buf out;
+
+    buf_init(&out, 4096);
+    response_date_set(&date, 784111777);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        buf_reset(&out);
+        response_put_stream_head(
+            &out, &(struct response){.status = rows[i].status, .headers = SPAN("A: b\r\n")}, &date);
+        assert_string_equal(buf_text(&out), rows[i].head);
+    }
+    buf_free(&out);
+}
+
 static void put_field_without_end(int64_t unused)
 {
     (void)unused;
@@ -68,5 +91,6 @@ int main(void)
                cmocka_unit_test(statuses_without_a_body_have_no_length),
                cmocka_unit_test(a_status_without_words_is_sent_without),
                cmocka_unit_test(the_date_changes_with_the_second),
+               cmocka_unit_test(a_stream_has_no_length),
                cmocka_unit_test(fields_that_do_not_end_are_a_mistake_of_ours));
 }
