@@ -86,6 +86,12 @@ static size_t note_sent(struct connection *c, ssize_t n)
 }
 
 /* What is too much for the buffer may still fit into the socket. */
+static void skip(struct span *s, size_t n)
+{
+    if (n > 0) /* one that is empty may be nowhere */
+        *s = (struct span){s->bytes + n, s->len - n};
+}
+
 void output_send_through(struct connection *c, struct span *a, struct span *b)
 {
     struct iovec parts[] = {{.iov_base = (void *)(uintptr_t)a->bytes, .iov_len = a->len},
@@ -93,8 +99,8 @@ void output_send_through(struct connection *c, struct span *a, struct span *b)
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     size_t sent = note_sent(c, sendmsg(c->io.fd, &message, MSG_NOSIGNAL));
     size_t of_a = sent < a->len ? sent : a->len;
-    *a = (struct span){a->bytes + of_a, a->len - of_a};
-    *b = (struct span){b->bytes + (sent - of_a), b->len - (sent - of_a)};
+    skip(a, of_a);
+    skip(b, sent - of_a);
 }
 
 void output_put(struct connection *c, struct span a, struct span b)

@@ -1,8 +1,8 @@
 /*
  * A client's bytes through the whole server: connections, pipelining, bodies, refusals. However the
  * bytes are cut, the same answers come back, each of them well formed, in the order of the
- * requests, though the application answers some of them later and out of order. The first byte is a
- * seed.
+ * requests, though the application answers some of them later and out of order, and some by a
+ * stream that it ends a turn later. The first byte is a seed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +23,7 @@ static struct ev_loop *loop;
 static struct http_server *server;
 static struct exchange *later[LATER_MAX];
 static size_t later_count;
+static struct exchange *streams[LATER_MAX];
 
 static void answer(struct exchange *x)
 {
@@ -41,9 +42,45 @@ static void answer(struct exchange *x)
     buf_free(&text);
 }
 
+static void on_stream_gone(void *context)
+{
+    struct exchange **place = context;
+
+    CHECK(*place != NULL);
+    *place = NULL;
+}
+
+static void begin_stream(struct exchange *x)
+{
+    static const struct http_stream events = {.gone = on_stream_gone};
+    size_t i = 0;
+
+    while (i < LATER_MAX && streams[i] != NULL)
+        i++;
+    CHECK(i < LATER_MAX);
+    streams[i] = x;
+    exchange_stream(x, &(struct response){.status = 200, .body = SPAN("stream")}, &events,
+                    &streams[i]);
+}
+
+static void end_streams(void)
+{
+    for (size_t i = 0; i < LATER_MAX; i++) {
+        if (streams[i] == NULL)
+            continue;
+        exchange_write(streams[i], (struct span){"", 0});
+        exchange_end(streams[i]);
+        streams[i] = NULL;
+    }
+}
+
 static void on_request(void *context, struct exchange *x)
 {
     (void)context;
+    if (exchange_path(x).len % 7 == 6) {
+        begin_stream(x);
+        return;
+    }
     if (exchange_path(x).len % 3 != 0 || later_count == LATER_MAX)
         answer(x);
     else
@@ -104,6 +141,7 @@ static void turn(void)
     ev_run(loop, EVRUN_NOWAIT);
     while (later_count > 0)
         answer(later[--later_count]);
+    end_streams();
     ev_run(loop, EVRUN_NOWAIT);
 }
 
@@ -146,6 +184,8 @@ static void converse(struct span input, unsigned seed, bool in_pieces, struct bu
     close(fds[1]);
     turn();
     CHECK(server->connections == NULL && later_count == 0);
+    for (size_t i = 0; i < LATER_MAX; i++)
+        CHECK(streams[i] == NULL);
 }
 
 /* The end of the head that begins at `at`, or 0. */
@@ -156,12 +196,15 @@ static size_t end_of_head(struct span out, size_t at)
     return end == NULL ? 0 : (size_t)(end - out.bytes) + 4;
 }
 
-static size_t content_length(struct span head)
+/* That of a stream is what is left: `rest`. */
+static size_t content_length(struct span head, size_t rest)
 {
     const char *field = memmem(head.bytes, head.len, "\r\nContent-Length: ", 18);
 
-    CHECK(field != NULL);
-    return strtoul(field + 18, NULL, 10);
+    if (field != NULL)
+        return strtoul(field + 18, NULL, 10);
+    CHECK(memmem(head.bytes, head.len, "\r\nConnection: close\r\n", 21) != NULL);
+    return rest;
 }
 
 /*
@@ -186,7 +229,7 @@ static void read_answers(struct span out, struct buf *plain)
         buf_put(plain, head.bytes, before);
         buf_put(plain, date + RESPONSE_DATE_BYTES, head.len - before - RESPONSE_DATE_BYTES);
         /* HEAD has a length and no body: an answer begins where it would stand. */
-        size_t length = content_length(head);
+        size_t length = content_length(head, out.len - at);
         bool is_head =
             length > 0 && (at == out.len || memcmp(out.bytes + at, "HTTP/1.",
                                                    out.len - at < 7 ? out.len - at : 7) == 0);

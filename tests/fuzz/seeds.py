@@ -60,6 +60,7 @@ CONVERSATIONS = {
     'expect': HEADS['expect'] + GET,
     'chunked-cut': CHUNKED[:-6],
     'bad-chunk': CHUNKED.replace(b'5\r\n', b'5 \r\n') + GET,
+    'stream': GET + b'GET /abcde HTTP/1.1\r\nHost: x\r\n\r\n' + GET,
     'body-of-get': b'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi' + GET,
 }
 
@@ -171,6 +172,17 @@ NEWS = {
     'later-fields': [3, 7, 1, 2, 3, b'', 4, [5, None], b'more'],
 }
 
+MASK = b'\x01\x02\x03\x04'
+FRAMES = {
+    'text': b'\x81\x82' + MASK + b'hi',
+    'ping': b'\x89\x84' + MASK + b'ping',
+    'close': b'\x88\x82' + MASK + b'\x02\xea',
+    'parts': b'\x01\x81' + MASK + b'a\x89\x80' + MASK + b'\x80\x81' + MASK + b'b',
+    'not-masked': b'\x81\x02hi',
+    'long': b'\x82\xfe\x01\x00' + MASK + b'x' * 256 + b'\x8a\x80' + MASK,
+    'too-long': b'\x82\xff\x00\x00\x00\x01\x00\x00\x00\x00' + MASK + b'x',
+}
+
 CODES = {
     'nested': [[[[[[[]]]]]]],
     'too-deep': [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]],
@@ -244,6 +256,8 @@ def main():
         write('http_connection', name, b'\x05' + head)
     for name, bytes_ in CONVERSATIONS.items():
         write('http_connection', name, b'\x07' + bytes_)
+    for name, frames in FRAMES.items():
+        write('websocket', name, b'\x03' + frames)
     for name, body in CHUNKS.items():
         write('http_chunked', name, b'\x03' + body)
     for name, body in BODIES.items():
