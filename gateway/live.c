@@ -14,8 +14,8 @@
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 
-#define KEPT_MS 10000 /* a topic without listeners, for those who come back */
-#define FIRST_MS 3000 /* to join its channel; then it looks without having joined */
+#define KEPT_RETRIES 5 /* pauses of those who come back, that a topic without listeners stays */
+#define FIRST_MS 3000  /* to join its channel; then it looks without having joined */
 #define SCRATCH_BYTES_MAX (LIVE_BURST_BYTES_MAX + 1024)
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events);
@@ -226,8 +226,10 @@ struct live_topic *live_give(struct task *task, struct span show)
         }
         topic_join(t);
     }
-    if (t->is_known)
+    if (t->is_known) {
+        live_topic_catch_up(t);
         return t;
+    }
     list_append(&t->waiting, &task->node);
     return NULL;
 }
@@ -250,8 +252,9 @@ void live_topic_is_known(struct live_topic *t)
 static void retire(struct live_topic *t, int64_t now_us)
 {
     struct key key = key_show_channel(t->number);
+    int64_t kept_ms = t->live->gateway->options->stream_retry_ms * KEPT_RETRIES;
 
-    if (t->asking > 0 || now_us - t->idle_us < KEPT_MS * 1000)
+    if (t->asking > 0 || now_us - t->idle_us < kept_ms * 1000)
         return;
     if (t->channel == CHANNEL_AWAY)
         topic_free(t);

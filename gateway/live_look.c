@@ -79,7 +79,7 @@ static void answered(struct live_topic *t)
     }
 }
 
-/* Where Redis has none, Postgres' word holds, a second old at most. */
+/* Where Redis has none, or is away and was behind, Postgres' word holds, a second old at most. */
 static void use_tiers(struct live_topic *t)
 {
     struct availability a;
@@ -98,7 +98,7 @@ static void on_counts(void *context, const struct redis_value *reply)
             log_event(LOG_ERROR, "availability_unreadable", "show", t->cached->show.slug, NULL);
         else if (t->heard == t->heard_before || !t->has_record || a.version >= t->record.version)
             take_record(t, &a);
-    } else if (reply != NULL || !t->has_record) {
+    } else if (reply != NULL || !t->has_record || t->cached->show.version >= t->record.version) {
         use_tiers(t);
     }
     answered(t);
@@ -195,20 +195,31 @@ static bool is_due(int64_t now_us, int64_t last_us, int64_t pause_ms)
     return now_us - last_us >= pause_ms * 1000;
 }
 
-static void derive(struct live_topic *t, int64_t now_us)
+static void derive(struct live_topic *t)
 {
     const struct show *show = &t->cached->show;
     int64_t now_ms = clock_wall_ms();
 
-    t->derived_us = now_us;
-    t->is_changed = t->has_news = false;
     live_state_set_counts(&t->state, show, &t->record, now_ms);
     live_state_set_sale(&t->state, show, &t->record, now_ms);
+}
+
+static void tell(struct live_topic *t, int64_t now_us)
+{
+    t->derived_us = now_us;
+    t->is_changed = t->has_news = false;
+    derive(t);
     if (t->state.number == t->told)
         return;
     t->told = t->state.number;
     t->told_us = now_us;
     live_tell(t);
+}
+
+void live_topic_catch_up(struct live_topic *t)
+{
+    if (t->is_changed && t->has_record)
+        derive(t);
 }
 
 void live_topic_tick(struct live_topic *t, int64_t now_us)
@@ -225,5 +236,5 @@ void live_topic_tick(struct live_topic *t, int64_t now_us)
         (t->is_asking_seats && !is_due(now_us, t->seats_looked_us, SEATS_WAIT_MS)))
         return;
     if (t->is_changed || is_due(now_us, t->derived_us, DERIVE_MS))
-        derive(t, now_us);
+        tell(t, now_us);
 }

@@ -92,6 +92,8 @@ struct live {
 /* live_look.c */
 void live_hear(struct live *live, struct span message);
 void live_look(struct live_topic *topic, int64_t now_us);
+/* Whoever comes now is told what has been heard, though it may not be time to tell all others. */
+void live_topic_catch_up(struct live_topic *topic);
 /* Look and tell as it is due. */
 void live_topic_tick(struct live_topic *topic, int64_t now_us);
 

@@ -80,21 +80,34 @@ static bool begin(struct live_seats *s, const struct seatmap *map, const unsigne
     return true;
 }
 
-/* Take over what differs. Nothing may: a seat can be taken and given back in between, and Redis
- * rebuilt counts as of a newer version. */
-static bool change(struct live_seats *s, const struct show *show, const unsigned char *now,
-                   unsigned char mark, uint64_t version)
+/* Nobody who was told of them is told how they came to be as they are: between two looks a seat may
+ * have been taken and given back, and whoever saw it taken elsewhere must hear of it. */
+bool live_seats_set(struct live_seats *s, const struct show *show, const unsigned char *status,
+                    uint64_t version)
+{
+    const struct seatmap *map = show->seatmap;
+
+    if (s->are_known && s->version == version && s->count == map->count &&
+        memcmp(s->status, status, map->count) == 0)
+        return false;
+    return begin(s, map, status, version);
+}
+
+/* Those that have changed are told even if they are again what they were, for the same reason. */
+bool live_seats_change(struct live_seats *s, const struct show *show, const unsigned char *marked,
+                       uint64_t version)
 {
     uint64_t since = s->told;
     bool any = false;
     struct buf text;
 
+    assert(s->are_known && s->count == show->seatmap->count);
     buf_init(&text, LIVE_CHANGES_BYTES_MAX + 1);
     put_beginning(&text, show, since, version, false);
     for (size_t i = 0; i < s->count; i++) {
-        if (now[i] < mark || now[i] - mark == s->status[i])
+        if (marked[i] == 0)
             continue;
-        s->status[i] = (unsigned char)(now[i] - mark);
+        s->status[i] = (unsigned char)(marked[i] - 1);
         put_seat(&text, show->seatmap, i, s->status[i]);
         any = true;
     }
@@ -106,21 +119,6 @@ static bool change(struct live_seats *s, const struct show *show, const unsigned
     }
     buf_free(&text);
     return any;
-}
-
-bool live_seats_set(struct live_seats *s, const struct show *show, const unsigned char *status,
-                    uint64_t version)
-{
-    if (!s->are_known || s->count != show->seatmap->count)
-        return begin(s, show->seatmap, status, version);
-    return change(s, show, status, 0, version);
-}
-
-bool live_seats_change(struct live_seats *s, const struct show *show, const unsigned char *marked,
-                       uint64_t version)
-{
-    assert(s->are_known && s->count == show->seatmap->count);
-    return change(s, show, marked, 1, version);
 }
 
 /* Every seat that is not available; the others are. */

@@ -3,7 +3,8 @@
  * changes of its numbered seats. Each change is rendered once, however many listen; what a listener
  * lacks follows from what it has seen. Pure: no I/O, no clock.
  *
- * Of availability, sale and queue only the newest counts. Changes of seats build upon each other:
+ * Of availability, sale and queue only the newest counts. Changes of seats build upon each other,
+ * and name every seat that was touched, so that they are right for a map of any version in between;
  * the last ones are kept, within bounds, and who lacks older ones is given all seats that are not
  * available, or is told to read them anew (`resync`) where those are too many for an event.
  *
@@ -88,10 +89,10 @@ bool live_state_set_sale(struct live_state *s, const struct show *show,
                          const struct availability *a, int64_t now_ms);
 bool live_state_set_queue(struct live_state *s, const struct show *show,
                           const struct news_queue *queue);
-/* The status of every seat as of a version: what differs from what was known is a change. */
+/* The status of every seat as of a version: where they were known, they begin anew. */
 bool live_state_set_seats(struct live_state *s, const struct show *show,
                           const unsigned char *status, uint64_t version);
-/* The same where only those that are marked (1 + status) have changed. */
+/* Those that are marked (1 + status) have changed since the version that was known. */
 bool live_state_change_seats(struct live_state *s, const struct show *show,
                              const unsigned char *marked, uint64_t version);
 

@@ -32,14 +32,15 @@ class Event:
 class Listener:
     """One GET of a stream. A thread reads; what has come so far is in `events`."""
 
-    def __init__(self, port, path, read=True, receive_bytes=None, schema=None, **headers):
+    def __init__(self, port, path, read=True, receive_bytes=None, schema=None, version="1.1",
+                 **headers):
         self.schema = schema or LIVE_EVENT
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(patience(60))
         self.socket.connect(("127.0.0.1", port))
-        lines = [f"GET {path} HTTP/1.1", "Host: box.example", "Accept: text/event-stream"]
+        lines = [f"GET {path} HTTP/{version}", "Host: box.example", "Accept: text/event-stream"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.socket.sendall("\r\n".join(lines + ["", ""]).encode())
         self.raw = b""
@@ -139,3 +140,78 @@ def seats_after(events, all_seats):
         known.update((seat["id"], seat["status"]) for seat in event["seats"])
         version = event["version"]
     return known
+
+
+class WebSocket:
+    """A client's side of a WebSocket, frame by frame, right or wrong."""
+
+    KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+    ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+    def __init__(self, port, path, **headers):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=patience(30))
+        fields = {"Host": "box.example", "Upgrade": "websocket", "Connection": "keep-alive, Upgrade",
+                  "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": self.KEY}
+        fields.update((name.replace("_", "-"), value) for name, value in headers.items())
+        lines = [f"GET {path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in fields.items() if value is not None]
+        self.socket.sendall("\r\n".join(lines + ["", ""]).encode())
+        self.file = self.socket.makefile("rb")
+        self.status = int(self.file.readline().split()[1])
+        self.fields = {}
+        while line := self.file.readline().decode().strip():
+            name, value = line.split(": ", 1)
+            self.fields[name.lower()] = value
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, opcode, payload=b"", fin=True, mask=b"\1\2\3\4"):
+        size = len(payload)
+        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+        length = bytes([length[0] | (0x80 if mask else 0)]) + length[1:]
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload)) if mask else payload
+        self.socket.sendall(bytes([opcode | (0x80 if fin else 0)]) + length + mask + masked)
+
+    def frame(self):
+        """(opcode, payload), or None at the end."""
+        head = self.file.read(2)
+        if len(head) < 2:
+            return None
+        assert head[0] & 0x70 == 0 and head[0] & 0x80 and not head[1] & 0x80, head
+        size = head[1]
+        if size >= 126:
+            size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
+        return head[0] & 15, self.file.read(size)
+
+    def event(self):
+        """The next message; pings on the way are answered."""
+        while frame := self.frame():
+            opcode, payload = frame
+            if opcode == self.PING:
+                self.send(self.PONG, payload)
+                continue
+            assert opcode == self.TEXT, frame
+            data = json.loads(payload)
+            return Event(data.pop("id"), json.dumps(data), LIVE_EVENT)
+        raise AssertionError("the connection has ended")
+
+    def until(self, found):
+        """Events up to the first one that is found; that one."""
+        while True:
+            event = self.event()
+            if found(event.json):
+                return event
+
+    def code(self):
+        """How it ends: the closing frame's code, or None; messages before it are passed over."""
+        while frame := self.frame():
+            if frame[0] == self.CLOSE:
+                assert self.frame() is None
+                return int.from_bytes(frame[1][:2], "big") if frame[1] else 1005
+        return None
