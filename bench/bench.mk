@@ -38,7 +38,7 @@ bench-wrk: bench-deps ## wrk against the usher that runs in RUN_DIR
 	RUN_DIR=$(or $(RUN_DIR),run) BUILD=$(BUILD) bench/wrk
 
 $(BUILD)/tests/bench/test_generator: $(BUILD)/tests/bench/test_generator.o $(BENCH_BASE) \
-    $(addprefix $(BUILD)/bench/generator/,histogram.o response.o errand.o seats.o)
+    $(addprefix $(BUILD)/bench/generator/,histogram.o response.o errand.o seats.o listener.o)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka
 
 .PHONY: test-bench

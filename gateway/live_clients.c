@@ -130,7 +130,9 @@ void live_on_fan(struct ev_loop *loop, ev_timer *timer, int events)
         part_with_some(live, end_us);
     while (has_time && (node = list_take_first(&live->due)) != NULL) {
         struct live_topic *t = LIST_OWNER(node, struct live_topic, due);
+        int64_t began_us = clock_mono_us();
         has_time = serve_topic(t, end_us);
+        t->round_us += clock_mono_us() - began_us;
         if (!list_is_empty(&t->behind))
             list_append(&live->due, &t->due);
     }

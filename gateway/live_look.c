@@ -17,6 +17,8 @@
 #define LOOK_MS 1000       /* news may have been missed */
 #define SEATS_LOOK_MS 5000 /* likewise; they cost more to look at */
 #define DERIVE_MS 250      /* a sale opens and prices step by time alone */
+#define ROUND_SHARE 4      /* telling all listeners takes at most such a part of the time … */
+#define ROUND_MS_MAX 500   /* … unless it takes that long */
 #define SEATS_WAIT_MS 100  /* counts and seats of one change are told together, if that is soon */
 
 static void take_record(struct live_topic *t, const struct availability *a)
@@ -195,6 +197,18 @@ static bool is_due(int64_t now_us, int64_t last_us, int64_t pause_ms)
     return now_us - last_us >= pause_ms * 1000;
 }
 
+/* How long a state stands before the next is told. A crowd is told less often than a few, so that
+ * bookings have their time too; and not the next before the last, if that can be. */
+static int64_t pause_ms(const struct live_topic *t)
+{
+    int64_t least_ms = t->live->gateway->options->stream_interval_ms;
+    int64_t round_ms = t->round_us * ROUND_SHARE / 1000;
+
+    if (round_ms > ROUND_MS_MAX || !list_is_empty(&t->behind))
+        round_ms = ROUND_MS_MAX;
+    return round_ms > least_ms ? round_ms : least_ms;
+}
+
 static void derive(struct live_topic *t)
 {
     const struct show *show = &t->cached->show;
@@ -213,6 +227,7 @@ static void tell(struct live_topic *t, int64_t now_us)
         return;
     t->told = t->state.number;
     t->told_us = now_us;
+    t->round_us = 0;
     live_tell(t);
 }
 
@@ -232,7 +247,7 @@ void live_topic_tick(struct live_topic *t, int64_t now_us)
     if (t->cached->show.seatmap != NULL && !t->is_asking_seats &&
         is_due(now_us, t->seats_looked_us, t->seats_changed ? interval_ms : SEATS_LOOK_MS))
         look_at_seats(t, now_us);
-    if (!t->has_record || !is_due(now_us, t->told_us, interval_ms) ||
+    if (!t->has_record || !is_due(now_us, t->told_us, pause_ms(t)) ||
         (t->is_asking_seats && !is_due(now_us, t->seats_looked_us, SEATS_WAIT_MS)))
         return;
     if (t->is_changed || is_due(now_us, t->derived_us, DERIVE_MS))

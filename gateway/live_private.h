@@ -46,6 +46,7 @@ struct live_topic {
     unsigned asking;      /* questions under way */
     bool is_asking_seats; /* … one of them for seats */
     bool seats_changed;
+    int64_t round_us; /* spent so far on telling listeners the present state */
     int64_t made_us, looked_us, seats_looked_us, derived_us, told_us, idle_us;
 
     struct list waiting; /* tasks, until it is known */

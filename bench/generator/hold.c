@@ -1,6 +1,7 @@
 /*
  * Tens of thousands of connections cost as little as they can here: a watcher, and a buffer only
- * while an answer is in pieces. An awaiting connection asks again while the answer is 202.
+ * while an answer is in pieces. An awaiting connection asks again while the answer is 202; one that
+ * listens asks once.
  */
 #include "bench/generator/hold.h"
 
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "bench/generator/drive.h"
+#include "bench/generator/listener.h"
 
 #define CONNECTING_MAX 256 /* so that no listener's queue overflows */
 #define CONNECT_SECONDS 60.0
@@ -32,6 +34,7 @@ struct held {
     enum held_state state;
     int64_t again_us; /* when to ask once more after a 429 or 503; 0: not to */
     struct buf in;
+    struct listener listener;
 };
 
 struct hold {
@@ -157,6 +160,29 @@ static void take_status(struct held *c, const struct response_seen *r)
     }
 }
 
+static void on_told(void *context, int64_t behind_us)
+{
+    struct tally *t = context;
+
+    note_answer(t);
+    if (behind_us >= 0)
+        histogram_add(&t->behind_us, behind_us);
+}
+
+static void take_events(struct held *c)
+{
+    struct hold *h = c->hold;
+    struct response_seen r = {.status = 0, .body = buf_span(&c->in)};
+
+    if (!listener_read(&c->listener, &c->in, h->board->moments, clock_mono_us(), on_told,
+                       h->tally)) {
+        tally_sample(h->tally, STEP_READ, &r);
+        lose(c);
+    } else if (c->in.len == 0) {
+        buf_free(&c->in);
+    }
+}
+
 static void take_answer(struct held *c)
 {
     struct response_seen r;
@@ -192,6 +218,8 @@ static void on_held(struct ev_loop *loop, ev_io *watcher, int events)
     buf_put(&c->in, bytes, n > 0 ? (size_t)n : 0);
     if (n <= 0 || c->in.failed)
         lose(c);
+    else if (c->hold->plan->open_kind == OPEN_LISTEN)
+        take_events(c);
     else
         take_answer(c);
 }
@@ -262,6 +290,26 @@ static void run_for(struct hold *h, double seconds)
     ev_timer_stop(h->loop, &h->limit);
 }
 
+/* What the listeners know when all is said. */
+static void count_listeners(struct hold *h)
+{
+    struct tally *t = h->tally;
+
+    for (size_t i = 0; i < h->count; i++) {
+        const struct listener *l = &h->held[i].listener;
+        if (h->held[i].state != HELD_OPEN || l->version == 0)
+            continue;
+        if (t->listening == 0 || l->version < t->version_min)
+            t->version_min = l->version;
+        if (l->version > t->version_max)
+            t->version_max = l->version;
+        if (l->available > t->available_max)
+            t->available_max = l->available;
+        t->listening++;
+        t->told_end += l->is_over;
+    }
+}
+
 static void hold_free(struct hold *h)
 {
     for (size_t i = 0; i < h->begun; i++) {
@@ -283,10 +331,12 @@ int hold_run(const struct plan *plan, struct board *board, uint32_t process)
     connect_more(&h);
     run_for(&h, CONNECT_SECONDS);
     bool right = h.tally->open + h.tally->open_lost == h.count && drive_wait_for_start(board);
-    if (right && plan->open_kind == OPEN_AWAIT)
+    if (right && plan->open_kind != OPEN_IDLE)
         begin_asking(&h);
     if (right)
         run_for(&h, plan->seconds);
+    if (right && plan->open_kind == OPEN_LISTEN)
+        count_listeners(&h);
     else
         fprintf(stderr, "storm: process %u: %zu of %zu connections could not be made\n", process,
                 h.failed + h.connecting, h.count);

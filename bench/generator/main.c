@@ -54,7 +54,7 @@ static void start_processes(const struct plan *plan, pid_t pids[])
 /* What the held connections ask for may depend on what happened while they were made. */
 static void take_path(const struct plan *plan)
 {
-    if (plan->open_kind != OPEN_AWAIT)
+    if (plan->open_kind == OPEN_IDLE)
         return;
     if (strcmp(plan->path, "-") != 0)
         snprintf(board->path, sizeof(board->path), "%s", plan->path);
@@ -128,6 +128,8 @@ int main(int argc, char **argv)
 
     plan_read(&plan, argc, argv);
     board = shared_new(sizeof(*board));
+    if (plan.open > 0 && plan.open_kind == OPEN_LISTEN)
+        board->moments = shared_new(sizeof(*board->moments));
     size_t seats = (size_t)plan.world.seats.count * plan.world.shows;
     if (seats > 0)
         plan.world.mark = shared_new(seats * sizeof(struct seat_mark));

@@ -87,9 +87,12 @@ static const struct option_row rows[] = {
     {"racers", "N", "clients that go for each seat of seat-race (20)", set_racers},
     {"seed", "N", "names the users and fixes the mix (the clock)", set_seed},
     {"open", "N", "hold N connections open and do nothing else", set_open},
-    {"open-kind", "KIND", "idle: connected; await: waiting for --path (idle)", set_open_kind},
+    {"open-kind", "KIND",
+     "idle: connected; await: waiting for --path; listen: to the events of --path (idle)",
+     set_open_kind},
     {"path", "PATH",
-     "what --open-kind await asks for; -: a line of standard input, read when all stand", set_path},
+     "what --open-kind await or listen asks for; -: a line of standard input, read when all stand",
+     set_path},
     {"timeline", "MS", "also report grants and the worst latency for every MS", set_timeline_ms},
     {"json", "FILE", "write the results there as JSON; - for standard output", set_json},
     {"quiet", NULL, "no progress line, no table", set_quiet},
@@ -203,6 +206,8 @@ static void set_open_kind(struct plan *plan, const char *text)
         plan->open_kind = OPEN_IDLE;
     else if (strcmp(text, "await") == 0)
         plan->open_kind = OPEN_AWAIT;
+    else if (strcmp(text, "listen") == 0)
+        plan->open_kind = OPEN_LISTEN;
     else
         plan_fail("--open-kind: there is no \"%s\"", text);
 }
@@ -271,8 +276,8 @@ void plan_read(struct plan *plan, int argc, char **argv)
         plan->weight_sum += plan->weight[k];
     if (plan->weight_sum == 0)
         plan_fail("--mix: nothing to do");
-    if (plan->open > 0 && plan->open_kind == OPEN_AWAIT && plan->path == NULL)
-        plan_fail("--open-kind await needs --path");
+    if (plan->open > 0 && plan->open_kind != OPEN_IDLE && plan->path == NULL)
+        plan_fail("--open-kind await and listen need --path");
     if (plan->processes > plan->clients)
         plan->processes = plan->clients;
     plan->world.processes = plan->processes;

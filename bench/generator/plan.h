@@ -22,7 +22,7 @@ struct target {
 };
 
 /* What the connections of --open do while they are held. */
-enum open_kind { OPEN_NONE, OPEN_IDLE, OPEN_AWAIT };
+enum open_kind { OPEN_NONE, OPEN_IDLE, OPEN_AWAIT, OPEN_LISTEN };
 
 struct plan {
     struct target target[TARGETS_MAX];
@@ -38,7 +38,7 @@ struct plan {
     unsigned weight_sum;
     uint32_t open; /* connections to hold, over all processes; 0: the usual run */
     enum open_kind open_kind;
-    const char *path; /* --open-kind await: what to GET, or "-"; borrowed from argv */
+    const char *path; /* --open-kind await, listen: what to GET, or "-"; borrowed from argv */
     int64_t timeline_ms;
     const char *json; /* where to write the results; borrowed from argv; NULL: nowhere */
     bool quiet;

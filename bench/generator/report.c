@@ -89,8 +89,10 @@ static void print_steps(const struct plan *plan, const struct tally *sum)
 static void print_table(const struct plan *plan, const struct tally *sum)
 {
     if (plan->open > 0)
-        printf("open %llu, lost %llu, answers %llu\n", (unsigned long long)sum->open,
-               (unsigned long long)sum->open_lost, (unsigned long long)sum->open_answers);
+        printf("open %llu, lost %llu, answers %llu; listeners behind: p99 %.2f, max %.2f ms\n",
+               (unsigned long long)sum->open, (unsigned long long)sum->open_lost,
+               (unsigned long long)sum->open_answers,
+               ms(histogram_percentile(&sum->behind_us, 0.99)), ms(sum->behind_us.max_us));
     else
         print_steps(plan, sum);
     if (sum->denied > 0)
@@ -116,21 +118,26 @@ static void write_text(FILE *f, const char *text)
     fputc('"', f);
 }
 
+static void write_latency(FILE *f, const struct histogram *h)
+{
+    fprintf(f, "{\"mean\":%.1f", histogram_mean_us(h));
+    for (size_t i = 0; i < PERCENTILES; i++)
+        fprintf(f, ",\"%s\":%llu", percentiles[i].name,
+                (unsigned long long)histogram_percentile(h, percentiles[i].share));
+    fprintf(f, ",\"max\":%llu}", (unsigned long long)h->max_us);
+}
+
 static void write_step(FILE *f, const struct tally *sum, size_t step, double seconds)
 {
-    const struct histogram *h = &sum->latency[step];
-
     fprintf(f, "\"%s\":{", step_name((enum step)step));
     for (size_t v = 0; v < VERDICTS_END; v++)
         fprintf(f, "\"%s\":%llu,", verdict_name((enum verdict)v),
                 (unsigned long long)sum->verdict[step][v]);
-    fprintf(f, "\"done_per_second\":%.2f,\"refused_per_second\":%.2f,\"latency_us\":{\"mean\":%.1f",
+    fprintf(f, "\"done_per_second\":%.2f,\"refused_per_second\":%.2f,\"latency_us\":",
             (double)sum->verdict[step][VERDICT_DONE] / seconds,
-            (double)sum->verdict[step][VERDICT_REFUSED] / seconds, histogram_mean_us(h));
-    for (size_t i = 0; i < PERCENTILES; i++)
-        fprintf(f, ",\"%s\":%llu", percentiles[i].name,
-                (unsigned long long)histogram_percentile(h, percentiles[i].share));
-    fprintf(f, ",\"max\":%llu}}", (unsigned long long)h->max_us);
+            (double)sum->verdict[step][VERDICT_REFUSED] / seconds);
+    write_latency(f, &sum->latency[step]);
+    fputc('}', f);
 }
 
 static void write_steps(FILE *f, const struct plan *plan, const struct tally *sum)
@@ -183,6 +190,11 @@ static void write_counts(FILE *f, const struct tally *sum)
         {"open_answers", sum->open_answers},
         {"open_first_wall_us", (uint64_t)sum->open_first_wall_us},
         {"open_last_wall_us", (uint64_t)sum->open_last_wall_us},
+        {"listening", sum->listening},
+        {"told_end", sum->told_end},
+        {"version_min", sum->version_min},
+        {"version_max", sum->version_max},
+        {"available_max", sum->available_max},
     };
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         fprintf(f, ",\n\"%s\":%llu", counts[i].name, (unsigned long long)counts[i].n);
@@ -202,6 +214,8 @@ static bool write_json(const struct plan *plan, const struct board *board, const
     write_counts(f, sum);
     fputs(",\n\"sample\":", f);
     write_text(f, sum->sample);
+    fputs(",\n\"behind_us\":", f);
+    write_latency(f, &sum->behind_us);
     write_steps(f, plan, sum);
     if (plan->timeline_ms > 0)
         write_timeline(f, plan, sum);

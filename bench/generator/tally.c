@@ -66,6 +66,21 @@ static void merge_timeline(struct tally *into, const struct tally *from)
     }
 }
 
+static void merge_listeners(struct tally *into, const struct tally *from)
+{
+    histogram_merge(&into->behind_us, &from->behind_us);
+    if (from->listening == 0)
+        return;
+    if (into->listening == 0 || from->version_min < into->version_min)
+        into->version_min = from->version_min;
+    if (from->version_max > into->version_max)
+        into->version_max = from->version_max;
+    if (from->available_max > into->available_max)
+        into->available_max = from->available_max;
+    into->listening += from->listening;
+    into->told_end += from->told_end;
+}
+
 void tally_merge(struct tally *into, const struct tally *from)
 {
     for (size_t s = 0; s < STEPS_END; s++) {
@@ -92,4 +107,5 @@ void tally_merge(struct tally *into, const struct tally *from)
     into->open_first_wall_us = earlier(into->open_first_wall_us, from->open_first_wall_us);
     if (from->open_last_wall_us > into->open_last_wall_us)
         into->open_last_wall_us = from->open_last_wall_us;
+    merge_listeners(into, from);
 }

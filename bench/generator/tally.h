@@ -10,6 +10,7 @@
 
 #include "bench/generator/errand.h"
 #include "bench/generator/histogram.h"
+#include "bench/generator/listener.h"
 #include "bench/generator/plan.h"
 
 #define TIMELINE_CELLS 20000
@@ -39,6 +40,9 @@ struct tally {
     uint64_t open_lost;         /* connections that ended before the time */
     int64_t open_first_wall_us; /* wall clock of the first and the last such answer */
     int64_t open_last_wall_us;
+    struct histogram behind_us;   /* listen: how long, whenever something newer was told */
+    uint64_t listening, told_end; /* at the end: listeners; those who heard that it is sold out */
+    uint64_t version_min, version_max, available_max; /* … what they know */
 };
 
 /* Shared by all processes. */
@@ -47,7 +51,8 @@ struct board {
     _Atomic int64_t start_us; /* monotonic; 0 while not all are ready */
     _Atomic uint32_t stop;    /* 1: end now */
     int64_t start_wall_us;
-    char path[PATH_BYTES_MAX]; /* what awaiting connections ask for; set before start_us */
+    char path[PATH_BYTES_MAX];        /* what held connections ask for; set before start_us */
+    struct listener_moments *moments; /* listen */
     struct tally tally[PROCESSES_MAX];
 };
 

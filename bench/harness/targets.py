@@ -44,6 +44,13 @@ ROWS = (
      lambda r: r["crowd"]["reached_within_s"] if r["crowd"]["reached"] >= 50_000 else None,
      AT_MOST, 1, "s"),
     ("booking p95 meanwhile", lambda r: r["crowd"]["booking_p95_ms"], AT_MOST, 500, "ms"),
+    ("listeners held", lambda r: r["listeners"]["connections"], AT_LEAST, 50_000, ""),
+    ("memory of a listener", lambda r: r["listeners"]["bytes_each"] / 1024, AT_MOST, 6, "KiB"),
+    ("a change reaches all listeners within",
+     lambda r: r["listeners"]["behind_ms"]["max"] / 1000
+     if r["listeners"]["told_end"] >= 50_000 else None, AT_MOST, 1, "s"),
+    ("booking p95 while they listen", lambda r: r["listeners"]["booking_p95_ms"],
+     AT_MOST, 500, "ms"),
     ("first new decision after kill -9", lambda r: r["takeover"]["first_decision_s"],
      AT_MOST, 1, "s"),
     ("rebuild of 1 M bookings", lambda r: r["rebuild"]["seconds"], AT_MOST, 5, "s"),

@@ -1,6 +1,7 @@
 /* The generator's pure parts: percentiles, reading answers, and judging them. */
 #include "bench/generator/errand.h"
 #include "bench/generator/histogram.h"
+#include "bench/generator/listener.h"
 #include "bench/generator/response.h"
 #include "bench/generator/seats.h"
 #include "tests/unit/unit.h"
@@ -364,24 +365,101 @@ TEST(racers_go_for_the_same_seat)
     assert_string_not_equal(e.seat, other.seat);
 }
 
+static struct listener_moments moments;
+static int64_t behind[8];
+static size_t tellings;
+
+static void on_told(void *context, int64_t behind_us)
+{
+    assert_null(context);
+    behind[tellings++] = behind_us;
+}
+
+static bool hears(struct listener *l, struct buf *in, const char *text, int64_t now_us)
+{
+    buf_puts(in, text);
+    return listener_read(l, in, &moments, now_us, on_told, NULL);
+}
+
+#define STREAM "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 2000\n\n"
+#define EVENT(left, version)                                                                       \
+    "id: 1-2\ndata: {\"type\":\"availability\",\"available\":" left ",\"version\":" version        \
+    ",\"tiers\":{}}\n\n"
+
+TEST(a_listener_is_behind_from_what_another_was_told_first)
+{
+    struct listener one = {.has_head = false}, other = {.has_head = false};
+    struct buf in[2];
+
+    buf_init(&in[0], 16384);
+    buf_init(&in[1], 16384);
+    assert_true(hears(&one, &in[0], STREAM EVENT("9", "10"), 1000));
+    assert_true(hears(&other, &in[1], STREAM EVENT("9", "10"), 1000));
+    assert_true(hears(&one, &in[0], EVENT("8", "11") EVENT("7", "12"), 2000));
+    assert_true(hears(&one, &in[0], EVENT("6", "15"), 3000));
+    assert_true(hears(&other, &in[1], EVENT("6", "15"), 3500)); /* has missed 11, of 2000 */
+    assert_int_equal(tellings, 6);
+    assert_memory_equal(behind, ((int64_t[]){-1, -1, 0, 0, 0, 1500}), 6 * sizeof behind[0]);
+    assert_true(other.version == 15 && other.available == 6 && !other.is_over);
+    assert_true(hears(&other, &in[1],
+                      "id: x\ndata: {\"type\":\"sale\",\"state\":\"sold_out\"}\n\n:\n\n", 4000));
+    assert_true(other.is_over && in[1].len == 0 && tellings == 6);
+    buf_free(&in[0]);
+    buf_free(&in[1]);
+}
+
+TEST(events_may_come_in_pieces)
+{
+    static const char text[] = STREAM EVENT("9", "3") ":\n\n" EVENT("8", "4");
+    struct listener l = {.has_head = false};
+    struct buf in;
+
+    tellings = 0;
+    buf_init(&in, 16384);
+    for (size_t i = 0; text[i] != '\0'; i++)
+        assert_true(hears(&l, &in, (char[]){text[i], '\0'}, 5000));
+    assert_true(tellings == 2 && l.version == 4 && l.available == 8 && in.len == 0);
+    buf_free(&in);
+}
+
+TEST(what_is_no_stream_is_bad)
+{
+    static const char *const wrong[] = {
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
+        STREAM "data: {\"type\":\"availability\",\"available\":3}\n\n",
+    };
+
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct listener l = {.has_head = false};
+        struct buf in;
+
+        buf_init(&in, 16384);
+        assert_false(hears(&l, &in, wrong[i], 1));
+        buf_free(&in);
+    }
+}
+
 int main(void)
 {
-    return RUN(cmocka_unit_test(a_percentile_is_never_below_the_truth_and_at_most_a_64th_above),
-               cmocka_unit_test(a_histogram_takes_any_number),
-               cmocka_unit_test(an_answer_is_whole_only_when_its_body_is),
-               cmocka_unit_test(what_is_no_answer_is_bad),
-               cmocka_unit_test(a_member_is_found_by_its_whole_name),
-               cmocka_unit_test(a_request_names_its_show_and_its_user),
-               cmocka_unit_test(a_booking_is_right_only_if_it_is_what_was_asked_for),
-               cmocka_unit_test(a_confirmation_must_be_of_the_same_booking),
-               cmocka_unit_test(a_repetition_must_be_the_first_answer_byte_for_byte),
-               cmocka_unit_test(a_list_is_what_stands_between_its_brackets),
-               cmocka_unit_test(a_pattern_names_every_seat_once),
-               cmocka_unit_test(what_is_no_pattern_is_refused),
-               cmocka_unit_test(every_seat_has_one_turn),
-               cmocka_unit_test(a_seat_is_asked_for_by_its_id),
-               cmocka_unit_test(a_seat_is_right_only_if_it_is_the_one_asked_for),
-               cmocka_unit_test(a_seat_is_granted_once),
-               cmocka_unit_test(a_seat_refused_to_all_is_denied_unless_one_has_no_answer),
-               cmocka_unit_test(racers_go_for_the_same_seat));
+    return RUN(
+        cmocka_unit_test(a_percentile_is_never_below_the_truth_and_at_most_a_64th_above),
+        cmocka_unit_test(a_histogram_takes_any_number),
+        cmocka_unit_test(an_answer_is_whole_only_when_its_body_is),
+        cmocka_unit_test(what_is_no_answer_is_bad),
+        cmocka_unit_test(a_member_is_found_by_its_whole_name),
+        cmocka_unit_test(a_request_names_its_show_and_its_user),
+        cmocka_unit_test(a_booking_is_right_only_if_it_is_what_was_asked_for),
+        cmocka_unit_test(a_confirmation_must_be_of_the_same_booking),
+        cmocka_unit_test(a_repetition_must_be_the_first_answer_byte_for_byte),
+        cmocka_unit_test(a_list_is_what_stands_between_its_brackets),
+        cmocka_unit_test(a_pattern_names_every_seat_once),
+        cmocka_unit_test(what_is_no_pattern_is_refused), cmocka_unit_test(every_seat_has_one_turn),
+        cmocka_unit_test(a_seat_is_asked_for_by_its_id),
+        cmocka_unit_test(a_seat_is_right_only_if_it_is_the_one_asked_for),
+        cmocka_unit_test(a_seat_is_granted_once),
+        cmocka_unit_test(a_seat_refused_to_all_is_denied_unless_one_has_no_answer),
+        cmocka_unit_test(racers_go_for_the_same_seat),
+        cmocka_unit_test(a_listener_is_behind_from_what_another_was_told_first),
+        cmocka_unit_test(events_may_come_in_pieces), cmocka_unit_test(what_is_no_stream_is_bad));
 }

@@ -200,6 +200,24 @@ def test_a_lost_connection_is_counted_and_made_anew(serve):
     assert result["steps"]["read"]["done"] == 90
 
 
+def test_listeners_say_what_they_were_told(serve):
+    stream = "".join(f'data: {{"type":"availability","available":{left},"version":{9 - left}}}\n\n'
+                     for left in (3, 1, 0)) + 'data: {"type":"sale","state":"sold_out"}\n\n'
+    server = serve(lambda m, p, k, u: (200, "Content-Type: text/event-stream\r\n", stream))
+    code, result = storm(server, "--open", "50", "--processes", "2", "--seconds", "6",
+                         "--open-kind", "listen", "--path", "/v1/shows/x/events")
+    assert code == 0
+    assert result["open"] == result["listening"] == result["told_end"] == server.requests == 50
+    assert (result["version_min"], result["version_max"], result["available_max"]) == (9, 9, 0)
+    assert result["open_answers"] == 150 and result["behind_us"]["max"] >= 0
+
+
+def test_listeners_to_no_stream_are_lost(serve):
+    server = serve(lambda m, p, k, u: (404, "", "there is no such show"))
+    _, result = storm(server, "--open", "5", "--seconds", "6", "--open-kind", "listen", "--path", "/x")
+    assert result["open_lost"] == 5 and "no such show" in result["sample"]
+
+
 def test_nobody_there_is_said_at_once():
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
@@ -216,6 +234,7 @@ def test_nobody_there_is_said_at_once():
     ["--url", "http://127.0.0.1:1", "--mix", "rob=1"],
     ["--url", "http://127.0.0.1:1", "--mix", "book=0"],
     ["--url", "http://127.0.0.1:1", "--open", "5", "--open-kind", "await"],
+    ["--url", "http://127.0.0.1:1", "--open", "5", "--open-kind", "listen"],
     ["--url", "http://127.0.0.1:1", "--mix", "seat=1"],
     ["--url", "http://127.0.0.1:1", "--mix", "seat=1", "--seats", "{1..}"],
     ["--url", "http://127.0.0.1:1", "--mix", "seat=1,seat-race=1", "--seats", "{1..9}"],
