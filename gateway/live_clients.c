@@ -26,8 +26,9 @@ static struct live_burst *burst_of(struct live *live, const struct live_transpor
 {
     size_t i = 0;
 
-    while (transports[i] != transport)
+    while (i + 1 < LIVE_BURSTS && transports[i] != transport)
         i++;
+    assert(transports[i] == transport);
     return &live->burst[i];
 }
 

@@ -76,14 +76,14 @@ static bool take_back(struct redis_value hidden, char *bytes, size_t count)
 bool seat_look_read(struct redis_value look, const struct seatmap *map, unsigned char *status)
 {
     struct span seats = redis_text(redis_at(look, LOOK_SEATS));
-    char *bytes = malloc(seats.len + 1);
+    char *bytes = calloc(seats.len + 1, 1);
     bool right = bytes != NULL;
 
     if (right && seats.len > 0)
         memcpy(bytes, seats.bytes, seats.len);
     right = right && take_back(redis_at(look, LOOK_HIDDEN), bytes, seats.len);
     for (size_t i = 0; right && i < map->count; i++) {
-        right = map->seat[i].position <= seats.len;
+        right = map->seat[i].position >= 1 && map->seat[i].position <= seats.len;
         status[i] = right ? (unsigned char)bytes[map->seat[i].position - 1] % 8 : 0;
         right = right && seat_status_is_known(status[i]);
     }
