@@ -219,6 +219,18 @@ static enum err tell_seats(struct publisher *p, const struct batch *batch)
     return ERR_NONE;
 }
 
+/* What an operator has done may be anything: readers look at the show anew. */
+static enum err tell_sales(struct publisher *p, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct request *r = &batch->request[i];
+        if (r->op == OP_ADMIN || r->op == OP_REFRESH)
+            TRY(tell(
+                p, &(struct news){.kind = NEWS_SALE, .show = r->show, .sale = NEWS_SALE_CHANGED}));
+    }
+    return ERR_NONE;
+}
+
 /* Whoever waits for a payment's settlement does not know the request that brings it: its answer is
  * told again under an id that the booking gives. */
 static size_t add_told_as(struct item *items, size_t count, const struct item *settled,
@@ -257,6 +269,7 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
     TRY(decider_stamp_send(p->decider, t, batch->version, &batch->cursor, batch->shows,
                            batch->show));
     TRY(tell_seats(p, batch));
+    TRY(tell_sales(p, batch));
     return redis_flush(p->redis);
 }
 

@@ -1,6 +1,7 @@
 """Streams of what is new about a show: snapshot, changes, resuming, ends, through thick and thin."""
 
 import datetime
+import hashlib
 import json
 import random
 import socket
@@ -426,6 +427,29 @@ def test_a_sale_opens_and_closes_by_the_clock(world):
         states = [event["state"] for event in listener.of("sale")]
         assert states in (["not_opened", "opened", "closed"], ["opened", "closed"], ["closed"])
         assert listener.last("sale")["opens_at"] and listener.last("sale")["closes_at"]
+
+
+def test_an_operator_is_followed(world):
+    world.start_redis()
+    world.show("rock", TIERS)
+    world.start_allocator()
+    world.start_gateway(admin_token_hashes=f"olga:{hashlib.sha256(b'secret').hexdigest()}")
+    client, redis = world.client(), world.redis_client()
+    heard = redis.pubsub()
+    heard.subscribe("usher:show:1")
+    with listen(world) as listener:
+        listener.wait_snapshot()
+        for done, told in (("pause", "paused"), ("open", "opened"), ("close", "closed")):
+            answer = client.post(f"/v1/admin/shows/rock/{done}", {}, Authorization="Bearer secret")
+            assert answer.status == 200, answer
+            listener.wait(told, lambda l, t=told: l.last("sale")["state"] == t)
+        assert [event["state"] for event in listener.of("sale")] == \
+            ["opened", "paused", "opened", "closed"]
+    kinds = []
+    while message := heard.get_message(timeout=0.2):
+        kinds += [unpack(message["data"])[0]] if message["type"] == "message" else []
+    assert kinds.count(4) == 3
+    heard.close()
 
 
 def test_queue_news(rock):
