@@ -136,6 +136,10 @@ static void begin(struct notify *n, const struct delivery *claimed)
 enum err notify_look(struct notify *n)
 {
     size_t room = (size_t)n->options->deliveries_max - n->under_way, count = 0;
+    /* Nobody else may take a row while its first courier still waits for an answer. */
+    int64_t lease_ms = n->options->lease_ms > 2 * n->options->webhook_ms
+                           ? n->options->lease_ms
+                           : 2 * n->options->webhook_ms;
     int64_t now_us = clock_mono_us();
 
     if (now_us >= n->prune_us) {
@@ -145,7 +149,7 @@ enum err notify_look(struct notify *n)
     if (room == 0 || now_us < n->look_us)
         return ERR_NONE;
     TRY(deliveries_claim(n->postgres, n->options->name, n->options->smtp_url[0] != '\0', room,
-                         n->options->lease_ms, n->claimed, &count));
+                         lease_ms, n->claimed, &count));
     n->look_us = count == 0 ? now_us + n->options->poll_ms * 1000 : 0;
     for (size_t i = 0; i < count; i++)
         begin(n, &n->claimed[i]);

@@ -96,9 +96,6 @@ static const char *check_notify(const struct options *o, const char **key)
     *key = "smtp_from";
     if (o->smtp_url[0] != '\0' && !mail_is_address(span_of(o->smtp_from)))
         return "must be an address: smtp_url is given";
-    *key = "lease_ms";
-    if (o->lease_ms < 2 * o->webhook_ms)
-        return "must be at least twice webhook_ms";
     *key = "webhook_allow";
     return networks_read(span_of(o->webhook_allow), &networks);
 }
