@@ -389,10 +389,12 @@ static void note_refusal(struct task *task, const struct answer *answer)
 
 static void refuse(struct task *task, const struct answer *answer)
 {
-    note_refusal(task, answer);
-    if (answer->told.len > 0)
+    if (answer->told.len > 0) {
         admin_refuse(task, answer);
-    else if (alternatives_may_be(task, answer))
+        return;
+    }
+    note_refusal(task, answer);
+    if (alternatives_may_be(task, answer))
         alternatives_find(task, tell_refusal);
     else
         tell_refusal(task, (struct span){"", 0});
