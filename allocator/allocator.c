@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/handover.h"
 #include "allocator/outcome.h"
 #include "allocator/preview.h"
 #include "allocator/tenure.h"
@@ -146,15 +147,18 @@ static enum err preview_changes(struct allocator *a, struct batch *b)
 }
 
 /* Find what the script asked for. With nothing in flight, Postgres' word is final. */
-static enum err meet_needs(struct allocator *a, const struct need *need, struct known *known)
+static enum err meet_needs(struct allocator *a, struct batch *b, const struct need *need,
+                           struct known *known)
 {
-    bool found;
+    uint32_t partition;
 
     TRY(settle_and_publish(a));
     for (size_t i = 0; i < need->shows; i++) {
-        TRY(rebuild_show(&a->rebuild, &a->tenure, need->show[i], &found));
-        if (found)
+        TRY(rebuild_show(&a->rebuild, &a->tenure, need->show[i], &partition));
+        if (partition == a->tenure.partition)
             continue;
+        if (partition != 0)
+            handover_mark(b, need->show[i], partition);
         if (known->missing_shows == BATCH_REQUESTS_MAX)
             return ERR_BOUND;
         known->missing_show[known->missing_shows++] = need->show[i];
@@ -172,6 +176,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
 
     known.bookings = known.missing_shows = 0;
     b->now_ms = allocator_now(a);
+    TRY(former_look(a->elsewhere, &a->formers, b));
     TRY(find_repeated(a, b, again));
     TRY(refresh_rules(a, b));
     TRY(preview_changes(a, b));
@@ -184,13 +189,14 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
         TRY(decider_decide(&a->decider, &a->tenure, b, &known, &need, &later));
         if (need.shows == 0 && need.bookings == 0)
             break;
-        TRY(meet_needs(a, &need, &known));
+        TRY(meet_needs(a, b, &need, &known));
     }
     if (later)
         b->cursor = a->intake.after = before;
     metric_observe_us(&a->reporter.metrics[AM_STAGE_DECIDE],
                       (uint64_t)(clock_mono_us() - began_us));
-    return outcome_finish(b);
+    TRY(outcome_finish(b));
+    return handover_send(a->elsewhere, b);
 }
 
 static bool is_hold_due(struct allocator *a)
@@ -257,7 +263,7 @@ static enum err keep_house(struct allocator *a)
 static enum err serve_rooms(struct allocator *a)
 {
     int64_t now_ms = allocator_now(a);
-    bool found;
+    uint32_t partition;
 
     if (!rooms_are_due(&a->rooms, now_ms))
         return ERR_NONE;
@@ -266,7 +272,7 @@ static enum err serve_rooms(struct allocator *a)
     if (a->rooms.unloaded == 0)
         return ERR_NONE;
     TRY(settle_and_publish(a));
-    return rebuild_show(&a->rebuild, &a->tenure, a->rooms.unloaded, &found);
+    return rebuild_show(&a->rebuild, &a->tenure, a->rooms.unloaded, &partition);
 }
 
 /*
@@ -329,6 +335,7 @@ static void end_tenure(struct allocator *a, enum err err, bool served)
             log_event(LOG_WARN, "commit_unknown", "partition", log_u64(a->tenure.partition), NULL);
     }
     a->in_flight = NULL;
+    redis_disconnect(a->elsewhere); /* replies may still be on their way */
     if (served && (err == ERR_REFUSED || err == ERR_MEMORY))
         note_refusal(a, ledger_why(&a->ledger));
     if (err == ERR_FENCED && a->epoch_min == 0) {
@@ -386,6 +393,7 @@ static void open_parts(struct allocator *a, const struct options *options,
     memset(a, 0, sizeof *a);
     a->options = options;
     a->redis = redis_new(url, options->redis_ms);
+    a->elsewhere = redis_new(url, options->redis_ms);
     ledger_init(&a->ledger, options->postgres, options->name, options->postgres_ms);
     decider_init(&a->decider, a->redis);
     intake_init(&a->intake, a->redis);
@@ -406,6 +414,7 @@ static void close_parts(struct allocator *a)
     decider_free(&a->decider);
     ledger_free(&a->ledger);
     redis_free(a->redis);
+    redis_free(a->elsewhere);
 }
 
 void allocator_run(const struct options *options, const volatile sig_atomic_t *stop)

@@ -28,11 +28,12 @@ enum origin {
     ORIGIN_DECIDED,   /* decided in this batch; its answer goes into the journal */
     ORIGIN_REPEATED,  /* decided before; the answer is the first one */
     ORIGIN_FOLLOWS,   /* repeats the request `leader` of this batch */
+    ORIGIN_MOVED,     /* its show is in another partition now, and so will it be: no answer here */
 };
 
 struct slot {
     enum origin origin;
-    uint32_t leader;    /* ORIGIN_FOLLOWS */
+    uint32_t leader;    /* ORIGIN_FOLLOWS; ORIGIN_MOVED: the partition */
     uint32_t answer_at; /* into batch.answers */
     uint32_t answer_len;
 };
@@ -65,7 +66,7 @@ struct batch {
     struct preview preview;
     size_t shows;
     struct availability show[BATCH_SHOWS_MAX]; /* what the batch left in the shows it touched */
-    size_t expired;
+    size_t expired, moved;
     uint64_t outcomes[CODES_END];
     uint64_t repeated;
     int64_t began_us; /* for the metrics: when its present stage began */

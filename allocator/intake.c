@@ -160,6 +160,9 @@ static void find_repeated(const struct batch *in_flight, struct batch *batch)
         long here = batch_find(batch, id);
 
         batch->slot[i].origin = ORIGIN_UNDECIDED;
+        /* What is under way and was moved has no answer: this one is moved after it. */
+        if (before >= 0 && in_flight->slot[before].origin == ORIGIN_MOVED)
+            before = -1;
         if (before >= 0) {
             batch_answer(batch, i, ORIGIN_REPEATED, batch_answer_of(in_flight, (size_t)before));
         } else if (here >= 0) {

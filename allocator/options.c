@@ -13,8 +13,7 @@
 #define AT(field) offsetof(struct options, field)
 
 static const struct option_row rows[] = {
-    {"redis", OPTION_SECRET, AT(redis), "redis://127.0.0.1:6379", 0, 0,
-     REDIS_URL_HELP},
+    {"redis", OPTION_SECRET, AT(redis), "redis://127.0.0.1:6379", 0, 0, REDIS_URL_HELP},
     {"postgres", OPTION_SECRET, AT(postgres), "postgresql:///usher", 0, 0,
      "Postgres: a libpq URL, several hosts and target_session_attrs included"},
     {"name", OPTION_TEXT, AT(name), "allocator", 0, 0,

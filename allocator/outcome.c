@@ -484,6 +484,11 @@ enum err outcome_finish(struct batch *batch)
         struct slot *slot = &batch->slot[i];
         if (slot->origin == ORIGIN_FOLLOWS) {
             const struct slot *leader = &batch->slot[slot->leader];
+            if (leader->origin == ORIGIN_MOVED) {
+                *slot = *leader;
+                batch->moved++;
+                continue;
+            }
             assert(leader->origin == ORIGIN_DECIDED || leader->origin == ORIGIN_REPEATED);
             slot->answer_at = leader->answer_at;
             slot->answer_len = leader->answer_len;

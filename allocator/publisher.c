@@ -247,22 +247,40 @@ static size_t add_told_as(struct item *items, size_t count, const struct item *s
     return count + 1;
 }
 
+/* Who still looks here for a show that has moved away finds nothing, rather than what is old. */
+static enum err forget_moved(struct publisher *p, const struct tenure *t, const struct batch *batch)
+{
+    struct answer answer;
+
+    if (batch->count != 1 || batch->request[0].op != OP_ADMIN ||
+        !span_is(batch->request[0].action, "show.move") ||
+        batch->slot[0].origin != ORIGIN_DECIDED ||
+        answer_read(batch_answer_of(batch, 0), &answer) || answer.code != CODE_GRANTED)
+        return ERR_NONE;
+    struct key key = key_availability(t->partition, batch->request[0].show);
+    struct span argv[] = {SPAN("UNLINK"), {key.text, key.len}};
+    return redis_send(p->redis, 2, argv);
+}
+
 enum err publisher_send(struct publisher *p, const struct tenure *t, const struct batch *batch)
 {
     static struct item items[ITEMS_MAX];
-    size_t count = batch->count;
+    size_t count = 0;
 
     for (size_t i = 0; i < batch->count; i++)
-        items[i] = (struct item){
-            .id = batch->request[i].id,
-            .reply_to = batch->request[i].reply_to,
-            .answer = batch_answer_of(batch, i),
-            .repeated = batch->slot[i].origin == ORIGIN_REPEATED,
-            .seconds = seconds_kept(batch->request[i].id, batch->now_ms),
-        };
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->request[i].op == OP_SETTLE)
-            count = add_told_as(items, count, &items[i], batch->now_ms);
+        if (batch->slot[i].origin != ORIGIN_MOVED)
+            items[count++] = (struct item){
+                .id = batch->request[i].id,
+                .reply_to = batch->request[i].reply_to,
+                .answer = batch_answer_of(batch, i),
+                .repeated = batch->slot[i].origin == ORIGIN_REPEATED,
+                .seconds = seconds_kept(batch->request[i].id, batch->now_ms),
+            };
+    for (size_t i = 0, at = 0; i < batch->count; i++) {
+        if (batch->request[i].op == OP_SETTLE && batch->slot[i].origin != ORIGIN_MOVED)
+            count = add_told_as(items, count, &items[at], batch->now_ms);
+        at += batch->slot[i].origin != ORIGIN_MOVED;
+    }
     TRY(send_messages(p, t->partition, items, count));
     TRY(keep_answers(p, t->partition, items, count));
     TRY(tell_availability(p, batch));
@@ -270,6 +288,7 @@ enum err publisher_send(struct publisher *p, const struct tenure *t, const struc
                            batch->show));
     TRY(tell_seats(p, batch));
     TRY(tell_sales(p, batch));
+    TRY(forget_moved(p, t, batch));
     return redis_flush(p->redis);
 }
 

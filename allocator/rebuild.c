@@ -115,18 +115,17 @@ static enum err load_one(struct loading *l, void *argument)
     return rebuild_show_all(l, *(const uint32_t *)argument);
 }
 
-enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show, bool *found)
+enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show, uint32_t *partition)
 {
     struct postgres_result *row = NULL;
     struct loading l;
     char sql[SQL_BYTES_MAX];
 
-    snprintf(sql, sizeof sql, "SELECT FROM shows WHERE show = %" PRIu32 " AND partition = %" PRIu32,
-             show, t->partition);
+    snprintf(sql, sizeof sql, "SELECT partition FROM shows WHERE show = %" PRIu32, show);
     TRY(postgres_query(r->ledger->reader, sql, 0, NULL, false, &row));
-    *found = postgres_rows(row) == 1;
+    *partition = postgres_rows(row) == 1 ? (uint32_t)postgres_cell_i64(row, 0, 0) : 0;
     postgres_result_free(row);
-    if (!*found)
+    if (*partition != t->partition)
         return ERR_NONE;
     loading_init(&l, r, t);
     enum err err = with_snapshot(r, &l, load_one, &show);

@@ -29,9 +29,10 @@ enum err rebuild_partition(struct rebuild *r, struct tenure *t);
 /* Tell readers what is left of these shows, and nothing else. */
 enum err rebuild_availability(struct rebuild *r, const struct tenure *t);
 
-/* Load one show into the present generation. *found false: this partition has no such show. No
- * batch may be in flight. */
-enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show, bool *found);
+/* Load one show into the present generation. *partition: where it is; another one, or 0 (there is
+ * no such show): nothing was loaded. No batch may be in flight. */
+enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show,
+                      uint32_t *partition);
 
 /* The show's rules (not its counters) anew, if it is loaded. */
 enum err rebuild_rules(struct rebuild *r, const struct tenure *t, uint32_t show);

@@ -121,6 +121,7 @@ enum err tenure_take(struct allocator *a)
         /* Who committed died before readers were told what it left. */
         TRY(rebuild_availability(&a->rebuild, t));
     }
+    TRY(former_read(&a->ledger, t, &a->formers));
     TRY(decider_find_next_due(&a->decider, t));
     TRY(mend_stream(a));
     return publisher_replay(&a->publisher, &a->ledger, t, taken.published, JOURNAL_REPLAY_BATCHES);

@@ -11,6 +11,7 @@
 
 #include "allocator/batch.h"
 #include "allocator/decider.h"
+#include "allocator/former.h"
 #include "allocator/intake.h"
 #include "allocator/ledger.h"
 #include "allocator/options.h"
@@ -23,6 +24,7 @@ struct allocator {
     const struct options *options;
     const volatile sig_atomic_t *stop;
     struct redis *redis;
+    struct redis *elsewhere; /* for the keys of other partitions; connected when needed */
     struct ledger ledger;
     struct decider decider;
     struct intake intake;
@@ -30,6 +32,7 @@ struct allocator {
     struct reporter reporter;
     struct rebuild rebuild;
     struct rooms rooms;
+    struct formers formers; /* of this tenure's shows: a show that comes begins a new one */
     struct tenure tenure;
     struct batch *batches[2];
     struct batch *in_flight;  /* begun, not yet settled; one of batches, or NULL */

@@ -32,7 +32,9 @@
 #define ORIGIN_BYTES_MAX 65536
 
 static const struct statement request_by_id = {
-    "request_by_id", "SELECT p.now_ms, p.version, b.origin,"
+    "request_by_id", "SELECT p.now_ms, p.version, p.partition,"
+                     " (SELECT m.from_partition FROM show_moves m WHERE m.show = $3::integer"
+                     " ORDER BY m.id DESC LIMIT 1), b.origin,"
                      " coalesce(w.answer, l.answer, c.answer, r.answer, a.answer), " BOOKING_COLUMNS
                      " FROM partitions p LEFT JOIN bookings b ON b.id = $2::uuid"
                      " LEFT JOIN waitlist w ON w.id = $2::uuid"
@@ -40,8 +42,17 @@ static const struct statement request_by_id = {
                      " LEFT JOIN booking_changes c ON c.request = $2::uuid"
                      " LEFT JOIN request_bookings r ON r.request = $2::uuid AND r.position = 1"
                      " LEFT JOIN audit a ON a.request = $2::uuid"
-                     " WHERE p.partition = $1::integer"};
-enum column { COLUMN_NOW, COLUMN_VERSION, COLUMN_ORIGIN, COLUMN_ANSWER, COLUMN_BOOKING };
+                     " WHERE p.partition = coalesce((SELECT s.partition FROM shows s"
+                     " WHERE s.show = $3::integer), $1::integer)"};
+enum column {
+    COLUMN_NOW,
+    COLUMN_VERSION,
+    COLUMN_PARTITION, /* the show's in this snapshot, whatever the cache says */
+    COLUMN_FORMER,    /* where it was before, if it has moved */
+    COLUMN_ORIGIN,
+    COLUMN_ANSWER,
+    COLUMN_BOOKING
+};
 
 static void on_keys(void *context, const struct redis_value *reply);
 static void on_answer(void *context, const struct redis_value *reply);
@@ -110,16 +121,18 @@ static void ask_answer(struct task *task,
     ask(task, key_answer_get(&key, &task->id, argv), argv, done);
 }
 
-static void ask_redis(struct task *task)
+/* A keyed id's answer and its mark; a fresh one's answer. */
+static void ask_redis(struct task *task,
+                      void (*done)(void *context, const struct redis_value *reply))
 {
     struct key answer = key_answer(task->partition, task->id);
     struct key queued = key_queued(task->partition, task->id);
     struct span argv[] = {SPAN("MGET"), {answer.text, answer.len}, {queued.text, queued.len}};
 
     if (id_is_keyed(task->id))
-        ask(task, 3, argv, on_keys);
+        ask(task, 3, argv, done);
     else
-        ask_answer(task, on_answer);
+        ask_answer(task, done);
 }
 
 void get_request(struct task *task)
@@ -139,19 +152,20 @@ void get_request(struct task *task)
     task->partition = task->show->partition;
     task->awaited = &awaited_request;
     task->grant = command_grant;
-    ask_redis(task);
+    ask_redis(task, id_is_keyed(id) ? on_keys : on_answer);
 }
 
 static void ask_postgres(struct task *task)
 {
-    char partition[16], uuid[UUID_BYTES];
+    char partition[16], uuid[UUID_BYTES], show[16];
     struct postgres_query query = {.statement = &request_by_id,
-                                   .values = 2,
-                                   .value = {partition, uuid},
+                                   .values = 3,
+                                   .value = {partition, uuid, show},
                                    .done = on_row,
                                    .context = task};
 
     snprintf(partition, sizeof partition, "%u", task->partition);
+    snprintf(show, sizeof show, "%u", id_show(task->id));
     id_format_uuid(task->id, uuid);
     task_park(task);
     if (!postgres_link_query(task->gateway->postgres, &query))
@@ -328,12 +342,46 @@ static void tell_change(struct task *task, const struct postgres_rows *rows)
     buf_free(&bytes);
 }
 
+/* It may have been refused, or marked as queued, where its show was before: that lies under that
+ * partition's keys. A keyed id's reply has both. */
+static void on_former(void *context, const struct redis_value *reply)
+{
+    struct task *task = context;
+    bool both = reply != NULL && redis_count(*reply) == 2;
+    uint64_t deadline_ms;
+
+    if (!task_resume(task))
+        return;
+    if (reply == NULL || redis_kind(*reply) == REDIS_ERROR) {
+        reads_fail(task, ERR_UNAVAILABLE);
+        return;
+    }
+    struct redis_value answer = both ? redis_at(*reply, 0) : *reply;
+    if (redis_kind(answer) == REDIS_STRING) {
+        tell_bytes(task, redis_text(answer));
+        return;
+    }
+    if (both && task->deadline_ms == 0 &&
+        text_u64(redis_text(redis_at(*reply, 1)), INT64_MAX, &deadline_ms))
+        task->deadline_ms = (int64_t)deadline_ms;
+    ask_postgres(task);
+}
+
+static void look_back(struct task *task, uint32_t former)
+{
+    task->has_looked_back = true;
+    task->partition = former; /* until on_row says it again */
+    ask_redis(task, on_former);
+}
+
 static void on_row(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
 
     if (!task_resume(task))
         return;
+    if (!err && rows_count(rows) > 0)
+        task->partition = (uint32_t)rows_i64(rows, 0, COLUMN_PARTITION);
     if (err)
         reads_fail(task, err);
     else if (rows_count(rows) == 0)
@@ -342,6 +390,8 @@ static void on_row(void *context, enum err err, const struct postgres_rows *rows
         tell_change(task, rows);
     else if (!rows_is_null(rows, 0, COLUMN_BOOKING))
         tell_booking(task, rows);
+    else if (!rows_is_null(rows, 0, COLUMN_FORMER) && !task->has_looked_back)
+        look_back(task, (uint32_t)rows_i64(rows, 0, COLUMN_FORMER));
     else
         tell_absence(task, rows_i64(rows, 0, COLUMN_NOW), rows_i64(rows, 0, COLUMN_VERSION));
 }

@@ -87,6 +87,7 @@ static const struct route admin_routes[] = {
     {METHOD_POST, "/v1/admin/shows/:show/open", post_admin_show_action, BODY_OPTIONAL, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/pause", post_admin_show_action, BODY_OPTIONAL, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/close", post_admin_show_action, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/move", post_admin_show_action, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/bookings/:id/cancel", post_admin_cancel, BODY_OPTIONAL, WHO_ADMIN},
     {METHOD_GET, "/v1/admin/partitions", get_admin_partitions, BODY_NONE, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/partitions", post_admin_partitions, BODY_REQUIRED, WHO_ADMIN},

@@ -140,7 +140,9 @@ local function take_over(show, request)
   if request[VERDICT] ~= CODE.GRANTED then
     return {request[VERDICT], 0, request[TOLD]}
   end
-  if show then
+  if show and request[ACTION] == 'show.move' then
+    show.leaves = true
+  elseif show then
     show.fields = request[FIELDS]
   end
   return {CODE.GRANTED, request[TOLD]}
@@ -169,7 +171,40 @@ end
 
 OTHERS[OP.ADMIN] = decide_admin
 
+-- Whose holds these are: all of one show's, wherever in the order they stand.
+local function drop_holds_of(number)
+  local at, ids = 0, {}
+  repeat
+    local page = redis.call('ZRANGE', prefix .. 'holds', at, at + SLICE - 1)
+    for _, id in ipairs(page) do
+      if show_number_of(id) == number then
+        ids[#ids + 1] = id
+      end
+    end
+    at = at + #page
+  until #page < SLICE
+  call_in_slices('ZREM', prefix .. 'holds', ids)
+end
+
+-- A show that another partition has from now on: nothing of it stays.
+local function forget_show(show)
+  local number = show.number
+  for slot in pairs(waiting_of(show).sizes) do
+    redis.call('UNLINK', prefix .. 'order:' .. number .. ':' .. slot)
+  end
+  for _, name in ipairs({'show', 'users', 'bookings', 'seats', 'seatlog', 'admitted', 'waiting',
+                         'waiters', 'sizes'}) do
+    redis.call('UNLINK', prefix .. name .. ':' .. number)
+  end
+  redis.call('SREM', prefix .. 'shows', number)
+  drop_holds_of(number)
+  offers_due[number] = false
+end
+
 local function apply_admin(show)
+  if show.leaves then
+    forget_show(show)
+  end
   if show.fields and #show.fields > 0 then
     call_in_slices('HSET', prefix .. 'show:' .. show.number, show.fields)
   end

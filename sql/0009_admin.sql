@@ -159,6 +159,71 @@ BEGIN
   RETURN (NULL, NULL, jsonb_build_object('partition', number))::admin_change;
 END $$;
 
+-- Where a show was before: who decided what was asked earlier. Written by commit_admin alone.
+CREATE TABLE show_moves (
+  id             bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  show           integer NOT NULL REFERENCES shows,
+  from_partition integer NOT NULL REFERENCES partitions,
+  to_partition   integer NOT NULL REFERENCES partitions,
+  at_ms          bigint  NOT NULL,
+  to_version     bigint  NOT NULL,          -- of the partition that it came to …
+  skipped        bigint  NOT NULL           -- … which skipped so many to get there
+);
+CREATE INDEX show_moves_by_show ON show_moves (show, id);
+
+-- {"to": partition}. What it does to the partitions is commit_admin's.
+CREATE FUNCTION admin_move_show(p_show integer, p_settings jsonb)
+RETURNS admin_change LANGUAGE plpgsql AS $$
+DECLARE
+  wanted integer := (p_settings ->> 'to')::integer;
+  was shows := admin_show_row(p_show);
+  has_room boolean := false;
+BEGIN
+  IF wanted IS NULL OR wanted = was.partition THEN
+    PERFORM admin_refuses('"to" must be another partition than its own');
+  END IF;
+  IF NOT EXISTS (SELECT FROM partitions WHERE partition = wanted
+                 AND heartbeat > clock_timestamp() - interval '10 seconds') THEN
+    PERFORM admin_refuses('That partition is not there, or no allocator has it now');
+  END IF;
+  IF to_regclass('rooms') IS NOT NULL THEN
+    EXECUTE 'SELECT EXISTS (SELECT FROM rooms WHERE show = $1 AND mode <> ''off'')'
+      INTO has_room USING p_show;
+  END IF;
+  IF has_room THEN
+    PERFORM admin_refuses('A show with a waiting room stays where it is');
+  END IF;
+  UPDATE shows SET partition = wanted WHERE show = p_show;
+  RETURN (p_show, jsonb_build_object('partition', was.partition),
+          jsonb_build_object('partition', wanted))::admin_change;
+END $$;
+
+-- The show leaves its partition, in the transaction of the batch that decides it. Whoever owns the
+-- other partition loses it by this: its commits raise, and it takes the partition anew, with this
+-- show in it. So the new owner begins from what is committed here; at no lower version, so that
+-- readers of the show see versions grow; and at no earlier time, so that a deadline that has passed
+-- here has passed there.
+CREATE FUNCTION admin_hand_over(p_show integer, p_from integer, p_to integer, p_version bigint,
+                                p_now_ms bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  was partitions;
+  is_now partitions;
+BEGIN
+  SELECT * INTO STRICT was FROM partitions WHERE partition = p_to FOR UPDATE;
+  UPDATE partitions
+  SET epoch = epoch + 1, version = greatest(version, p_version), now_ms = greatest(now_ms, p_now_ms)
+  WHERE partition = p_to RETURNING * INTO is_now;
+  INSERT INTO show_moves (show, from_partition, to_partition, at_ms, to_version, skipped)
+  VALUES (p_show, p_from, p_to, p_now_ms, is_now.version,
+          greatest(is_now.version - was.version - 1, 0));
+  -- The journal says what every version was; of this one there is nothing to say.
+  IF is_now.version > was.version THEN
+    INSERT INTO batches (partition, version, epoch, cursor, now_ms, answers)
+    VALUES (p_to, is_now.version, is_now.epoch, is_now.cursor, is_now.now_ms, '\x90');
+  END IF;
+END $$;
+
 -- Whatever is about rules. Adding an action is adding a row here, and a route to it.
 CREATE FUNCTION admin_apply(p_show integer, p_action text, p_settings jsonb)
 RETURNS admin_change LANGUAGE plpgsql SET timezone = 'UTC' AS $$
@@ -173,6 +238,7 @@ BEGIN
     WHEN 'show.open' THEN admin_change_show(p_show, '{"state": "open"}')
     WHEN 'show.pause' THEN admin_change_show(p_show, '{"state": "paused"}')
     WHEN 'show.close' THEN admin_change_show(p_show, '{"state": "closed"}')
+    WHEN 'show.move' THEN admin_move_show(p_show, p_settings)
     WHEN 'tier.price' THEN admin_price_tier(p_show, p_settings)
     ELSE NULL END;
 END $$;
@@ -280,6 +346,10 @@ BEGIN
       ELSE admin_apply(a.show, a.action, a.settings::jsonb) END;
     fits := batch_expects('what an operator did: ' || a.action,
                           (change.after = a.told::jsonb)::integer, 1);
+    IF a.action = 'show.move' THEN
+      PERFORM admin_hand_over(a.show, p_partition, (change.after ->> 'partition')::integer,
+                              p_version, p_now_ms);
+    END IF;
     INSERT INTO audit (request, at_ms, actor, action, show, booking, settings, before, after, answer)
     VALUES (a.request, p_now_ms, a.actor, a.action, change.show, a.booking, a.settings::jsonb,
             change.before, change.after, a.answer);
@@ -288,8 +358,8 @@ END $$;
 
 REVOKE ALL ON FUNCTION admin_refuses, admin_show_row, admin_change_show, admin_steps,
   admin_set_steps, admin_price_tier, admin_insert_tiers, admin_create_show,
-  admin_add_partition, admin_apply,
+  admin_add_partition, admin_move_show, admin_hand_over, admin_apply,
   preview_ends, admin_preview, admin_tiers, admin_move_inventory, admin_move_seats, commit_admin
   FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION admin_preview, commit_admin TO usher_allocator;
-GRANT SELECT ON audit TO usher_allocator, usher_gateway;
+GRANT SELECT ON audit, show_moves TO usher_allocator, usher_gateway;

@@ -588,3 +588,33 @@ def test_the_largest_batch(client):
     result = lockstep.decider.run(commands, START_MS)
     assert result[3] == [[GRANTED, 0, 0, 1]] * 512
     assert len(result[5]) == 512
+
+
+def test_a_show_that_moves_away_leaves_nothing_behind(client):
+    @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.none())
+    def leave(_):
+        shows = [Show(number, {1: Tier(100, 6), 2: Tier(100, 6)}) for number in (1, 2)]
+        lay_out(shows[0], {2}, 3)
+        lockstep = Lockstep(client, Partition(shows))
+        drafts = [{"op": op, "show": show, "user": user, "late": 0, "lines": [(1, 2), (2, 1)]}
+                  for show in (1, 2) for op, user in ((HOLD, "ann"), (BOOK, "bob"), (HOLD, "cé"))]
+        drafts += [{"op": JOIN, "show": show, "user": USERS[3], "late": 0, "tier": 1, "quantity": 2}
+                   for show in (1, 2)]
+        lockstep.batch(drafts, 0)
+        lockstep.check()
+        command = Command(keyed_id(1, "move"), ADMIN, 1, "olga", lockstep.now + 1, action="show.move")
+        result = lockstep.ask([command])
+        assert result[0] == b"DONE" and result[3] == [[GRANTED, b"{}"]]
+        assert result[4:] == [[], [], [], []]
+        lockstep.decider.version += 1
+        left = [key for key in client.keys("*:g1:*:*")
+                if key.split(b":g1:")[1].split(b":")[1] == b"1"]
+        assert left == []
+        del lockstep.model.shows[1]
+        lockstep.seats = lockstep.seats_now()
+        lockstep.check()
+        lockstep.batch([{"op": BOOK, "show": 2, "user": "ann", "late": 0, "lines": [(2, 1)]}],
+                       100_000)
+        lockstep.check()
+    leave()

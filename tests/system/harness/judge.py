@@ -156,7 +156,9 @@ STATEMENTS = (
     ("the journal has a gap", """
         SELECT b.partition, b.version FROM batches b JOIN partitions p USING (partition)
         WHERE b.version < p.version AND NOT EXISTS (
-          SELECT FROM batches n WHERE n.partition = b.partition AND n.version = b.version + 1)"""),
+          SELECT FROM batches n WHERE n.partition = b.partition AND n.version = b.version + 1)
+          AND NOT EXISTS (SELECT FROM show_moves m WHERE m.to_partition = b.partition
+            AND m.skipped > 0 AND m.to_version - m.skipped - 1 = b.version)"""),
     ("the journal does not end where the partition is", """
         SELECT p.partition, p.version, p.cursor, b.version AS journal, b.cursor AS journal_cursor
         FROM partitions p LEFT JOIN LATERAL (
