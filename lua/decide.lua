@@ -117,8 +117,8 @@ local function gather_batch(due, requests, answered, known, missing)
         add_to_list(users, number, request[OWNER])
       elseif CHANGES[op] or op == OP.LEAVE then
         add_to_list(bookings, number, request[FIRST])
-      elseif op == OP.ADMIN and request[BOOKING] ~= '' then
-        add_to_list(bookings, number, request[BOOKING])
+      elseif op == OP.ADMIN and admin_booking(request) ~= '' then
+        add_to_list(bookings, number, admin_booking(request))
       end
     end
   end
