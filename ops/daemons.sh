@@ -15,7 +15,9 @@ daemons_configure() {
     usher_url=http://$([[ $host == 0.0.0.0 ]] && echo 127.0.0.1 || echo "$host"):$http_port
     postgres_url gateway socket
     ticket_keys
-    daemon_settings gateway "listen = $host:$http_port" "ticket_keys = $secret_dir/ticket_keys"
+    admin_token
+    daemon_settings gateway "listen = $host:$http_port" "ticket_keys = $secret_dir/ticket_keys" \
+        "admin_token_hashes = operator:$admin_hash"
     postgres_url allocator socket
     daemon_settings allocator 'partition = 0'
     postgres_url courier socket
@@ -34,8 +36,18 @@ CONF
 # The keys that sign waiting rooms' tickets: made once, or every ticket would be void after a restart.
 ticket_keys() {
     local file=$secret_dir/ticket_keys
-    [[ -s $file ]] || printf '1 %s\n' "$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" |
-        private_file "$file"
+    [[ -s $file ]] || printf '1 %s\n' "$(random_hex)" | private_file "$file"
+}
+
+# What an operator types in at /admin; the gateway is given its hash.
+admin_token() {
+    local file=$secret_dir/admin_token
+    [[ -s $file ]] || printf 'usher_admin_%s\n' "$(random_hex)" | private_file "$file"
+    admin_hash=$(tr -d '\n' <"$file" | sha256sum | cut -d ' ' -f 1)
+}
+
+random_hex() {
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
 }
 
 daemon_settings() { # daemon_settings SECTION [LINE…]: writes conf/SECTION.conf
@@ -101,7 +113,8 @@ readonly demo_show=festival demo_body='{"user": "ann", "tier": "VIP", "quantity"
 first_words() {
     cat <<TEXT
 
-usher is ready at $usher_url
+usher is ready at $usher_url, in a browser too;
+/admin takes the token in $secret_dir/admin_token.
 
   curl -s $usher_url/v1/shows
   curl -s -X POST $usher_url/v1/shows/$demo_show/bookings \\

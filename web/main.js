@@ -8,6 +8,7 @@ const pages = [
     [/^\/shows\/([^/]+)$/, "shows", () => import("./pages/show.js")],
     [/^\/bookings$/, "bookings", () => import("./pages/bookings.js")],
     [/^\/draw\/([^/]+)$/, "shows", () => import("./pages/draw.js")],
+    [/^\/admin$/, "admin", () => import("./pages/admin.js")],
 ];
 
 async function begin() {

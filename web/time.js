@@ -29,6 +29,8 @@ const dateFormat = new Intl.DateTimeFormat(undefined,
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const shortFormat = new Intl.DateTimeFormat(undefined,
     { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const secondFormat = new Intl.DateTimeFormat(undefined,
+    { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const monthFormat = new Intl.DateTimeFormat(undefined, { month: "short" });
 
 export function longDate(text) {
@@ -42,6 +44,10 @@ export function shortDate(text) {
 
 export function clockTime(ms) {
     return timeFormat.format(new Date(ms));
+}
+
+export function clockSeconds(ms) {
+    return secondFormat.format(new Date(ms));
 }
 
 /** What a calendar's leaf shows. */

@@ -42,6 +42,7 @@ const sentences = {
     RATE_LIMITED: () => "That was a little quick. Please wait a moment and try again.",
     UNAUTHENTICATED: () => "Please sign in first.",
     FORBIDDEN: () => "This is not allowed for you.",
+    CHALLENGE_REQUIRED: () => "Please show first that you are a person, and try again.",
     ALREADY_WAITING: () => "You are on the waiting list already.",
     STILL_AVAILABLE: () => "There are places left: you can book them right now.",
     INTERNAL: () => "Something is wrong on our side. Nothing was booked; please try again later.",

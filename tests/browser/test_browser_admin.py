@@ -1,0 +1,122 @@
+"""The operator's page: signing in, looking on while a show sells, and steering it."""
+
+import hashlib
+
+import pytest
+
+from harness.process import wait_until
+from test_browser import port_of, seats_show
+from test_browser_looks import check
+
+TOKEN = "usher_admin_" + "a1" * 32
+REFUSED = r"status of 40[139]"
+
+
+@pytest.fixture
+def house(world):
+    seats_show(world, max_per_booking=6)
+    world.show("gala", {"VIP": (10000, 20), "Standing": (2500, 200), "Balcony": (4000, 40)},
+               name="The Summer Gala", category="concert", starts_at="2035-07-01T18:00:00Z")
+    world.start(gateways=0)
+    world.start_gateway(admin_token_hashes=f"olga:{hashlib.sha256(TOKEN.encode()).hexdigest()}")
+    yield world
+    world.judge()
+
+
+def sign_in(browser, world, show="gala"):
+    browser.expect(r"/queue .*404")
+    browser.open(port_of(world), f"/admin?show={show}")
+    browser.fill("input[name=token]", TOKEN)
+    browser.button("Sign in")
+    browser.until_there("[data-partition]")
+    browser.until_there("[data-sale=open]")
+
+
+def tier_of(world, tier, show="gala"):
+    rows = world.client().availability(show).json["tiers"]
+    return next(row for row in rows if row["tier"] == tier)
+
+
+def test_only_a_token_opens_it(house, browser):
+    browser.expect(REFUSED)
+    browser.open(port_of(house), "/admin")
+    browser.fill("input[name=token]", "usher_admin_" + "0" * 64)
+    browser.button("Sign in")
+    browser.until_text("not the token of an administrator")
+    browser.fill("input[name=token]", TOKEN)
+    browser.button("Sign in")
+    browser.until_there("[data-partition]")
+    browser.reload()
+    browser.until_there("[data-partition]")
+    browser.button("Sign out")
+    browser.until_there("input[name=token]")
+    browser.reload()
+    browser.until_there("input[name=token]")
+
+
+def test_sales_are_seen_as_they_happen(house, browser):
+    sign_in(browser, house)
+    browser.until_text("serving", "[data-partition='1']")
+    client = house.client()
+    for number in range(5):
+        assert client.book("gala", f"u{number}", "Balcony", 2).status == 201
+    browser.until_text("10 of 40 sold")
+    browser.until_text("$400")
+    assert browser.all(".chart path.curve")
+
+
+def test_a_sale_is_paused_opened_and_closed(house, browser):
+    sign_in(browser, house)
+    client = house.client()
+    browser.button("Pause the sale")
+    browser.until_there("[data-sale=paused]")
+    assert client.book("gala", "ann", "VIP").code == "SALE_PAUSED"
+    browser.button("Open the sale")
+    browser.until_there("[data-sale=open]")
+    assert client.book("gala", "ann", "VIP").status == 201
+    browser.button("Close the sale")
+    browser.until_there("[data-sale=closed]")
+    assert client.book("gala", "ann", "VIP").code == "SALE_CLOSED"
+    browser.until_text("olga")
+
+
+def test_stock_is_added_blocked_and_given_free(house, browser):
+    browser.expect(REFUSED)
+    sign_in(browser, house)
+    browser.fill("input[name=quantity]", "5")
+    browser.button("Add")
+    browser.until_text("5 places of VIP added.")
+    browser.button("Block")
+    browser.until_text("5 places of VIP blocked.")
+    wait_until("the stock", lambda: (tier_of(house, "VIP")["capacity"],
+                                     tier_of(house, "VIP")["blocked"]) == (25, 5))
+    browser.fill("input[name=quantity]", "21")
+    browser.button("Remove")
+    browser.until_text("cannot be taken away")
+    assert tier_of(house, "VIP")["capacity"] == 25
+
+
+def test_seats_are_blocked_by_name(house, browser):
+    sign_in(browser, house, "hall")
+    browser.fill("input[name=seats]", "A-1, A-2")
+    browser.button("Block")
+    browser.until_text("2 seats blocked.")
+    seats = {seat["id"]: seat["status"]
+             for seat in house.client().get("/v1/shows/hall/seats").json["seats"]}
+    assert seats["A-1"] == seats["A-2"] == "blocked"
+
+
+def test_how_it_looks(house, browser):
+    client = house.client()
+    for number in range(12):
+        assert client.book("gala", f"u{number}", "Standing", 1 + number % 6).status == 201
+    for number in range(6):
+        assert client.book("gala", f"v{number}", "VIP", 2).status == 201
+        assert client.hold("gala", f"w{number}", "Balcony", 3).status == 201
+    browser.open(port_of(house), "/admin")
+    check(browser, "sign-in")
+    browser.look("desktop")
+    sign_in(browser, house)
+    browser.until_text("42 of 200 sold")
+    browser.until("a curve", lambda: browser.all(".chart path.curve"))
+    check(browser, "operations")
