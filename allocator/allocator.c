@@ -221,6 +221,8 @@ static void observe_wait(struct allocator *a, const struct batch *b)
     if (b->count > 0)
         metric_observe_us(&a->reporter.metrics[AM_STAGE_WAIT],
                           waited_ms > 0 ? (uint64_t)waited_ms * 1000 : 0);
+    if (waited_ms > a->waited_ms)
+        a->waited_ms = waited_ms;
     a->reporter.per_entry_milli = a->intake.requests_per_entry_milli;
 }
 
@@ -268,7 +270,8 @@ static enum err serve_rooms(struct allocator *a)
     if (!rooms_are_due(&a->rooms, now_ms))
         return ERR_NONE;
     TRY(publisher_finish(&a->publisher));
-    TRY(rooms_tick(&a->rooms, &a->tenure, now_ms, a->reporter.oldest_ms));
+    TRY(rooms_tick(&a->rooms, &a->tenure, now_ms, a->waited_ms));
+    a->waited_ms = 0;
     if (a->rooms.unloaded == 0)
         return ERR_NONE;
     TRY(settle_and_publish(a));

@@ -10,7 +10,15 @@
 #include "base/text.h"
 
 #define READ_EVERY_MS 1000 /* what an operator sets is seen so late */
-#define TICKS_AHEAD 10     /* numbers are reserved for as many looks as this one's rush */
+/* The partition bears the whole rate while requests wait for less than this, nothing beyond that.
+ */
+#define WAIT_MS_LIGHT 250
+#define WAIT_MS_HEAVY 2000
+/* A room by rule is on once requests wait for so long, and off when nobody has waited for a while.
+ */
+#define WAIT_MS_ON 1000
+#define CALM_MS_OFF 10000
+#define TICKS_AHEAD 10 /* numbers are reserved for as many looks as this one's rush */
 #define VIEW_BYTES_MAX 4096
 #define NUMBER_BYTES 24
 
@@ -18,7 +26,7 @@ static const char rooms_sql[] =
     "SELECT r.show, r.draws::integer, (extract(epoch FROM r.opens_at) * 1000)::bigint,"
     " r.rate_per_minute, r.places_each, r.admission_ms, r.no_show_ms, r.paused::integer,"
     " r.issued_upto, r.serving, r.marks, r.opened_ms, r.arrivals, encode(r.commitment, 'hex'),"
-    " encode(r.key, 'hex')"
+    " encode(r.key, 'hex'), (r.mode = 'auto')::integer, r.active::integer"
     " FROM rooms r JOIN shows s USING (show) WHERE s.partition = $1::integer AND r.mode <> 'off'"
     " ORDER BY r.show LIMIT $2::integer";
 enum rooms_column {
@@ -36,7 +44,9 @@ enum rooms_column {
     C_OPENED,
     C_ARRIVALS,
     C_COMMITMENT,
-    C_KEY
+    C_KEY,
+    C_AUTO,
+    C_ACTIVE
 };
 
 static const char advance_sql[] =
@@ -104,6 +114,8 @@ static bool read_room(const struct postgres_result *rows, size_t row, struct roo
     o->show = u32_cell(rows, row, C_SHOW);
     o->places_each = u32_cell(rows, row, C_PLACES_EACH);
     o->issued_upto = u32_cell(rows, row, C_ISSUED);
+    o->is_auto = postgres_cell_i64(rows, row, C_AUTO) == 1;
+    o->is_active = postgres_cell_i64(rows, row, C_ACTIVE) == 1;
     r->draws = postgres_cell_i64(rows, row, C_DRAWS) == 1;
     r->paused = postgres_cell_i64(rows, row, C_PAUSED) == 1;
     r->opens_ms = postgres_cell_i64(rows, row, C_OPENS);
@@ -134,11 +146,32 @@ static void keep(const struct room_owned *before, struct room_owned *now)
         return;
     now->pace = before->pace;
     now->next = before->next;
+    now->calm_ms = before->calm_ms;
     now->room.left = before->room.left;
     now->room.returning = before->room.returning;
 }
 
-static enum err take_rooms(struct rooms *rooms, const struct postgres_result *rows)
+static enum err tell(struct rooms *rooms, const struct tenure *t, const struct room_owned *o);
+
+/* Rooms that an operator has switched off: whoever follows the show is told once. */
+static enum err tell_off(struct rooms *rooms, const struct tenure *t,
+                         const struct room_owned *fresh, size_t count)
+{
+    for (size_t i = 0; i < rooms->count; i++) {
+        struct room_owned *old = &rooms->room[i];
+        size_t at = 0;
+        while (at < count && fresh[at].show != old->show)
+            at++;
+        if (at < count || !old->is_active)
+            continue;
+        old->is_active = false;
+        TRY(tell(rooms, t, old));
+    }
+    return ERR_NONE;
+}
+
+static enum err take_rooms(struct rooms *rooms, const struct tenure *t,
+                           const struct postgres_result *rows)
 {
     static struct room_owned fresh[WAITING_ROOMS_MAX];
     size_t count =
@@ -151,6 +184,7 @@ static enum err take_rooms(struct rooms *rooms, const struct postgres_result *ro
             return ERR_REFUSED;
         keep(find(rooms, fresh[i].show), &fresh[i]);
     }
+    TRY(tell_off(rooms, t, fresh, count));
     memcpy(rooms->room, fresh, count * sizeof fresh[0]);
     rooms->count = count;
     return ERR_NONE;
@@ -167,7 +201,7 @@ static enum err read_rooms(struct rooms *rooms, const struct tenure *t, int64_t 
     else if (now_ms - rooms->read_ms < READ_EVERY_MS)
         return ERR_NONE;
     TRY(ledger_ask(rooms->ledger, rooms_sql, 2, parameters, &rows));
-    enum err err = take_rooms(rooms, rows);
+    enum err err = take_rooms(rooms, t, rows);
     postgres_result_free(rows);
     rooms->epoch = err ? 0 : t->epoch;
     rooms->read_ms = now_ms;
@@ -274,14 +308,45 @@ static void open_if_due(struct room_owned *o, const struct look *look, int64_t n
               NULL);
 }
 
-static void let_in(struct room_owned *o, const struct look *look, int64_t now_ms)
+/* Of 1000: how much of the rate the partition bears. */
+static uint32_t throttle(int64_t waited_ms)
+{
+    if (waited_ms <= WAIT_MS_LIGHT)
+        return 1000;
+    if (waited_ms >= WAIT_MS_HEAVY)
+        return 0;
+    return (uint32_t)(1000 * (WAIT_MS_HEAVY - waited_ms) / (WAIT_MS_HEAVY - WAIT_MS_LIGHT));
+}
+
+static void set_active(struct room_owned *o, bool active)
+{
+    o->is_active = active;
+    o->changed = true;
+    log_event(LOG_INFO, active ? "room_on" : "room_off", "show", log_u64(o->show), NULL);
+}
+
+static void switch_by_rule(struct room_owned *o, int64_t now_ms, int64_t waited_ms)
+{
+    bool somebody_waits = o->room.serving < o->next || waited_ms > WAIT_MS_LIGHT;
+
+    if (!o->is_auto)
+        return;
+    if (somebody_waits || o->calm_ms == 0)
+        o->calm_ms = now_ms;
+    if (!o->is_active && waited_ms >= WAIT_MS_ON)
+        set_active(o, true);
+    else if (o->is_active && now_ms - o->calm_ms >= CALM_MS_OFF)
+        set_active(o, false);
+}
+
+static void let_in(struct room_owned *o, const struct look *look, int64_t now_ms, int64_t waited_ms)
 {
     struct room *r = &o->room;
     struct pace_look pace = {.now_ms = now_ms,
                              .serving = r->serving,
                              .issued = (uint32_t)look->next,
                              .rate = r->rate,
-                             .throttle = 1000,
+                             .throttle = throttle(waited_ms),
                              .available = r->left,
                              .places_each = o->places_each,
                              .live = look->live,
@@ -324,7 +389,7 @@ static enum err write_down(struct rooms *rooms, const struct tenure *t, struct r
         parameter_of(&upto),
         parameter_of(&serving),
         {marks, strlen(marks), false},
-        {"true", 4, false},
+        {o->is_active ? "true" : "false", o->is_active ? 4 : 5, false},
         r->opened_ms > 0 ? parameter_of(&opened) : none,
         r->opened_ms > 0 ? parameter_of(&arrivals) : none,
     };
@@ -348,7 +413,7 @@ static void pack_news(struct buf *b, const struct room_owned *o)
         .show = o->show,
         .queue = {.serving = r->serving, .rate = r->rate, .left = r->left, .joined = o->next}};
 
-    snprintf(news.queue.state, sizeof news.queue.state, "%s", room_state(r));
+    snprintf(news.queue.state, sizeof news.queue.state, "%s", o->is_active ? room_state(r) : "off");
     buf_reset(b);
     news_pack(b, &news);
 }
@@ -387,10 +452,14 @@ static enum err tell(struct rooms *rooms, const struct tenure *t, const struct r
 }
 
 static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_owned *o,
-                      int64_t now_ms)
+                      int64_t now_ms, int64_t waited_ms)
 {
     struct look look;
+    bool was_active = o->is_active;
 
+    switch_by_rule(o, now_ms, waited_ms);
+    if (!o->is_active && !was_active)
+        return ERR_NONE;
     TRY(look_at(rooms, t, o, now_ms, &look));
     if (look.available < 0)
         rooms->unloaded = o->show;
@@ -399,7 +468,7 @@ static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_o
     o->room.returning = (uint32_t)look.returning;
     reserve(o, &look);
     open_if_due(o, &look, now_ms);
-    let_in(o, &look, now_ms);
+    let_in(o, &look, now_ms, waited_ms);
     o->next = (uint32_t)look.next;
     if (o->changed)
         TRY(write_down(rooms, t, o));
@@ -408,11 +477,10 @@ static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_o
 
 enum err rooms_tick(struct rooms *rooms, const struct tenure *t, int64_t now_ms, int64_t waited_ms)
 {
-    (void)waited_ms;
     rooms->ticked_ms = now_ms;
     rooms->unloaded = 0;
     TRY(read_rooms(rooms, t, now_ms));
     for (size_t i = 0; i < rooms->count; i++)
-        TRY(serve(rooms, t, &rooms->room[i], now_ms));
+        TRY(serve(rooms, t, &rooms->room[i], now_ms, waited_ms));
     return ERR_NONE;
 }

@@ -21,6 +21,9 @@
 struct room_owned {
     uint32_t show;
     struct room room;
+    bool is_auto;    /* on by rule: while the partition's requests wait for long */
+    bool is_active;  /* bookings need an admission */
+    int64_t calm_ms; /* since then nobody waits, neither in the room nor behind it */
     uint32_t places_each, issued_upto;
     uint32_t next; /* the last number given, when it was looked at last; 0: not yet */
     struct pace pace;
@@ -42,8 +45,8 @@ void rooms_init(struct rooms *rooms, struct ledger *ledger, struct decider *deci
 void rooms_free(struct rooms *rooms);
 
 bool rooms_are_due(const struct rooms *rooms, int64_t now_ms);
-/* With no reply of Redis under way. `waited_ms`: how long the partition's requests stand in line.
- */
+/* With no reply of Redis under way. `waited_ms`: how long requests of the partition stood in line
+ * at most, since the last tick. */
 enum err rooms_tick(struct rooms *rooms, const struct tenure *t, int64_t now_ms, int64_t waited_ms);
 
 #endif

@@ -40,6 +40,7 @@ struct allocator {
     int64_t settled_us;       /* monotonic: end of the last commit */
     int64_t housekept_ms;     /* monotonic */
     int64_t pruned_ms;        /* monotonic */
+    int64_t waited_ms;        /* longest wait of a request since the rooms were served last */
     uint64_t epoch_min;       /* for the next claim: Redis has seen a higher one */
     struct cursor refused_at; /* where a batch was last refused by Postgres or the script */
     uint32_t refusals;        /* in a row, there */

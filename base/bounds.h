@@ -47,7 +47,7 @@
 /* The waiting room. */
 #define ROOM_PEOPLE_MAX 10000000 /* numbers of one room; sql/0010_room.sql says the same */
 #define WAITING_ROOMS_MAX 64     /* rooms that are not off, of one partition */
-#define ROOM_BLOCK_MIN 256       /* numbers reserved ahead … */
+#define ROOM_BLOCK_MIN 64        /* numbers reserved ahead … */
 #define ROOM_BLOCK_MAX 100000    /* … according to how many join */
 #define ROOM_TICKET_MS (INT64_C(14) * 86400000) /* a ticket's time, from the opening on */
 

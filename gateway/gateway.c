@@ -20,6 +20,7 @@
 #include "gateway/partitions.h"
 #include "gateway/postgres_link.h"
 #include "gateway/redis_servers.h"
+#include "gateway/rooms.h"
 #include "gateway/routes.h"
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
@@ -218,6 +219,7 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->partitions = partitions_new(g);
     g->enqueue = enqueue_new(g);
     g->shows = shows_new(g);
+    g->rooms = rooms_new(g);
     g->alternatives = alternatives_new(g);
     g->blocks = blocks_new(g);
     g->live = live_new(g);
@@ -234,6 +236,7 @@ static void close_parts(struct gateway *g)
         identity_free(g->identity);
     blocks_free(g->blocks);
     alternatives_free(g->alternatives);
+    rooms_free(g->rooms);
     shows_free(g->shows);
     enqueue_free(g->enqueue);
     waiters_free(g->waiters);

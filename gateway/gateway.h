@@ -32,6 +32,7 @@ struct gateway {
     struct redis_link *subscriber;  /* answers for this worker */
     struct postgres_link *postgres;
     struct shows *shows;
+    struct rooms *rooms;
     struct alternatives *alternatives;
     struct blocks *blocks;
     struct live *live; /* what is new about shows, and who listens */

@@ -24,6 +24,7 @@
 
 #define POLL_MS_MIN 1000
 #define POLL_MS_MAX 15000
+#define JOINS_MAX 20 /* attempts, as far apart as rooms_later has them */
 #define JOIN_PATH "/v1/queue/"
 
 static const unsigned char join_source[] = {
@@ -228,13 +229,27 @@ static struct span joiner(struct task *task, struct json *json)
 }
 
 static void join(struct task *task, struct span user, uint32_t instead);
+static void join_room(struct task *task);
+static void tell_joined(struct task *task, struct span user);
+static void come(struct task *task, uint32_t number,
+                 void (*done)(void *context, const struct redis_value *reply));
 
 /* Whoever joins again with a place that is over gets a new one. */
-static bool is_spent(const struct task *task, const struct place *p)
+static void on_called_before(void *context, const struct redis_value *reply)
 {
-    const struct room *r = &task->cached->room->room;
+    struct task *task = context;
+    struct json json;
 
-    return is_called(r, p->number) && p->number <= room_gone(r, clock_wall_ms());
+    if (!task_resume(task))
+        return;
+    struct span word = reply != NULL ? redis_text(*reply) : SPAN("");
+    task->has_rejoined = true;
+    json_read(&json, exchange_body(task->exchange));
+    if (span_is(word, "GONE") || span_is(word, "USED"))
+        join(task, joiner(task, &json), task->arrival);
+    else
+        tell_joined(task, joiner(task, &json));
+    json_free(&json);
 }
 
 static void tell_joined(struct task *task, struct span user)
@@ -250,12 +265,19 @@ static void tell_joined(struct task *task, struct span user)
     ticket_set_user(&p.ticket, user);
     ticket_write(&task->gateway->options->keys, &p.ticket, p.text);
     find_place(task, &p);
-    if (user.len > 0 && !task->has_rejoined && is_spent(task, &p)) {
-        task->has_rejoined = true;
-        join(task, user, task->arrival);
-        return;
-    }
-    tell_place(task, 201, &p);
+    if (user.len > 0 && !task->has_rejoined && is_called(r, p.number))
+        come(task, p.number, on_called_before);
+    else
+        tell_place(task, 201, &p);
+}
+
+/* The owner reserves numbers several times a second, and for as many as it finds joining. */
+static void join_later(struct task *task)
+{
+    if (++task->joins < JOINS_MAX)
+        rooms_later(task, join_room);
+    else
+        reply_overloaded(task, "Too many are joining at this moment", 1);
 }
 
 static void on_joined(void *context, const struct redis_value *reply)
@@ -265,12 +287,12 @@ static void on_joined(void *context, const struct redis_value *reply)
 
     if (!task_resume(task))
         return;
+    if (reply != NULL && span_is(redis_text(*reply), "FULL")) {
+        join_later(task);
+        return;
+    }
     if (reply == NULL || redis_kind(*reply) != REDIS_INTEGER) {
-        bool is_full = reply != NULL && span_is(redis_text(*reply), "FULL");
-        reply_overloaded(task,
-                         is_full ? "Too many are joining at this moment"
-                                 : "The waiting room cannot be reached now",
-                         1);
+        reply_overloaded(task, "The waiting room cannot be reached now", 1);
         return;
     }
     task->arrival = (uint32_t)redis_integer(*reply);
@@ -383,7 +405,8 @@ static void on_came(void *context, const struct redis_value *reply)
     }
 }
 
-static void come(struct task *task, uint32_t number)
+static void come(struct task *task, uint32_t number,
+                 void (*done)(void *context, const struct redis_value *reply))
 {
     uint32_t partition = task->show->partition, show = task->show->number;
     struct key room = key_room(partition, show), came = key_room_came(partition, show);
@@ -402,8 +425,8 @@ static void come(struct task *task, uint32_t number)
                           span_of(show_text)};
     task_park(task);
     if (!redis_servers_command(task->gateway->redis, task->show->partition,
-                               &(struct redis_command){8, argv, on_came, task}))
-        on_came(task, NULL);
+                               &(struct redis_command){8, argv, done, task}))
+        done(task, NULL);
 }
 
 static void look_after(struct task *task)
@@ -414,7 +437,7 @@ static void look_after(struct task *task)
         return;
     find_place(task, &p);
     if (strcmp(p.state, "waiting") == 0 && is_called(&task->cached->room->room, p.number))
-        come(task, p.number);
+        come(task, p.number, on_came);
     else
         tell_place(task, 200, &p);
 }

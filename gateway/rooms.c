@@ -1,6 +1,9 @@
 #include "gateway/rooms.h"
 
+#include <assert.h>
 #include <stdlib.h>
+
+#include <ev.h>
 
 #include "base/clock.h"
 #include "base/keys.h"
@@ -12,6 +15,58 @@
 #include "gateway/shows.h"
 
 #define MAX_AGE_MS 200 /* the owner publishes no more often */
+#define LATER_MS 100
+
+struct rooms {
+    struct gateway *gateway;
+    struct list later; /* tasks */
+    ev_timer timer;    /* runs while there are any */
+};
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct rooms *r = timer->data;
+    struct list due, *node;
+
+    (void)events;
+    ev_timer_stop(loop, timer);
+    list_init(&due);
+    list_move_all(&due, &r->later);
+    while ((node = list_take_first(&due)) != NULL) {
+        struct task *task = LIST_OWNER(node, struct task, node);
+        task->with_room(task);
+    }
+}
+
+struct rooms *rooms_new(struct gateway *gateway)
+{
+    struct rooms *r = calloc(1, sizeof *r);
+
+    assert(r != NULL);
+    r->gateway = gateway;
+    list_init(&r->later);
+    ev_timer_init(&r->timer, on_timer, LATER_MS / 1000.0, 0);
+    r->timer.data = r;
+    return r;
+}
+
+void rooms_free(struct rooms *r)
+{
+    ev_timer_stop(r->gateway->loop, &r->timer);
+    free(r);
+}
+
+void rooms_later(struct task *task, void (*with_room)(struct task *task))
+{
+    struct rooms *r = task->gateway->rooms;
+
+    task->with_room = with_room;
+    list_append(&r->later, &task->node);
+    if (!ev_is_active(&r->timer)) {
+        ev_timer_set(&r->timer, LATER_MS / 1000.0, 0);
+        ev_timer_start(r->gateway->loop, &r->timer);
+    }
+}
 
 void rooms_forget(struct cached_show *c)
 {

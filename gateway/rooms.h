@@ -14,6 +14,12 @@
 
 struct cached_show;
 
+struct gateway;
+struct rooms;
+
+struct rooms *rooms_new(struct gateway *gateway); /* never NULL */
+void rooms_free(struct rooms *rooms);
+
 struct room_cache {
     struct list waiting; /* tasks, for the question that is under way */
     bool is_asking;
@@ -26,6 +32,9 @@ struct room_cache {
 /* Call `with_room` once the room of the task's show is known, now or later: the task's
  * cached->room is there then. Who cannot be told is answered (503). */
 void rooms_await(struct task *task, void (*with_room)(struct task *task));
+
+/* Call `with_room` in a tenth of a second. The task may go away meanwhile. */
+void rooms_later(struct task *task, void (*with_room)(struct task *task));
 
 /* What is kept may be out of date by now: ask again with the next task. */
 void rooms_touch(struct cached_show *cached);

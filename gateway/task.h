@@ -79,6 +79,7 @@ struct task {
     void (*with_room)(struct task *task); /* rooms.h */
     uint32_t arrival;                     /* what it joined a waiting room as (queue.c) */
     bool has_rejoined;
+    unsigned joins; /* attempts that found no number reserved */
 
     /* Of commands and of whoever awaits one. */
     struct id id;

@@ -2,11 +2,14 @@
 is left, and nobody books without having been let in."""
 
 import json
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness import draw
+from harness.live import Listener
 from harness.process import wait_until
 
 FAST = 1000000  # people a minute: as many as may be
@@ -442,7 +445,14 @@ def test_a_pause_lets_nobody_in(gala, client):
 def test_a_room_that_is_switched_off_is_nobodys_business(gala, client):
     opened(gala, client, "--pause")
     mine = joined(client, "ann")[0]
-    room(gala, "--mode", "off")
+    with Listener(gala.gateways[0].port, "/v1/shows/gala/events") as listener:
+        def told(state):
+            return next((e for e in listener.events if e.type == "queue"
+                         and (e.json["state"], e.json["joined"]) == (state, 1)), None)
+        news = wait_until("the room", lambda: told("paused"))
+        assert (news.json["serving"], news.json["left"]) == (0, 6)
+        room(gala, "--mode", "off")
+        wait_until("the room to be off", lambda: told("off"))
     wait_until("it to be off",
                lambda: client.get("/v1/queue/" + mine["ticket"]).json["state"] == "off")
     assert client.book("gala", "ann", "GA").status == 201
@@ -465,3 +475,75 @@ def test_verify_finds_what_is_wrong_with_admissions(gala, client):
     gala.rows("UPDATE admissions SET number = 9 RETURNING number")
     result = gala.ctl("verify", "--postgres-only")
     assert result.code == 1 and "with admission 9, and the waiting room has let in 1" in result.out
+
+
+def test_who_did_not_come_in_time_may_join_again(gala, client):
+    opened(gala, client, "--no-show-seconds", 1)
+    mine = joined(client, "ann")[0]
+    wait_until("it to be over", lambda: int(gala.redis_client().hget(
+        f"usher:{{1}}:room:{mine['show_id']}", "gone") or 0) >= 1)
+    assert client.get("/v1/queue/" + mine["ticket"]).status == 410
+    again = joined(client, "ann")[0]
+    assert again["arrival"] == mine["arrival"] + 1
+    admitted_again = wait_state(client, again["ticket"], "admitted")
+    kept = joined(client, "ann")[0]  # whoever has come keeps the place, whatever else is over
+    assert kept["arrival"] == again["arrival"]
+    assert client.book("gala", "ann", "GA",
+                       admission=admitted_again["admission"]).status == 201
+    assert joined(client, "ann")[0]["arrival"] == again["arrival"] + 1
+
+
+def test_a_rush_gets_a_number_each(gala, client):
+    room(gala, "--opens-at", "2099-01-01T00:00:00Z")
+    joined(client, None)
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        clients = [gala.client() for _ in range(20)]
+        answers = list(pool.map(
+            lambda i: [join(clients[i]) for _ in range(20)], range(20)))
+    places = [answer.json["arrival"] for some in answers for answer in some
+              if answer.status == 201]
+    assert len(places) == 400 and len(set(places)) == 400
+
+
+def test_an_old_owner_that_wakes_moves_nothing(gala, client):
+    gala.start_allocator(heartbeat_ms_max=500)
+    opened(gala, client, "--rate", 60)
+    tickets = [one["ticket"] for one in joined(client, *[None] * 6)]
+    old = gala.wait_owner()
+    old.send(signal.SIGSTOP)
+    try:
+        gala.wait_owner(other_than=old)
+        seen = {one["arrival"] for one in joined(client, *[None] * 5)}
+        assert not seen & set(range(1, 7)) and len(seen) == 5
+        before = gala.value("SELECT serving FROM rooms")
+    finally:
+        old.cont()
+    wait_until("the old one to be fenced", lambda: old.events("fenced") or old.events("away"))
+    for ticket in tickets:
+        wait_state(client, ticket, "admitted")
+    assert gala.value("SELECT serving FROM rooms") >= max(6, before)
+    fresh = {one["arrival"] for one in joined(client, *[None] * 5)}
+    assert not fresh & seen and min(fresh) > max(seen)
+    gala.judge()
+
+
+def test_a_room_by_rule_is_on_while_requests_wait_for_long(gala, client):
+    room(gala, "--mode", "auto", "--order", "arrival", "--rate", FAST)
+    time.sleep(1.2)  # the owner has seen the room, and leaves it off
+    assert client.get("/v1/shows/gala/queue").json["state"] == "off"
+    owner = gala.wait_owner()
+    owner.send(signal.SIGSTOP)
+    try:
+        answer = client.book("gala", "ann", "GA", prefer="respond-async")
+        assert answer.status == 202, answer
+        time.sleep(1.5)
+    finally:
+        owner.cont()
+    wait_until("the room to be on", lambda: is_on(client))
+    assert client.book("gala", "bob", "GA").status == 403
+    mine = wait_state(client, joined(client, "bob")[0]["ticket"], "admitted")
+    assert client.book("gala", "bob", "GA", admission=mine["admission"]).status == 201
+    wait_until("it to be off again", lambda: not gala.value("SELECT active FROM rooms"), 40)
+    wait_until("the gateway to know", lambda: not is_on(client))
+    assert client.book("gala", "carl", "GA").status == 201
+    gala.judge()
