@@ -140,7 +140,9 @@ static void take_seconds(struct task *task, struct json *json)
 {
     static const char *const names[][2] = {{"hold_seconds", "hold_ms"},
                                            {"hold_seconds_max", "hold_ms_max"},
-                                           {"offer_seconds", "offer_ms"}};
+                                           {"offer_seconds", "offer_ms"},
+                                           {"admission_seconds", "admission_ms"},
+                                           {"no_show_seconds", "no_show_ms"}};
     int64_t seconds;
 
     (void)task;
@@ -192,6 +194,14 @@ void post_admin_show_action(struct task *task)
     name_action(task, "show", action);
     if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
         send_body(task, &who, action, NULL, NULL);
+}
+
+void post_admin_room(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        send_body(task, &who, "show.room", NULL, take_seconds);
 }
 
 /* A tier's code becomes its number. */

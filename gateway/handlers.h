@@ -68,6 +68,7 @@ void seed_post_payments(struct task *task);
 void post_admin_shows(struct task *task);
 void patch_admin_show(struct task *task);
 void post_admin_show_action(struct task *task);
+void post_admin_room(struct task *task);
 void post_admin_prices(struct task *task);
 void post_admin_inventory(struct task *task);
 void post_admin_cancel(struct task *task);

@@ -78,6 +78,54 @@ BEGIN
   WHERE show = p_show;
 END $$;
 
+-- The same as an operator's action. What it tells is what was asked: the commitment of a new room is
+-- made at random, and "now" is another time when it is decided than when it was tried.
+CREATE FUNCTION admin_set_room(p_show integer, p_settings jsonb)
+RETURNS admin_change LANGUAGE plpgsql AS $$
+DECLARE
+  names text[] := ARRAY(SELECT jsonb_object_keys(p_settings));
+  may text[] := ARRAY['mode', 'order', 'opens_at', 'rate', 'places_each', 'admission_ms',
+                      'no_show_ms', 'paused'];
+  was jsonb := (
+    SELECT jsonb_build_object('mode', mode, 'order', CASE WHEN draws THEN 'draw' ELSE 'arrival' END,
+      'opens_at', opens_at, 'rate', rate_per_minute, 'places_each', places_each,
+      'admission_ms', admission_ms, 'no_show_ms', no_show_ms, 'paused', paused)
+    FROM rooms WHERE show = p_show);
+BEGIN
+  IF NOT names <@ may THEN
+    PERFORM admin_refuses(format('A waiting room has no "%s" that can be set',
+      (SELECT n FROM unnest(names) n WHERE n <> ALL (may) ORDER BY n LIMIT 1)));
+  END IF;
+  IF p_settings ->> 'order' NOT IN ('draw', 'arrival') THEN
+    PERFORM admin_refuses('The order is "draw" or "arrival"');
+  END IF;
+  PERFORM set_room(p_show, p_settings ->> 'mode', p_settings ->> 'order' = 'draw',
+    (p_settings ->> 'opens_at')::timestamptz, (p_settings ->> 'rate')::integer,
+    (p_settings ->> 'places_each')::integer, (p_settings ->> 'admission_ms')::bigint,
+    (p_settings ->> 'no_show_ms')::bigint, (p_settings ->> 'paused')::boolean);
+  RETURN (p_show, (SELECT jsonb_object_agg(n, was -> n) FROM unnest(names) n),
+          p_settings)::admin_change;
+END $$;
+
+-- As in 0009_admin.sql, and waiting rooms.
+CREATE OR REPLACE FUNCTION admin_apply(p_show integer, p_action text, p_settings jsonb)
+RETURNS admin_change LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+BEGIN
+  IF (p_action IN ('show.create', 'partition.add')) <> (p_show = 2147483647) THEN
+    PERFORM admin_refuses('This is not done to that');
+  END IF;
+  RETURN CASE p_action
+    WHEN 'show.create' THEN admin_create_show(p_settings)
+    WHEN 'partition.add' THEN admin_add_partition(p_settings)
+    WHEN 'show.change' THEN admin_change_show(p_show, p_settings)
+    WHEN 'show.open' THEN admin_change_show(p_show, '{"state": "open"}')
+    WHEN 'show.pause' THEN admin_change_show(p_show, '{"state": "paused"}')
+    WHEN 'show.close' THEN admin_change_show(p_show, '{"state": "closed"}')
+    WHEN 'show.room' THEN admin_set_room(p_show, p_settings)
+    WHEN 'tier.price' THEN admin_price_tier(p_show, p_settings)
+    ELSE NULL END;
+END $$;
+
 -- How far the owner of the show's partition has come with it. Returns the draw's key once it has
 -- opened. The row of the partition is locked against a new owner: what an old one has done is done
 -- before that one reads, or is refused.
@@ -132,7 +180,7 @@ BEGIN
   SELECT * FROM unnest(a_show, a_number, a_booking);
 END $$;
 
-REVOKE ALL ON FUNCTION room_stays, set_room, advance_room, commit_admissions FROM PUBLIC;
+REVOKE ALL ON FUNCTION room_stays, set_room, admin_set_room, advance_room, commit_admissions FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION advance_room, commit_admissions TO usher_allocator;
 GRANT SELECT ON rooms, admissions TO usher_allocator;
 GRANT SELECT ON rooms TO usher_gateway;

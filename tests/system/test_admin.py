@@ -46,7 +46,8 @@ def olga(gala):
 
 ROUTES = [("GET", "/shows"), ("POST", "/shows"), ("PATCH", "/shows/gala"),
           ("GET", "/shows/gala/bookings"), ("GET", "/shows/gala/statistics"),
-          ("POST", "/shows/gala/prices"), ("POST", "/shows/gala/inventory/add"),
+          ("POST", "/shows/gala/prices"), ("POST", "/shows/gala/room"),
+          ("POST", "/shows/gala/inventory/add"),
           ("POST", "/shows/gala/inventory/remove"), ("POST", "/shows/gala/inventory/block"),
           ("POST", "/shows/gala/inventory/unblock"), ("POST", "/shows/gala/open"),
           ("POST", "/shows/gala/pause"), ("POST", "/shows/gala/close"),
@@ -235,3 +236,28 @@ def test_a_wrong_configuration_is_told(world):
         world.expect_exit(gateway)
         wait_until("its end", lambda g=gateway: not g.alive())
         assert gateway.exit_code() == 2 and "admin-token" in gateway.tail()
+
+
+def test_a_waiting_room_is_set_while_it_works(gala, olga):
+    client = gala.client()
+    done = olga.post("/shows/gala/room", {"order": "arrival", "rate": 60, "opens_at": "now",
+                                          "no_show_seconds": 5})
+    assert done.status == 200 and done.json["result"] == {
+        "order": "arrival", "rate": 60, "opens_at": "now", "no_show_ms": 5000}
+    wait_until("the room", lambda: client.get("/v1/shows/gala/queue").status == 503
+               or client.get("/v1/shows/gala/queue").json["state"] != "off")
+    assert client.book("gala", "ann", "GA").code == "QUEUE_REQUIRED"
+    assert olga.post("/shows/gala/room", {"rate": 7, "paused": True}).status == 200
+    told = wait_until("it to be paused", lambda: (
+        room := client.get("/v1/shows/gala/queue").json).get("paused") and room)
+    assert told["rate"] == 7 and told["state"] == "paused"
+    for wrong in ({"rate": 0}, {"rate": "many"}, {"mode": "maybe"}, {"order": "size"},
+                  {"opens_at": "soon"}, {"serving": 5}, {"order": "draw"}, {"places_each": 0}):
+        answer = olga.post("/shows/gala/room", wrong)
+        assert answer.status == 422, (wrong, answer)
+    assert olga.post("/shows/gala/room", {"mode": "off"}).status == 200
+    wait_until("it to be off", lambda: client.get("/v1/shows/gala/queue").json["state"] == "off")
+    assert client.book("gala", "ann", "GA").status == 201
+    rows = gala.rows("SELECT action, before, after FROM audit ORDER BY id")
+    assert [row["action"] for row in rows] == ["show.room"] * 3
+    assert rows[1]["before"] == {"rate": 60, "paused": False}
