@@ -186,6 +186,10 @@ class Visit:
         wish = self.crowd.history.wish("read", self.show, op=what, row=self.row)
         await self.crowd.exchange(wish, "look", "GET", path, None, {}, 6.0)
 
+    async def join_room(self, slug):
+        wish = self.crowd.history.wish("read", self.show, op="queue", row=self.row)
+        await self.crowd.exchange(wish, "look", "POST", f"/v1/shows/{slug}/queue", None, {}, 6.0)
+
     async def see_entry(self, entry):
         """What has become of somebody who waits, or None."""
         wish = self.crowd.history.wish("read", self.show, op="entry", booking=entry["id"],

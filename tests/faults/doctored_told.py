@@ -165,3 +165,11 @@ def lost_from_the_queue(clean, history):
     fresh = id_text(fresh_id(wish.show, int(time.time() * 1000)))
     for said in wish.exchanges:
         said["id"] = fresh
+
+
+@doctored("history", "numbers_are_given_once")
+def two_people_with_one_number(_clean, history):
+    joined = [said for wish in history.wishes.values() if wish.op == "queue"
+              for said in wish.exchanges if said["status"] == 201]
+    assert len(joined) > 1, "nobody joined the waiting room"
+    rewrite(joined[1], arrival=json.loads(joined[0]["body"])["arrival"])

@@ -9,6 +9,8 @@ operations_waiting.py.
 import asyncio
 from dataclasses import dataclass
 
+from venue import ROOM_SHOW
+
 ROWS = {}
 
 
@@ -155,6 +157,11 @@ async def respond_async(visit):
 async def short_deadline(visit):
     """Into the stream, as a gateway writes it: HTTP gives nobody less than thirty seconds."""
     await visit.settle_in_stream(visit.odds.choice([1, 5, 20, 100, 500]))
+
+
+@operation(6)
+async def join_a_waiting_room(visit):
+    await visit.join_room(ROOM_SHOW)
 
 
 @operation(5)

@@ -76,3 +76,16 @@ def availability_adds_up(e):
                 counts = [tier["available"], tier["held"], tier["booked"]]
                 if min(counts) < 0 or sum(counts) != capacity[wish.show, tier["tier"]]:
                     yield f"wish {wish.number} read {tier}"
+
+
+@invariant(3, "no number of a waiting room was given twice")
+def numbers_are_given_once(e):
+    seen = {}  # order of arrival → whose
+    for wish in e.history.wishes.values():
+        for said in wish.exchanges if wish.op == "queue" else ():
+            if said["status"] != 201:
+                continue
+            arrival = json.loads(said["body"])["arrival"]
+            if arrival in seen:
+                yield f"wishes {seen[arrival]} and {wish.number} both came as number {arrival}"
+            seen[arrival] = wish.number

@@ -65,6 +65,7 @@ SHOWS = (
                            "price-step": ["ROOM:75%:900"]},
        {"ROOM": (700, 12), "SUITE": (2100, 3)}) for night in range(1, 5)),
 )
+ROOM_SHOW = "club"  # has a waiting room, which never opens; nobody books there
 BLOCKED_SEATS = 2  # at the end of a tier's first row
 
 
@@ -170,6 +171,7 @@ class Venue:
         self._link("courier-postgres", self.postgres.port)
         for slug, partition, rules, tiers in SHOWS:
             self._create_show(slug, partition, rules, tiers)
+        self._create_room()
         if not FAKETIME.exists():
             self.missing["clock"] = "libfaketime is not installed"
         elif "asan" in build_folder().name:
@@ -180,7 +182,7 @@ class Venue:
                 "redis_ms": 1000, "postgres_ms": 2000, "journal_batches_max": 10000000}))
         for number in range(1, GATEWAYS + 1):
             self.gateways.append(self._daemon(Gateway, f"gateway-{number}", "gateway", {
-                "drain_ms": 1500}))
+                "drain_ms": 1500, "ticket_keys": self.folder / "ticket_keys"}))
         for number in range(1, COURIERS + 1):
             self.couriers.append(self._daemon(Courier, f"courier-{number}", "courier", {
                 "provider": "http", "provider_url": self.provider.url, "provider_secret": SECRET,
@@ -252,6 +254,12 @@ class Venue:
                                 " ORDER BY position", row[0])
         self.shows[slug] = {"number": row[0], "tiers": numbers, "partition": partition,
                             "seats": dict(ids)}
+
+    def _create_room(self):
+        (self.folder / "ticket_keys").write_text(f"1 {'5a' * 32}\n", encoding="ascii")
+        self._must(self.ctl("show", "create", "--slug", ROOM_SHOW, "--partition", 1,
+                            "--tier", "GA:1000:10"))
+        self._must(self.ctl("room", "set", ROOM_SHOW, "--opens-at", "2099-01-01T00:00:00Z"))
 
     def _daemon(self, kind, name, role, options):
         made = kind(name, self.folder,
