@@ -7,9 +7,9 @@
  *   cancellations          of a user: takes and gives back
  *   users-of-address       different users that take places from one address
  *
- * Administrators are not counted. The first three refuse (429). The other two are signals: they are counted and logged, and what
- * else happens to who takes places is a setting: nothing (log), 429 (refuse), or 403 until a proof
- * comes along that somebody has answered a challenge (challenge).
+ * Administrators are not counted. The first three refuse (429). The other two are signals: they are
+ * counted and logged, and what else happens to who takes places is a setting: nothing (log), 429
+ * (refuse), or 403 until a proof comes along that somebody has answered a challenge (challenge).
  */
 #ifndef USHER_GATEWAY_LIMITS_H
 #define USHER_GATEWAY_LIMITS_H
