@@ -18,6 +18,11 @@ static void check_bounds(const struct request *r)
         CHECK(r->user.len > 0 && r->lines == 1 && r->line[0].tier >= 1 &&
               r->line[0].tier <= TIERS_MAX && r->line[0].quantity >= 1 &&
               r->line[0].quantity <= QUANTITY_MAX);
+    if (r->op == OP_PAY)
+        CHECK(r->method.len <= METHOD_BYTES_MAX);
+    if (r->op == OP_SETTLE)
+        CHECK(r->user.len == 0 && r->result >= RESULT_SUCCEEDED && r->result <= RESULT_GIVEN_UP &&
+              r->reference.len <= REFERENCE_BYTES_MAX && r->reason.len <= REASON_BYTES_MAX);
     if (r->op == OP_ADMIN)
         CHECK(r->user.len > 0 && r->action.len > 0 && r->action.len <= ACTION_BYTES_MAX &&
               r->settings.len <= SETTINGS_BYTES_MAX && text_is_utf8(r->settings));

@@ -124,6 +124,10 @@ REQUESTS = {
     'cancel': [request(4, b'ann', [REQUEST_ID, 0, 0]), request(4, b'ann', [REQUEST_ID, 2, 3])],
     'extend': [request(5, b'ann', [REQUEST_ID])],
     'refresh': [request(6, b'', [])],
+    'pay': [request(7, b'ann', [REQUEST_ID, b'']), request(7, b'', [REQUEST_ID, b'pm_card_visa'])],
+    'settle': [request(8, b'', [REQUEST_ID, REQUEST_ID, result, b'pi_1', reason])
+               for result, reason in ((1, b''), (2, b'card_declined'), (3, b'no_answer'))],
+    'settle-what': [request(8, b'', [REQUEST_ID, REQUEST_ID, 4, b'pi_1', b''])],
     'join': [request(9, b'ann', [2, 4])],
     'leave': [request(10, b'', [REQUEST_ID])],
     'several': [request(11, b'ann', [2, [[7, 1, 2], [7, 2, 1], [5, 1, 1], [9, 3, 1]]])],
@@ -149,6 +153,8 @@ ANSWERS = {
     'seats': [0, 1, 1, b'12345678', 7, BOOKING + [b'\0\0\0\1\0\0\0\2'], 98, 0],
     'seat-taken': [3, 1, 1, b'12345678', 7, None, None, 0, b'\0\0\0\1'],
     'waiting': [0, 1, 9, b'12345678', 7, [REQUEST_ID, b'ann', 2, 4, 1777777777777, 17], None, 0],
+    'pending': [0, 1, 7, b'12345678', 7, BOOKING[:2] + [2] + BOOKING[3:], None, 0],
+    'failed': [0, 1, 8, b'12345678', 7, BOOKING[:2] + [6] + BOOKING[3:], None, 0],
     'left': [0, 1, 10, b'12345678', 7, [REQUEST_ID, b'ann', 2, 4, 1777777777777, 0], None, 0],
     'several': [0, 1, 11, b'12345678', 7, BOOKING, None, 0, pack([BOOKING])],
     'admin': [0, 1, 12, b'12345678', 7, None, None, 0, b'{"state":"open"}'],
@@ -235,6 +241,18 @@ CONFIGS = {
 }
 
 
+MAC = b'ab' * 32
+SIGNATURES = {  # field, body, secrets
+    'one': b't=1777777777,v1=' + MAC + b'\0{"id":"evt_1"}\0whsec_1',
+    'rotated': b't=1777777777,v1=' + MAC + b',v1=' + MAC[::-1] + b'\0{}\0whsec_1, whsec_2',
+    'other-scheme': b't=1777777777,v0=' + MAC + b'\0{}\0whsec_1',
+    'two-times': b't=1,t=1777777777,v1=' + MAC + b'\0{}\0whsec_1',
+    'old': b't=1777770000,v1=' + MAC + b'\0{}\0,,',
+    'no-time': b'v1=' + MAC + b'\0{}\0whsec_1',
+    'odd-hex': b't=1777777777,v1=' + MAC[:-1] + b'g\0{}\0whsec_1',
+    'many': b't=1777777777' + b',v1=' * 40 + b'\0{}\0' + b'a,' * 40,
+}
+
 TICKETS = {
     'keys': b'# first signs\n7 ' + b'ab' * 32 + b'\n9 ' + b'cd' * 32 + b'\n',
     'keys-wrong': b'7 ' + b'ab' * 31 + b'zz\n',
@@ -271,7 +289,7 @@ def main():
         for name, value in values.items():
             write(target, name, pack(value))
     for target, texts in (('id', IDS), ('text', TEXTS), ('redis_url', URLS), ('config', CONFIGS),
-                          ('ticket', TICKETS), ('room', ROOMS)):
+                          ('ticket', TICKETS), ('room', ROOMS), ('signature', SIGNATURES)):
         for name, text in texts.items():
             write(target, name, text)
     for count in (1, 2, 3):
