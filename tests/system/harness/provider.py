@@ -42,6 +42,8 @@ class Provider:
         self.asked = []          # every request: (method, path, key)
         self.on_charge = None    # called with the fields before anything is done
         self.on_charged = None   # … and after the money was taken, before the answer
+        self.on_refund = None    # the same of refunds
+        self.on_refunded = None
         self.is_away = False     # no answer to anything
         self.numbers = itertools.count(1)
         self.lock = threading.RLock()
@@ -169,8 +171,8 @@ class Provider:
 
     def charge(self, request, key, fields):
         assert key == fields["metadata[payment]"] and fields["confirm"] == "true", fields
-        if self.on_charge:
-            self.on_charge(fields)
+        if self.stops_at(request, self.on_charge, fields):
+            return
         with self.lock:
             if key in self.by_key:
                 self.repeat(request, key, fields)
@@ -181,9 +183,18 @@ class Provider:
             else:
                 status, body = self.make_intent(fields, what)
                 self.by_key[key] = (fields, status, body, what)
-        if what != "decline" and self.on_charged:
-            self.on_charged(fields)
+        if what != "decline" and self.stops_at(request, self.on_charged, fields, what):
+            return
         self.end(request, what, status, body)
+
+    def stops_at(self, request, hook, fields, what=""):
+        """A test's hook may make the provider go away right here: nobody is answered then."""
+        if hook:
+            hook(fields)
+        if not self.is_away or what == "hang":
+            return False
+        self.hang_up(request)
+        return True
 
     def make_intent(self, fields, what):
         intent = {"id": f"pi_{next(self.numbers)}", "object": "payment_intent",
@@ -207,6 +218,8 @@ class Provider:
         self.end(request, what if what == "hang" else "", status, body)
 
     def refund(self, request, key, fields):
+        if self.stops_at(request, self.on_refund, fields):
+            return
         with self.lock:
             if key not in self.by_key:
                 intent = self.intents[fields["payment_intent"]]
@@ -226,7 +239,8 @@ class Provider:
                     return
             assert self.by_key[key][0] == fields
             first = self.by_key[key][2]
-        self.answer(request, 200, first)
+        if not self.stops_at(request, self.on_refunded, fields):
+            self.answer(request, 200, first)
 
     def end(self, request, what, status, body):
         if what == "hang":
