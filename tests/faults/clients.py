@@ -96,10 +96,10 @@ class Visit:
             wish.request = {"quantity": give[1], **({"tier": give[0]} if give[0] else {})}
         return wish
 
-    def join(self, code, places):
+    def join(self, code, places, key=None):
+        key = self.odds.random() < 0.8 if key is None else key
         wish = self.crowd.history.wish("join", self.show, op="JOIN", user=self.user, row=self.row,
-                                       lines={self.codes[code]: places},
-                                       key=self._key(self.odds.random() < 0.8))
+                                       lines={self.codes[code]: places}, key=self._key(key))
         wish.path = f"/v1/shows/{self.slug}/waitlist"
         wish.request = {"user": self.user, "tier": code, "quantity": places}
         return wish

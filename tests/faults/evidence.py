@@ -52,7 +52,8 @@ class Books:
         if intent["status"] != "succeeded":
             return 0
         return intent["amount"] - sum(r["amount"] for r in self.refunds
-                                      if r["payment_intent"] == intent["id"])
+                                      if r["payment_intent"] == intent["id"]
+                                      and r["status"] != "failed")
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""What can break: a row each. Adding a fault is adding a function with a decorator.
+"""What can break: a row each. Adding a fault is adding a function with a decorator. Couriers and the
+provider are in faults_money.py.
 
 A fault does its harm at once and returns what undoes it (or None); the run calls that when the
 fault has lasted as long as the schedule says. `odds` is the fault's own, from the schedule's seed.
@@ -74,23 +75,6 @@ def allocator_asked_to_stop(venue, odds):
 @fault(weight=2)
 def gateway_killed(venue, odds):
     venue.kill(odds.choice(venue.gateways), odds.uniform(0.0, 0.8))
-
-
-@fault(weight=2)
-def courier_killed(venue, odds):
-    venue.kill(odds.choice(venue.couriers), odds.uniform(0.0, 1.0))
-
-
-@fault()
-def couriers_all_killed(venue, odds):
-    for courier in venue.couriers:
-        venue.kill(courier, odds.uniform(0.0, 2.0))
-
-
-@fault(lasting=(0.5, 3.0))
-def provider_away(venue, _odds):
-    venue.provider.is_away = True
-    return lambda: setattr(venue.provider, "is_away", False)
 
 
 @fault()
@@ -485,7 +469,8 @@ def network(name):
         ROWS[title] = Row(title, row.lasting, row.weight, row.needs, row.loses_stream, row.act)
 
 
-for link_name in ("allocator-redis", "allocator-postgres", "gateway-redis", "gateway-postgres"):
+for link_name in ("allocator-redis", "allocator-postgres", "gateway-redis", "gateway-postgres",
+                  "courier-redis", "courier-postgres"):
     network(link_name)
 
 

@@ -24,10 +24,14 @@ class Hall:
         return [at for at in positions if at not in self.seats or self.seats[at].status]
 
     def best(self, lines):
-        """What a request for so many places of tiers gets that names no seats."""
+        """What a request for so many places of tiers gets that names no seats; fewer if there are."""
         tiers = {seat.tier for seat in self.seats.values()}
-        return sorted(at for tier, places in lines.items() if tier in tiers and places
-                      for at in self.model.best(tier, places))
+        return sorted(at for tier, places in lines.items() if tier in tiers
+                      for at in self.best_of(tier, places))
+
+    def best_of(self, tier, places):
+        free = [at for run in self.model.free_runs(tier) for at in run]
+        return self.model.best(tier, places) if 0 < places <= len(free) else free[:places]
 
     def places(self, lines):
         """How many of a booking's places are numbered."""

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TREE = ("Makefile", "base", "http", "link", "gateway", "allocator", "courier", "ctl", "lua", "sql",
-        "ops", "bench", "docs", "tests")
+NOT_COPIED = ("build", "run")  # and what begins with a dot
 MINUTES = "1.5"
 ATTEMPTS = 2  # chance decides what a schedule hits: another seed gets a second try
 
@@ -98,6 +97,34 @@ MUTANTS = (
              "enum err publisher_finish(struct publisher *p)\n{")),
            ("allocator_killed=8", "commit_lost_on_its_way=8", "postgres_backends_terminated=4"),
            ("accepted_is_decided",)),
+    Mutant("seats_unguarded", "a seat is given though somebody has it, and the table lets two have it",
+           (("lua/operations.lua", "    if byte % 8 ~= 0 then\n      taken[",
+             "    if byte % 8 == 4 then\n      taken["),
+            ("lua/seats.lua", "  assert(byte and byte % 8 == from, 'seats have drifted')\n",
+             "  byte = byte - byte % 8 + from\n"),
+            ("sql/0012_seat_speed.sql", "  PRIMARY KEY (show, position)\n",
+             "  UNIQUE (show, position, booking)\n")),
+           (), ("decisions_are_true", "seats_are_of_their_bookings")),
+    Mutant("offers_beyond_stock", "who waits is offered a place more than there is",
+           (("lua/waiting.lua",
+             "  local most = math.min(show.tiers[tier].available, show.max_per_booking)\n",
+             "  local counts = show.tiers[tier]\n"
+             "  local most = math.min(counts.available + (counts.has_seats and 0 or 1),\n"
+             "                        show.max_per_booking)\n"),
+            ("sql/0001_core.sql", "CHECK (available >= 0)", "CHECK (available >= -9)")),
+           (), ("decisions_are_true", "offers_are_in_order")),
+    Mutant("offers_out_of_order", "of the groups that fit, the last to join is offered places first",
+           (("lua/waiting.lua", "entry[E_POSITION] < first_entry[E_POSITION]",
+             "entry[E_POSITION] > first_entry[E_POSITION]"),),
+           (), ("offers_are_in_order",)),
+    Mutant("waiting_passed_over", "what comes back is not offered before the next request is decided",
+           (("lua/decide.lua",
+             "      if show then\n        offer_returned(show, now)\n      end\n", ""),),
+           (), ("offers_are_in_order", "nobody_is_passed_over")),
+    Mutant("refunds_forgotten", "who gives a part of a paid booking back gets no money for it",
+           (("sql/0005_payments.sql", "  IF NOT FOUND OR over = 0 THEN\n",
+             "  IF NOT FOUND OR over = 0 OR lives THEN\n"),),
+           (), ("money_is_for_the_living", "postgres_is_whole")),
 )
 
 
@@ -143,13 +170,14 @@ def is_caught(mutant, options):
 
 
 def copy_tree(folder):
-    for name in TREE:
-        source = REPOSITORY / name
+    for source in REPOSITORY.iterdir():
+        if source.name in NOT_COPIED or source.name.startswith("."):
+            continue
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns(
+            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns(
                 "__pycache__", ".pytest_cache", "corpus"))
-        elif source.exists():
-            shutil.copy2(source, folder / name)
+        else:
+            shutil.copy2(source, folder / source.name)
 
 
 def patch(path, old, new):

@@ -77,6 +77,16 @@ async def hold_and_pay(visit):
             await visit.settle(visit.change("CANCEL", booking))
 
 
+@operation(4)
+async def pay_and_give_some_back(visit):
+    """What is given back of a paid booking is paid back, and not more."""
+    booking = await visit.settle(visit.take("HOLD", quantity=3))
+    if booking:
+        await visit.settle(visit.pay(booking))
+        line = visit.odds.choice(booking["items"])
+        await visit.settle(visit.change("CANCEL", booking, give=[line["tier"], 1]))
+
+
 @operation(5)
 async def hold_and_cancel(visit):
     await cancelled(visit, visit.take("HOLD"))

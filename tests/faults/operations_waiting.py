@@ -65,7 +65,7 @@ async def join_and_forget(visit):
 
 @operation(2)
 async def join_twice_at_once_under_one_key(visit):
-    wish = visit.join(*place_to_wait(visit))
+    wish = visit.join(*place_to_wait(visit), key=True)
     await asyncio.gather(visit.settle(wish), visit.settle(wish))
     await asyncio.sleep(visit.odds.uniform(0.5, 6.0))
     entry = await visit.settle(wish)

@@ -94,7 +94,8 @@ def accepted_is_decided(e):
         for accepted in wish.exchanges:
             if accepted["status"] != 202 or not accepted["id"] or accepted["what"] != "ask":
                 continue
-            told = next((x for x in wish.exchanges if is_decision(x)), None)
+            told = next((x for x in wish.exchanges
+                         if is_decision(x) and x["id"] == accepted["id"]), None)
             end = told["end"] if told else accepted["end"] + DEADLINE_SECONDS
             if id_bytes(accepted["id"]) in e.first:
                 continue

@@ -23,6 +23,7 @@ from pathlib import Path
 from venue import Venue  # first: it makes the harness importable
 import checker
 import faults
+import faults_money  # noqa: F401  (enters its rows)
 import schedule
 from clients import SETTLE_SECONDS, Crowd
 from history import History, is_decision, now

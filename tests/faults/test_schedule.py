@@ -2,6 +2,7 @@
 
 import venue  # noqa: F401  (first: it makes the harness importable)
 import faults
+import faults_money  # noqa: F401  (enters its rows)
 import schedule
 
 

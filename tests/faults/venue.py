@@ -408,6 +408,8 @@ class Venue:
         for process in self.clocks:
             self.set_clock(process, 0)
         self.provider.is_away = False
+        self.provider.on_charge = self.provider.on_charged = None
+        self.provider.on_refund = self.provider.on_refunded = None
 
     def wait_healthy(self, seconds=40):
         def ready():
