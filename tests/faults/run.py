@@ -127,7 +127,10 @@ def run(venue, history, options):
         tick(venue)
     crowd.stop()
     await_crowd(venue, crowd)
-    venue.wait_healthy()
+    try:
+        venue.wait_healthy()
+    except TimeoutError as error:  # a verdict there is, all the same
+        venue.problems.append(str(error))
     for begin, end in venue.began_empty:
         history.fault(faults.BEGAN_EMPTY, begin, end)
     violations = verdict(venue, history, witness)
