@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gateway/task.h"
 
@@ -56,6 +57,8 @@ struct live_topic *live_give(struct task *task, struct span show);
 void live_open(struct task *task, struct live_topic *topic, const struct live_transport *transport,
                int status, const char *content_type, struct span last);
 
+/* When somebody who is sent away is to come again; not all at once. */
+int64_t live_retry_ms(const struct live *live);
 bool live_is_draining(const struct live *live);
 size_t live_topics(const struct live *live);
 uint64_t live_reconnects(const struct live *live);

@@ -99,14 +99,17 @@ static bool serve_topic(struct live_topic *t, int64_t end_us)
     return true;
 }
 
-static void part_with(struct live *live, struct live_client *client)
+int64_t live_retry_ms(const struct live *live)
 {
-    /* Spread, so that they do not come back all at once. */
     int64_t retry_ms = live->gateway->options->stream_retry_ms;
 
-    retry_ms = retry_ms / 2 + (int64_t)(random_u64() % (uint64_t)(2 * retry_ms + 1));
+    return retry_ms / 2 + (int64_t)(random_u64() % (uint64_t)(2 * retry_ms + 1));
+}
+
+static void part_with(struct live *live, struct live_client *client)
+{
     buf_reset(&live->scratch);
-    client->transport->part(&live->scratch, retry_ms);
+    client->transport->part(&live->scratch, live_retry_ms(live));
     live_client_end(client, buf_span(&live->scratch));
 }
 

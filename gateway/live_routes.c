@@ -53,6 +53,22 @@ bool live_read_last_id(struct task *task, char bytes[LIVE_ID_BYTES], struct span
     return true;
 }
 
+static void open_answer(struct task *task)
+{
+    reply_open(task);
+    reply_field(task, "Cache-Control", "no-cache");
+    reply_field(task, "X-Accel-Buffering", "no"); /* nginx hands on what comes, when it comes */
+}
+
+/* A stream that is over at once. After a refusal a browser's EventSource would not come again. */
+static void send_away(struct task *task)
+{
+    task->ends_connection = true;
+    open_answer(task);
+    put_retry(&task->gateway->body, live_retry_ms(task->gateway->live));
+    reply_send(task, 200, LIVE_SSE_TYPE);
+}
+
 /* A client that cannot set header fields may name the last event in the query. */
 static void answer_stream(struct task *task, struct span show,
                           const struct live_transport *transport)
@@ -64,12 +80,14 @@ static void answer_stream(struct task *task, struct span show,
 
     if (!live_read_last_id(task, bytes, &last))
         return;
+    if (live_is_draining(task->gateway->live)) {
+        send_away(task);
+        return;
+    }
     topic = live_give(task, show);
     if (topic == NULL)
         return;
-    reply_open(task);
-    reply_field(task, "Cache-Control", "no-cache");
-    reply_field(task, "X-Accel-Buffering", "no"); /* nginx hands on what comes, when it comes */
+    open_answer(task);
     if (is_head)
         reply_send(task, 200, LIVE_SSE_TYPE);
     else

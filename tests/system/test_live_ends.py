@@ -1,5 +1,6 @@
 """How streams end, and how they survive the end of what is behind them."""
 
+import signal
 import socket
 import struct
 
@@ -61,6 +62,19 @@ def test_a_gateway_that_is_asked_to_end_says_so(rock):
         listener.wait("the end", lambda l: l.ended)
         assert listener.blocks[-1].startswith("retry: ")
         assert one.code() == 1001
+
+
+def test_who_comes_to_a_gateway_that_ends_is_sent_on(rock):
+    """By a stream that is over at once: a browser would not come again after a refusal."""
+    gateway = rock.gateways[0]
+    gateway.sigstop()
+    with listen(rock) as listener:
+        gateway.send(signal.SIGTERM)
+        gateway.cont()
+        assert listener.head()[0] == 200
+        listener.wait("the end", lambda l: l.ended)
+        assert len(listener.blocks) == 1 and listener.blocks[0].startswith("retry: ")
+    assert gateway.wait() == 0
 
 
 def test_redis_restarts_in_mid_stream(sturdy_world):

@@ -9,43 +9,10 @@ import aiohttp
 import pytest
 
 from harness.live import Listener
-from harness.process import REPOSITORY, Process, free_port, patience, wait_until
+from harness.nginx import Nginx
+from harness.process import patience, wait_until
 
-EXAMPLE = REPOSITORY / "ops" / "nginx.conf.example"
 PLACES = 40
-
-
-class Nginx(Process):
-    """A private nginx with the example that we ship: only addresses are ours."""
-
-    def __init__(self, folder, gateways):
-        self.port = free_port()
-        self.folder = folder / "nginx"
-        self.folder.mkdir()
-        text = EXAMPLE.read_text()
-        servers = "\n".join(f"    server 127.0.0.1:{gateway.port};" for gateway in gateways)
-        for ours, theirs in ((f"listen 127.0.0.1:{self.port};", "listen 80;"),
-                             (servers, "    server 127.0.0.1:8080;")):
-            assert text.count(theirs) == 1, f"{EXAMPLE} has no {theirs!r}"
-            text = text.replace(theirs, ours)
-        (self.folder / "usher.conf").write_text(text)
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = "\n".join(f"    {kind}_temp_path {self.folder}/{kind};" for kind in kinds)
-        (self.folder / "nginx.conf").write_text(f"""
-            daemon off;
-            master_process off;
-            pid {self.folder}/pid;
-            error_log {self.folder}/error.log;
-            events {{ worker_connections 256; }}
-            http {{
-                access_log off;
-            {temporary}
-                include {self.folder}/usher.conf;
-            }}
-        """)
-        super().__init__("nginx", ["/usr/sbin/nginx", "-p", self.folder, "-e",
-                                   self.folder / "error.log", "-c", self.folder / "nginx.conf"],
-                         folder)
 
 
 @pytest.fixture
@@ -54,14 +21,9 @@ def venue(world):
     world.start_redis()
     world.show("rock", {"STD": (5000, PLACES)}, max_per_booking=40)
     world.start(gateways=2)
-    nginx = Nginx(world.folder, world.gateways).start()
-    world.nginx = nginx
-    def answers():
-        with Listener(nginx.port, "/livez") as wire:
-            return wire.head()[0] == 200
-    wait_until("nginx", answers)
+    world.nginx = Nginx(world.folder, world.gateways).start()
     yield world
-    assert nginx.stop() == 0
+    assert world.nginx.stop() == 0
 
 
 def sell_out(world, client):
