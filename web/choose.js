@@ -230,6 +230,20 @@ export class Plan {
         this.on.changed();
     }
 
+    tierOf(id) {
+        return this.seats.tierName(this.seats.indexes.get(id));
+    }
+
+    /** These in place of what is chosen. */
+    take(ids) {
+        this.chosen.clear();
+        for (const i of ids.map((id) => this.seats.indexes.get(id)))
+            if (i !== undefined && this.seats.status[i] === AVAILABLE)
+                this.chosen.add(i);
+        this.look();
+        this.on.changed();
+    }
+
     setMine(ids) {
         this.mineIds = ids;
         this.mine.clear();

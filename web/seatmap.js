@@ -6,7 +6,9 @@ import { SeatIndex } from "./seatindex.js";
 import { SeatPainter } from "./seatpaint.js";
 import { AVAILABLE } from "./seats.js";
 
-const MARGIN = 36;           // pixels around the whole
+const MARGIN = 36;           // pixels around the whole,
+const ABOVE = 28;            // for the stage
+const BELOW = 40;            // for the buttons
 const SCALE_MAX = 56;        // pixels from seat to seat
 const CHOOSE_MIN = 9;        // below, a tap comes nearer instead of choosing
 const SETTLE_MS = 90;
@@ -118,7 +120,7 @@ export class SeatMap {
     get fitScale() {
         const b = this.box;
         return Math.min((this.width - 2 * MARGIN) / (b.right - b.left + this.pitch),
-            (this.height - 2 * MARGIN - 28) / (b.bottom - b.top + this.pitch),
+            (this.height - 2 * MARGIN - ABOVE - BELOW) / (b.bottom - b.top + this.pitch),
             SCALE_MAX * 0.75 / this.pitch);
     }
 
@@ -128,7 +130,7 @@ export class SeatMap {
             return;
         const b = this.box, scale = this.fitScale;
         this.view = { scale, x: this.width / 2 - (b.left + b.right) / 2 * scale,
-            y: this.height / 2 + 14 - (b.top + b.bottom) / 2 * scale };
+            y: (this.height + ABOVE - BELOW) / 2 - (b.top + b.bottom) / 2 * scale };
         this.canvas.classList.remove("free");
         this.draw();
     }
@@ -302,7 +304,7 @@ export class SeatMap {
             this.zoom(18 / this.seatPx);
         const v = this.view, edge = 48;
         const px = this.seats.x[i] * v.scale + v.x, py = this.seats.y[i] * v.scale + v.y;
-        if (px < edge || px > this.width - edge - 60 || py < edge || py > this.height - edge) {
+        if (px < edge || px > this.width - edge || py < edge || py > this.height - edge - BELOW) {
             v.x += this.width / 2 - px;
             v.y += this.height / 2 - py;
             this.moved();

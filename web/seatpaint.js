@@ -3,6 +3,7 @@
 import { BOOKED } from "./seats.js";
 
 const SEAT = 0.78;     // of the distance between seats
+const SOLID = 3;       // pixels from seat to seat: below, gaps would only flicker
 const MANY = 12000;    // seats in view that are not drawn for each step of a movement
 const TAKEN = 100;     // a kind beside tier + 10 for the held ones
 const TINTS = 6;
@@ -103,7 +104,8 @@ export class SeatPainter {
     paintKind(kind, list, v) {
         const c = this.context, s = this.map.seats, px = this.map.seatPx;
         const isTaken = kind === TAKEN, isHeld = !isTaken && kind >= 10;
-        const side = Math.max(px * (isTaken ? SEAT * 0.62 : SEAT), 0.75), half = side / 2;
+        const part = isTaken ? SEAT * 0.62 : SEAT;
+        const side = px < SOLID ? Math.max(px, 0.75) : px * part, half = side / 2;
         const round = px >= 10 ? Math.min(side * 0.28, 7) : 0;
         c.fillStyle = c.strokeStyle = isTaken ? this.colours.taken : this.colours.tiers[kind % 10];
         if (round === 0) {

@@ -139,6 +139,11 @@ class Window:
         self.driver.refresh()
         self.until("the page", lambda: self.find("main") and not self.find("main[aria-busy]"))
 
+    def reload_early(self):
+        """Not to its end: the page waits for something itself."""
+        self.driver.refresh()
+        self.until_plan()
+
     def press(self, selector):
         self.until(f"{selector} to be pressed", lambda: self._press(selector))
 

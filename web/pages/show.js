@@ -15,6 +15,7 @@ import { longDate, serverNow, span } from "../time.js";
 import { sentence, standing } from "../words.js";
 
 const TICK_MS = 500;
+const OTHERS_MAX = 3;
 
 function hero(show, left) {
     return el("div", { class: "hero" }, poster(show.series || show.slug),
@@ -41,7 +42,14 @@ class ShowPage {
         this.two = el("div", { class: "two" }, this.choose.element, this.side);
         this.room = new Room(show, { changed: () => this.roomChanged() });
         this.panel = this.makePanel();
-        replace(main, hero(show, this.left), this.two);
+        this.onward = el("div", { class: "onward", hidden: true }, el("span", { class: "grow" }),
+            el("button", { type: "button", class: "main",
+                on: { click: () => this.goToPanel() } }, "Continue"));
+        replace(main, hero(show, this.left), this.two, this.onward);
+        new IntersectionObserver(([entry]) => {
+            this.seesPanel = entry.isIntersecting;
+            this.drawOnward();
+        }).observe(this.side);
         this.put(this.panel);
         document.title = `${show.name} · Box office`;
     }
@@ -131,7 +139,22 @@ class ShowPage {
             this.bestButton.disabled = Boolean(this.doing) || !open;
             this.bestButton.setAttribute("aria-busy", String(this.doing === "best"));
         }
+        this.drawOnward();
         this.drawSale();
+    }
+
+    /* On a phone the panel is below: what is chosen stays in sight, and leads there. */
+    drawOnward() {
+        const choice = this.choose.choice;
+        this.onward.hidden = !choice || this.seesPanel || this.side.firstChild !== this.panel;
+        if (choice)
+            setText(this.onward.firstChild, `${choice.lines.map((line) => line.text).join(", ")} · ` +
+                (choice.amount === 0 ? "Free" : amount(choice.amount, this.show.currency)));
+    }
+
+    goToPanel() {
+        this.side.scrollIntoView({ block: "start" });
+        this.name.focus({ preventScroll: true });
     }
 
     drawSale() {
@@ -210,26 +233,43 @@ class ShowPage {
         await this.refresh().catch(() => {});
         if (error.code === "QUEUE_REQUIRED")
             await this.room.begin();
-        if (["SOLD_OUT", "NOT_ENOUGH"].includes(error.code) && body.tier)
-            await this.tellAlternatives(body);
+        const wish = this.wishOf(error, body);
+        if (wish)
+            await this.tellAlternatives(wish);
     }
 
-    /* What there is instead: other prices of this show, other dates of its series. */
-    async tellAlternatives(body) {
-        const words = new URLSearchParams({ tier: body.tier, quantity: body.quantity || body.best });
-        const { alternatives } = await get(`${this.path}/alternatives?${words}`)
+    /* What it is an alternative to, of a refusal for want of places. */
+    wishOf(error, body) {
+        if (error.code === "SEAT_TAKEN" && body.seats)
+            return { tier: this.choose.tierOf(error.problem.conflicts[0]),
+                quantity: body.seats.length };
+        if (["SOLD_OUT", "NOT_ENOUGH"].includes(error.code) && body.tier)
+            return { tier: body.tier, quantity: body.quantity || body.best };
+        return null;
+    }
+
+    /* What there is instead: seats side by side, other prices, other dates of the series. */
+    async tellAlternatives(wish) {
+        const { alternatives } = await get(`${this.path}/alternatives?${new URLSearchParams(wish)}`)
             .catch(() => ({ alternatives: [] }));
-        if (alternatives.length === 0)
-            return;
-        replace(this.alternatives, el("p", { class: "small" }, "There would be:"),
-            el("ul", { class: "stack tight" }, alternatives.slice(0, 4).map((other) => {
-                const line = other.items[0];
-                const text = `${line.quantity} × ${line.tier}, ` +
-                    `${line.price === 0 ? "free" : amount(line.price, other.currency)} each`;
-                return el("li", {}, other.kind === "tier" ? text
-                    : el("a", { href: `/shows/${encodeURIComponent(other.show)}` },
-                        `${longDate(other.starts_at)}: ${text}`));
-            })));
+        if (alternatives.length > 0)
+            replace(this.alternatives, el("p", { class: "small" }, "There would be:"),
+                el("ul", { class: "stack tight" }, alternatives.slice(0, OTHERS_MAX)
+                    .map((other) => el("li", {}, this.alternative(other)))));
+    }
+
+    alternative(other) {
+        const line = other.items[0];
+        const text = `${line.quantity} × ${line.tier}, ` +
+            `${line.price === 0 ? "free" : amount(line.price, other.currency)} each`;
+        if (other.kind === "seats")
+            return el("button", { type: "button", class: "full", on: { click: () => {
+                this.say("");
+                this.choose.take(other.seats);
+            } } }, `Take ${other.seats.join(", ")} instead`);
+        return other.kind === "tier" ? text
+            : el("a", { href: `/shows/${encodeURIComponent(other.show)}` },
+                `${longDate(other.starts_at)}: ${text}`);
     }
 
     /* ---- a booking under way ---- */
