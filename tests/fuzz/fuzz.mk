@@ -8,9 +8,9 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CC      := clang
 FUZZ_CFLAGS  := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
                 -fno-sanitize-recover=undefined -Wno-string-conversion
-FUZZ_MODULES := $(addprefix gateway/,fields.o json.o render.o seatmap.o show.o signature.o \
-                websocket.o)
-FUZZ_LIBS    := -lev -lhttp_parser -lwslay -ljansson -lmsgpackc -linih -lcrypto -lm
+FUZZ_MODULES := $(addprefix gateway/,fields.o json.o jwt.o keyring.o origin.o pubkey.o render.o seatmap.o \
+                                     show.o signature.o token.o websocket.o)
+FUZZ_LIBS    := -lev -lhttp_parser -lwslay -ljansson -ljwt -lmsgpackc -linih -lcrypto -lm
 
 .PHONY: fuzz fuzz-corpus fuzz-programs fuzz-seeds
 fuzz: ## each fuzz target for SECONDS_EACH=30; TARGETS= names some of them

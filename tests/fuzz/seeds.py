@@ -258,6 +258,19 @@ TICKETS = {
     'keys-wrong': b'7 ' + b'ab' * 31 + b'zz\n',
     'ticket': b'AQcAAAAHAAAAKgGbdtqoAEmRXg19S0AulTQD_hhWH7zNJUlWoow5cSM8Y_ROUoLYqMq7ZhX529g',
 }
+RIGHT = b'{"sub":"ann","exp":1767225600.5,"nbf":1,"role":["admin"]}'
+TOKENS = {
+    'forged': b'\0eyJhbGciOiJIUzI1NiIsImtpZCI6ImsifQ.eyJzdWIiOiJhbm4iLCJleHAiOjl9.' + b'A' * 43,
+    'none': b'\0eyJhbGciOiJub25lIiwia2lkIjoiayJ9.eyJzdWIiOiJhbm4iLCJleHAiOjl9.',
+    'claims': b'\1' + RIGHT, 'claims-twice': b'\1{"sub":"a","sub":"b","exp":1}',
+    'head': b'\2{"alg":"HS256","kid":"k","typ":"JWT"}', 'crit': b'\2{"alg":"HS256","crit":["b64"]}',
+    'rsa': b'\3{"keys":[{"kty":"RSA","kid":"a","n":"' + b'u7-_' * 86 + b'","e":"AQAB"}]}',
+    'ec': b'\3{"keys":[{"kty":"EC","crv":"P-256","x":"' + b'A' * 43 + b'","y":"' + b'A' * 43 + b'"}]}',
+    'okp': b'\3{"keys":[{"kty":"OKP","crv":"Ed25519","x":"' + b'A' * 43 + b'","use":"sig"}]}',
+    'oct': b'\3{"keys":[{"kty":"oct","alg":"HS256","k":"' + b'A' * 43 + b'"},{"kty":"x"}]}',
+    'forwarded': b'\4for=1.1.1.1, for="[2001:db8::7]:4711";proto=https, for=10.3.3.3',
+    'x-forwarded-for': b'\x05192.0.2.1:80, 2001:db8::1, 10.2.2.2',
+}
 ROOM = [1, 1000, 2000, 20, 3, 600, 50, 2, 600000, 120000, b'c' * 32, b'k' * 32,
         [[2000, 0], [2200, 3]]]
 ROOMS = {'open': pack(ROOM), 'before': pack([3, 1000, 0, 0] + ROOM[4:11] + [b'', []]),
@@ -289,7 +302,8 @@ def main():
         for name, value in values.items():
             write(target, name, pack(value))
     for target, texts in (('id', IDS), ('text', TEXTS), ('redis_url', URLS), ('config', CONFIGS),
-                          ('ticket', TICKETS), ('room', ROOMS), ('signature', SIGNATURES)):
+                          ('ticket', TICKETS), ('token', TOKENS), ('room', ROOMS),
+                          ('signature', SIGNATURES)):
         for name, text in texts.items():
             write(target, name, text)
     for count in (1, 2, 3):
