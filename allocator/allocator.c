@@ -261,7 +261,8 @@ static enum err keep_house(struct allocator *a)
     return ledger_prune_journal(&a->ledger, &a->tenure, a->options->journal_batches_max);
 }
 
-/* Waiting rooms go on whether or not anything is asked. */
+/* Waiting rooms go on whether or not anything is asked. What is wrong with one is no reason to stop
+ * selling: it is said, and tried again from the rows. */
 static enum err serve_rooms(struct allocator *a)
 {
     int64_t now_ms = allocator_now(a);
@@ -270,8 +271,13 @@ static enum err serve_rooms(struct allocator *a)
     if (!rooms_are_due(&a->rooms, now_ms))
         return ERR_NONE;
     TRY(publisher_finish(&a->publisher));
-    TRY(rooms_tick(&a->rooms, &a->tenure, now_ms, a->waited_ms));
+    enum err err = rooms_tick(&a->rooms, &a->tenure, now_ms, a->waited_ms);
     a->waited_ms = 0;
+    if (err == ERR_REFUSED || err == ERR_MEMORY) {
+        rooms_forget(&a->rooms, now_ms);
+        return ERR_NONE;
+    }
+    TRY(err);
     if (a->rooms.unloaded == 0)
         return ERR_NONE;
     TRY(settle_and_publish(a));

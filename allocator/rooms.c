@@ -68,6 +68,14 @@ void rooms_free(struct rooms *rooms)
     buf_free(&rooms->news);
 }
 
+void rooms_forget(struct rooms *rooms, int64_t now_ms)
+{
+    log_event(LOG_ERROR, "rooms_not_served", "why", postgres_why(rooms->ledger->reader), NULL);
+    rooms->epoch = 0;
+    rooms->count = 0;
+    rooms->ticked_ms = now_ms + READ_EVERY_MS;
+}
+
 bool rooms_are_due(const struct rooms *rooms, int64_t now_ms)
 {
     return now_ms - rooms->ticked_ms >= ROOMS_TICK_MS;

@@ -44,6 +44,8 @@ struct rooms {
 void rooms_init(struct rooms *rooms, struct ledger *ledger, struct decider *decider);
 void rooms_free(struct rooms *rooms);
 
+/* After an error: all of them are read again, a while later. */
+void rooms_forget(struct rooms *rooms, int64_t now_ms);
 bool rooms_are_due(const struct rooms *rooms, int64_t now_ms);
 /* With no reply of Redis under way. `waited_ms`: how long requests of the partition stood in line
  * at most, since the last tick. */

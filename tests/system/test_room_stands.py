@@ -243,3 +243,18 @@ def test_verify_finds_what_is_wrong_with_admissions(gala, client):
     gala.rows("UPDATE admissions SET number = 9 RETURNING number")
     result = gala.ctl("verify", "--postgres-only")
     assert result.code == 1 and "with admission 9, and the waiting room has let in 1" in result.out
+
+
+def test_a_room_that_cannot_be_served_stops_nobody_else(gala, client):
+    gala.show("matinee", {"GA": (1000, 6)})
+    opened(gala, client)
+    mine = joined(client, "ann")[0]
+    wait_until("her to be called", lambda: gala.value("SELECT serving FROM rooms"))
+    gala.rows("UPDATE rooms SET marks = 'nonsense' RETURNING show")
+    owner = gala.wait_owner()
+    wait_until("it to be said", lambda: owner.events("rooms_not_served"))
+    for user in ("ann", "bob", "carl"):
+        assert client.book("matinee", user, "GA").status == 201
+    gala.rows("UPDATE rooms SET marks = '' RETURNING show")
+    assert wait_state(client, mine["ticket"], "admitted")["admission"]
+    assert not owner.events("batch_refused")
