@@ -1,6 +1,6 @@
 /*
  * A small application on the HTTP server, for tests of the server itself
- * (tests/system/test_http.py). It prints "listening PORT" when it is ready, drains on SIGTERM, and
+ * (tests/system/test_http*.py). It prints "listening PORT" when it is ready, drains on SIGTERM, and
  * ends when drained.
  *
  *   GET  /            "ok"
