@@ -1,5 +1,6 @@
-"""ops/alerts.yml: right by promtool, and about metrics that there are."""
+"""ops/alerts.yml and ops/grafana.json: right by promtool, and about metrics that there are."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -32,7 +33,9 @@ def test_the_metrics_that_they_are_about_are_there(world):
     assert client.post("/v1/shows/show/bookings",
                        {"user": "ann", "tier": "Floor", "quantity": 1}).status == 201
     there = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").body.decode(), re.M))
-    named = {re.sub(KINDS, "", name) for expression in
-             re.findall(r"expr: (.*)", (OPS / "alerts.yml").read_text())
+    expressions = re.findall(r"expr: (.*)", (OPS / "alerts.yml").read_text())
+    expressions += [target["expr"] for panel in json.loads((OPS / "grafana.json").read_text())[
+        "panels"] for target in panel["targets"]]
+    named = {re.sub(KINDS, "", name) for expression in expressions
              for name in re.findall(r"\busher_\w+", expression)}
     assert named and named <= there, named - there
