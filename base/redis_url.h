@@ -16,7 +16,7 @@
 
 /* What every program's --help says of its option. */
 #define REDIS_URL_HELP                                                                             \
-    "Redis: redis://[user:password@]host:port[/db], several with commas where they replicate; "     \
+    "Redis: redis://[user:password@]host:port[/db], several with commas where they replicate; "    \
     "redis+cluster://host:port,…; or unix://[:password@]/path"
 
 #define REDIS_URL_PART_MAX 256
@@ -52,7 +52,8 @@ enum redis_elsewhere redis_elsewhere(struct span error, const struct redis_addre
                                      unsigned *slot, struct redis_address *address);
 /* The keys are on another node of the cluster, or on their way there. */
 bool redis_is_elsewhere(struct span error);
-/* Those, and errors of a server that is not, or not yet, the one to ask: a replica, a cluster that heals. */
+/* Those, and errors of a server that is not, or not yet, the one to ask: a replica, a cluster that
+ * heals. */
 bool redis_is_not_the_one(struct span error);
 bool redis_address_equal(const struct redis_address *a, const struct redis_address *b);
 

@@ -3,8 +3,9 @@
  *
  * A link is one connection that comes back by itself: it connects, authenticates, selects, asks
  * whether Redis is ready, and is `ready` then. Where its URL has several hosts it tries them in
- * turn; of replicas it takes only the one that is the master. Each has its own timers: for connecting, for the
- * oldest command in flight, for the heartbeat, and a growing pause between attempts.
+ * turn; of replicas it takes only the one that is the master. Each has its own timers: for
+ * connecting, for the oldest command in flight, for the heartbeat, and a growing pause between
+ * attempts.
  *
  * A link for commands sends what redis_link_command is given; what is sent in one turn of the loop
  * leaves with one write at the turn's end. A link for a channel subscribes to it, hands over its

@@ -90,7 +90,7 @@ struct task {
     bool ends_connection;  /* nothing is wanted of this client any more */
     bool was_again;        /* its entry was appended twice: "repeated" says nothing */
     bool has_joined;       /* the same key was awaited already: the answer is that one's */
-    bool has_looked_back; /* where its show was before it moved (requests.c) */
+    bool has_looked_back;  /* where its show was before it moved (requests.c) */
     bool checks_fingerprint;
     struct preference preference;
     char trace[TRACE_BYTES_MAX + 1]; /* or empty */

@@ -426,8 +426,8 @@ static enum err wrong_server(struct redis *r, struct redis_reply **reply)
     struct span error = redis_text(*reply);
     unsigned slot;
     char text[WHY_BYTES / 2];
-    snprintf(text, sizeof(text), "%.*s", (int)(error.len < sizeof(text) ? error.len : sizeof(text) - 1),
-             error.bytes);
+    snprintf(text, sizeof(text), "%.*s",
+             (int)(error.len < sizeof(text) ? error.len : sizeof(text) - 1), error.bytes);
     r->moved = redis_elsewhere(error, &r->server, &slot, &r->moved_to) == REDIS_MOVED;
     if (r->moved)
         r->server = r->moved_to;
