@@ -187,7 +187,8 @@ def test_who_drips_and_who_never_reads_holds_up_nobody(town):
     def book(number):
         client = town.gateways[0].client()
         try:
-            return [client.book("fest", f"buyer{number}-{turn}", "GA").status for turn in range(15)]
+            return [client.book("fest", f"buyer{number}-{turn}", "GA", prefer="wait=30").status
+                    for turn in range(15)]
         finally:
             client.close()
 

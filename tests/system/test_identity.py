@@ -390,7 +390,7 @@ def test_each_algorithm_is_taken_from_a_pem_a_set_or_a_secret(world):
 
 def test_a_token_ends_while_it_is_known(world, signer):
     start(world, signer, jwt_leeway_s=0)
-    ann = bearer(world, signer, OWNER, exp=int(time.time()) + 4)
+    ann = bearer(world, signer, OWNER, exp=int(time.time()) + 8)
     path = f"/v1/users/{OWNER}/bookings"
     assert ann.get(path).status == 200
     answer = wait_until("the token's end", lambda: ended(ann.get(path)), 30)
