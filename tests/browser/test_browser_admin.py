@@ -96,6 +96,26 @@ def test_stock_is_added_blocked_and_given_free(house, browser):
     assert tier_of(house, "VIP")["capacity"] == 25
 
 
+def test_people_are_let_in_at_another_rate(house, browser):
+    result = house.ctl("room", "set", "gala", "--order", "arrival", "--rate", "60")
+    assert result.code == 0, result
+    client = house.client()
+
+    def room():
+        answer = client.get("/v1/shows/gala/queue")
+        return answer.json if answer.status == 200 else {}
+
+    wait_until("the room", lambda: room().get("state") == "open")
+    sign_in(browser, house)
+    browser.fill("input[name=rate]", "30")
+    browser.button("Set the rate")
+    browser.until_text("30 people a minute are let in.")
+    wait_until("the rate", lambda: room().get("rate") == 30)
+    browser.button("Let nobody in for now")
+    browser.until_text("Nobody is let in for now.")
+    wait_until("the pause", lambda: room().get("paused"))
+
+
 def test_seats_are_blocked_by_name(house, browser):
     sign_in(browser, house, "hall")
     browser.fill("input[name=seats]", "A-1, A-2")
