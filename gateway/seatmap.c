@@ -80,6 +80,18 @@ static bool read_lines(struct seatmap *map, size_t count)
     return true;
 }
 
+/* Seats by their positions, which a few places between blocks are not. */
+static bool number_positions(struct seatmap *map)
+{
+    map->last = map->count > 0 ? map->seat[map->count - 1].position : 0;
+    map->at = calloc((size_t)map->last + 1, sizeof *map->at);
+    if (map->at == NULL)
+        return false;
+    for (size_t i = 0; i < map->count; i++)
+        map->at[map->seat[i].position] = (uint32_t)i + 1;
+    return true;
+}
+
 struct seatmap *seatmap_new(struct span text)
 {
     struct seatmap *map = calloc(1, sizeof *map);
@@ -99,7 +111,7 @@ struct seatmap *seatmap_new(struct span text)
     }
     memcpy(map->text, text.len > 0 ? text.bytes : "", text.len);
     memcpy(map->text + text.len, "\n", 2); /* every line has an end */
-    if (read_lines(map, count))
+    if (read_lines(map, count) && number_positions(map))
         return map;
     seatmap_free(map);
     return NULL;
@@ -112,6 +124,7 @@ void seatmap_free(struct seatmap *map)
     free(map->seat);
     free(map->text);
     free(map->index);
+    free(map->at);
     free(map);
 }
 
@@ -124,16 +137,9 @@ const struct seat *seatmap_named(const struct seatmap *map, struct span id)
 
 const struct seat *seatmap_at(const struct seatmap *map, uint32_t position)
 {
-    size_t low = 0, high = map->count;
+    uint32_t found = position <= map->last ? map->at[position] : 0;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (map->seat[middle].position < position)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < map->count && map->seat[low].position == position ? &map->seat[low] : NULL;
+    return found > 0 ? &map->seat[found - 1] : NULL;
 }
 
 /* One block of neighbours, from seat `at` on: where n are free, and whether they would leave a

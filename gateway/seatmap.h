@@ -8,14 +8,15 @@
 
 #include "base/buf.h"
 
-/* The texts of a seat, in the order in which they stand. Absent coordinates are empty. */
+/* The texts of a seat, in the order in which they stand: what is asked for most comes first. Absent
+ * coordinates are empty. */
 enum seat_text {
-    SEAT_TEXT_X,
-    SEAT_TEXT_Y,
     SEAT_TEXT_ID,
     SEAT_TEXT_SECTION,
     SEAT_TEXT_ROW,
     SEAT_TEXT_NUMBER,
+    SEAT_TEXT_X,
+    SEAT_TEXT_Y,
     SEAT_TEXTS
 };
 
@@ -32,12 +33,14 @@ struct seatmap {
     char *text;        /* owned; each text ends in a NUL */
     uint32_t *index;   /* owned; seats by id: seat + 1, open addressing, at most half full */
     size_t slots;
+    uint32_t *at;  /* owned; seats by position: seat + 1, or 0 */
+    uint32_t last; /* position */
 };
 
 /* The columns of a line, tabs between them, and the lines of a map. */
 #define SEATMAP_SQL                                                                                \
-    "SELECT string_agg(concat_ws(E'\\t', s.position, s.tier, s.accessible::integer,"               \
-    " coalesce(s.x::text, ''), coalesce(s.y::text, ''), s.id, s.section, s.row, s.number), E'\\n'" \
+    "SELECT string_agg(concat_ws(E'\\t', s.position, s.tier, s.accessible::integer, s.id,"         \
+    " s.section, s.row, s.number, coalesce(s.x::text, ''), coalesce(s.y::text, '')), E'\\n'"       \
     " ORDER BY s.position) FROM seats s WHERE s.show = $1::integer"
 
 /* NULL: without memory, or `text` is not such lines. An empty text is an empty map. */

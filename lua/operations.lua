@@ -127,6 +127,8 @@ local function take_refusal(show, request, now)
   return refusal
 end
 
+local NO_SEATS = {}
+
 -- The seats that a request will have: those that it names, or the best of each of its tiers that
 -- has seats.
 local function choose_seats(show, request)
@@ -134,10 +136,10 @@ local function choose_seats(show, request)
   if named then
     return positions_of(named)
   end
-  local positions, tiers = {}, 0
+  local positions, tiers = NO_SEATS, 0
   for i = FIRST, #request - 1, 2 do
     if show.tiers[request[i]].has_seats then
-      tiers = tiers + 1
+      positions, tiers = tiers == 0 and {} or positions, tiers + 1
       for _, position in ipairs(best_seats(show, request[i], request[i + 1])) do
         positions[#positions + 1] = position
       end

@@ -62,7 +62,8 @@ end
 local function seat_at(map, position)
   local byte = map.bytes[position]
   if byte == nil then
-    byte = string.byte(redis.call('GETRANGE', map.key, position - 1, position - 1))
+    local at = string.format('%d', position - 1)
+    byte = string.byte(redis.call('GETRANGE', map.key, at, at))
     byte = byte and byte ~= 255 and byte
     map.bytes[position] = byte or false
   end
@@ -329,7 +330,8 @@ local function write_seats(map)
     for number = first, last do
       local position, at = map.order[number], #words
       words[at + 1], words[at + 2] = 'SET', 'u8'
-      words[at + 3], words[at + 4] = (position - 1) * 8, map.bytes[position]
+      words[at + 3] = string.format('%d', (position - 1) * 8)
+      words[at + 4] = text_of(map.bytes[position])
     end
     redis.call('BITFIELD', map.key, unpack(words))
   end)

@@ -88,6 +88,17 @@ local function read_fields(name, show, wanted, into, read)
   end)
 end
 
+-- A number as Redis takes it. Redis' own way to write one takes longer than all else about it.
+local number_texts = {}
+local function text_of(number)
+  local text = number_texts[number]
+  if not text then
+    text = string.format('%.0f', number)
+    number_texts[number] = text
+  end
+  return text
+end
+
 local function read_count(text)
   return text and tonumber(text) or 0
 end
@@ -200,7 +211,7 @@ local function apply_show(show)
   call_in_slices('HSET', prefix .. 'show:' .. show.number, counters)
   apply_hash(prefix .. 'users:' .. show.number, show.users_touched, function(user)
     local count = show.users[user]
-    return count > 0 and count
+    return count > 0 and text_of(count)
   end)
   apply_hash(prefix .. 'bookings:' .. show.number, show.bookings_touched, function(id)
     local booking = show.bookings[id]
@@ -211,8 +222,8 @@ end
 local function apply_holds()
   local add, remove = {}, {}
   for id, expires in pairs(holds_in) do
-    add[#add + 1] = expires
-    add[#add + 1] = id
+    local at = #add
+    add[at + 1], add[at + 2] = text_of(expires), id
   end
   for id in pairs(holds_out) do
     remove[#remove + 1] = id

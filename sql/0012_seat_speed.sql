@@ -152,9 +152,10 @@ BEGIN
     WHERE s.booking IS NOT NULL;
   END IF;
 
-  touched := c_booking || x_booking || m_from || m_to || m_undone || ARRAY(
-    SELECT n.id FROM unnest(n_id, n_tier, n_seats) AS n (id, tier, seats)
-    WHERE n.tier = 0 AND n.seats IS NOT NULL);
+  touched := c_booking || x_booking || m_from || m_to || m_undone;
+  IF 0 = ANY (n_tier) THEN
+    touched := touched || n_id;
+  END IF;
   IF cardinality(touched) > 0 THEN
     SELECT count(*) INTO affected
     FROM bookings b

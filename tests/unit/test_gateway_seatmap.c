@@ -6,9 +6,9 @@
 #include "unit.h"
 
 #define LINES                                                                                      \
-    "1\t1\t0\t1.5\t2\tA-1\tLeft\tA\t1\n"                                                           \
-    "2\t1\t1\t\t\tA-2\tLeft\tA\t2\n"                                                               \
-    "4\t2\t0\t\t\tBox \"1\"\t\t\t"
+    "1\t1\t0\tA-1\tLeft\tA\t1\t1.5\t2\n"                                                           \
+    "2\t1\t1\tA-2\tLeft\tA\t2\t\t\n"                                                               \
+    "4\t2\t0\tBox \"1\"\t\t\t\t\t"
 
 static void seats_are_found_by_id_and_by_position(void **state)
 {
@@ -51,11 +51,11 @@ static void what_is_no_map_is_refused(void **state)
 {
     static const char *const wrong[] = {
         "1",
-        "1\t1\t0\t\t\tA\t\t",                         /* a field too few */
-        "0x1\t1\t0\t\t\tA\t\t\t",                     /* no number */
-        "1\t33\t0\t\t\tA\t\t\t",                      /* no tier */
-        "1\t1\t2\t\t\tA\t\t\t",                       /* neither true nor false */
-        "2\t1\t0\t\t\tA\t\t\t\n2\t1\t0\t\t\tB\t\t\t", /* not ascending */
+        "1\t1\t0\tA\t\t\t\t",                         /* a field too few */
+        "0x1\t1\t0\tA\t\t\t\t\t",                     /* no number */
+        "1\t33\t0\tA\t\t\t\t\t",                      /* no tier */
+        "1\t1\t2\tA\t\t\t\t\t",                       /* neither true nor false */
+        "2\t1\t0\tA\t\t\t\t\t\n2\t1\t0\tB\t\t\t\t\t", /* not ascending */
         "\n",
     };
 
@@ -72,7 +72,7 @@ static void many_seats_are_each_found(void **state)
     (void)state;
     buf_init(&text, 1 << 20);
     for (unsigned i = 1; i <= 5000; i++)
-        buf_putf(&text, "%s%u\t1\t0\t\t\tseat-%u\t\t\t", i > 1 ? "\n" : "", 2 * i, i);
+        buf_putf(&text, "%s%u\t1\t0\tseat-%u\t\t\t\t\t", i > 1 ? "\n" : "", 2 * i, i);
     struct seatmap *map = seatmap_new(buf_span(&text));
     assert_non_null(map);
     for (unsigned i = 1; i <= 5000; i++) {
@@ -93,7 +93,7 @@ static struct seatmap *map_of(const char *const *rows, const char *tier2, unsign
 
     for (char row = 'A'; rows[row - 'A'] != NULL; row++, position++)
         for (size_t at = 0; rows[row - 'A'][at] != '\0'; at++, position++) {
-            n += (size_t)snprintf(text + n, sizeof text - n, "%s%u\t%d\t0\t\t\t%c-%zu\t\t%c\t%zu",
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%u\t%d\t0\t%c-%zu\t\t%c\t%zu\t\t",
                                   n > 0 ? "\n" : "", position, strchr(tier2, row) != NULL ? 2 : 1,
                                   row, at + 1, row, at + 1);
             status[seats++] = rows[row - 'A'][at] == '.' ? 0 : (unsigned char)(1 + at % 4);

@@ -183,7 +183,7 @@ static struct seatmap *map_of(int n)
 
     buf_init(&lines, 1 << 20);
     for (int i = 1; i <= n; i++)
-        buf_putf(&lines, "%s%d\t1\t0\t\t\tA-%d\t\tA\t%d", i > 1 ? "\n" : "", i, i, i);
+        buf_putf(&lines, "%s%d\t1\t0\tA-%d\t\tA\t%d\t\t", i > 1 ? "\n" : "", i, i, i);
     struct seatmap *map = seatmap_new(buf_span(&lines));
     buf_free(&lines);
     assert_non_null(map);

@@ -37,7 +37,7 @@ TEST(a_number_tells_show_and_place)
 
 TEST(a_place_is_a_seat_of_the_map_whatever_its_position)
 {
-    struct seatmap *map = seatmap_new(SPAN("1\t1\t0\t\t\tA-1\t\tA\t1\n4\t1\t0\t\t\tB-1\t\tB\t1"));
+    struct seatmap *map = seatmap_new(SPAN("1\t1\t0\tA-1\t\tA\t1\t\t\n4\t1\t0\tB-1\t\tB\t1\t\t"));
     const struct seat *second = seed_seat_find(map, 2);
     char text[24];
     struct seed_seat seat;
