@@ -34,7 +34,7 @@ $(BUILD)/usher-courier: $(COURIER) $(LINK) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcurl -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm
 
 $(BUILD)/usherctl: $(CTL) $(LINK) $(BASE)
-	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm
+	$(CC) $(CFLAGS) -o $@ $^ -lcurl -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -11,6 +11,7 @@
 struct options {
     char *redis;
     char *postgres;
+    char *admin_url, *admin_token;
     int64_t timeout_ms;
 };
 

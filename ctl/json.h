@@ -1,4 +1,4 @@
-/* JSON in and out of usherctl; the only file here that includes jansson. */
+/* JSON in and out of usherctl: files and the status. With web_json.h the only one that has it. */
 #ifndef USHER_CTL_JSON_H
 #define USHER_CTL_JSON_H
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin.h"
 #include "arguments.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -19,13 +20,23 @@
 #include "verify.h"
 
 static const struct command *const commands[] = {
-    &migrate_command,        &show_create_command,    &show_list_command,
-    &show_open_command,      &show_close_command,     &series_create_command,
-    &partition_add_command,  &status_command,         &verify_command,
-    &room_set_command,       &room_show_command,      &draw_verify_command,
-    &webhook_add_command,    &webhook_list_command,   &webhook_remove_command,
-    &webhook_rotate_command, &webhook_replay_command, &webhook_log_command,
-    &mail_on_command,        &mail_off_command,
+    &migrate_command,         &show_create_command,
+    &show_list_command,       &show_open_command,
+    &show_close_command,      &series_create_command,
+    &partition_add_command,   &status_command,
+    &show_pause_command,      &show_change_command,
+    &show_price_command,      &show_move_command,
+    &inventory_add_command,   &inventory_remove_command,
+    &inventory_block_command, &inventory_unblock_command,
+    &booking_list_command,    &booking_cancel_command,
+    &partition_drain_command, &audit_command,
+    &admin_token_command,     &verify_command,
+    &room_set_command,        &room_show_command,
+    &draw_verify_command,     &webhook_add_command,
+    &webhook_list_command,    &webhook_remove_command,
+    &webhook_rotate_command,  &webhook_replay_command,
+    &webhook_log_command,     &mail_on_command,
+    &mail_off_command,
 };
 
 static const struct option_row options[] = {
@@ -33,6 +44,10 @@ static const struct option_row options[] = {
      REDIS_URL_HELP},
     {"postgres", OPTION_SECRET, offsetof(struct options, postgres), "postgresql:///usher", 0, 0,
      "Postgres: a libpq URL, several hosts and target_session_attrs included"},
+    {"admin_url", OPTION_TEXT, offsetof(struct options, admin_url), "http://127.0.0.1:8080", 0, 0,
+     "the gateway's administrators' routes: its address, or that of admin_listen"},
+    {"admin_token", OPTION_SECRET, offsetof(struct options, admin_token), "", 0, 0,
+     "an administrator's token, which the gateway knows the hash of"},
     {"timeout_ms", OPTION_NUMBER, offsetof(struct options, timeout_ms), "60000", 100, 2000000,
      "longest wait for one answer of either (ms)"},
 };
@@ -40,12 +55,12 @@ static const struct option_row options[] = {
 static const struct program program = {
     .name = "usherctl",
     .section = "ctl",
-    .summary =
-        "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
-        "migrate, show create|list|open|close, series create, partition add, room set|show,\n"
-        "draw verify, status, verify,\n"
-        "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
-        "usherctl COMMAND --help tells about each.",
+    .summary = "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
+               "migrate, show create|list|open|pause|close|change|price|move, series create,\n"
+               "inventory add|remove|block|unblock, booking list|cancel, partition add|drain,\n"
+               "room set|show, draw verify, status, verify, audit, admin-token,\n"
+               "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
+               "usherctl COMMAND --help tells about each.",
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),

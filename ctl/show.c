@@ -7,15 +7,12 @@
 #include "base/text.h"
 #include "context.h"
 #include "json.h"
-#include "refresh.h"
 #include "seat_maps.h"
 #include "show_store.h"
 
 static int create_run(struct context *context, const struct command *command, int argc,
                       char **argv);
 static int list_run(struct context *context, const struct command *command, int argc, char **argv);
-static int open_run(struct context *context, const struct command *command, int argc, char **argv);
-static int close_run(struct context *context, const struct command *command, int argc, char **argv);
 static int add_run(struct context *context, const struct command *command, int argc, char **argv);
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -42,15 +39,6 @@ static const struct flag create_own_flags[CREATE_FLAGS] = {
     {"--if-absent", FLAG_SWITCH, offsetof(struct create_arguments, if_absent), 0, 0, "",
      "a slug that exists already is left as it is"},
 };
-struct move_arguments {
-    int64_t wait_seconds;
-};
-
-static const struct flag move_flags[] = {
-    {"--wait-seconds", FLAG_NUMBER, offsetof(struct move_arguments, wait_seconds), 1, 600, "N",
-     "how long the allocator may take [30]"},
-};
-
 const struct command show_create_command = {
     .name = "show create",
     .positional = "",
@@ -63,20 +51,6 @@ const struct command show_list_command = {
     .positional = "",
     .summary = "List the shows and what is left of them.",
     .run = list_run,
-};
-const struct command show_open_command = {
-    .name = "show open",
-    .positional = "SLUG",
-    .summary = "Open sales, and have the partition's allocator take that over.",
-    .run = open_run,
-    .flags = {{move_flags, COUNT(move_flags)}},
-};
-const struct command show_close_command = {
-    .name = "show close",
-    .positional = "SLUG",
-    .summary = "Close sales, and have the partition's allocator take that over.",
-    .run = close_run,
-    .flags = {{move_flags, COUNT(move_flags)}},
 };
 const struct command partition_add_command = {
     .name = "partition add",
@@ -192,37 +166,6 @@ static int list_run(struct context *context, const struct command *command, int 
     }
     postgres_result_free(result);
     return EXIT_SUCCESS;
-}
-
-/* Open and close. */
-
-static int set_state(struct context *context, const struct command *command, int argc, char **argv,
-                     const char *state)
-{
-    struct move_arguments arguments = {.wait_seconds = 30};
-    const char *name;
-    arguments_read(command, argc, argv, &arguments, &name);
-    struct postgres *postgres = context_postgres(context);
-    if (postgres == NULL)
-        return EXIT_FAILED;
-    bool found;
-    struct show_moved moved;
-    if (show_set_state(postgres, name, state, &found, &moved))
-        return context_fail_postgres(context, "changing the show");
-    if (!found)
-        return context_fail("there is no show '%s'", name);
-    printf("show %s is %s in Postgres\n", moved.slug, state);
-    return refresh_show(context, moved.number, moved.partition, arguments.wait_seconds);
-}
-
-static int open_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    return set_state(context, command, argc, argv, "open");
-}
-
-static int close_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    return set_state(context, command, argc, argv, "closed");
 }
 
 /* Partitions. */

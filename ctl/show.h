@@ -6,8 +6,6 @@
 
 extern const struct command show_create_command;
 extern const struct command show_list_command;
-extern const struct command show_open_command;
-extern const struct command show_close_command;
 extern const struct command partition_add_command;
 
 #endif

@@ -13,6 +13,12 @@
 
 static const char partition_sql[] =
     "INSERT INTO partitions (partition) VALUES ($1) ON CONFLICT DO NOTHING RETURNING partition";
+/* What is made without a queue is written down all the same. */
+static const char audit_sql[] =
+    "INSERT INTO audit (at_ms, actor, action, show, settings, after)"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 'usherctl', 'show.create',"
+    " s.show, '{}', jsonb_build_object('show', s.slug, 'show_id', s.show, 'partition', s.partition,"
+    " 'state', s.state) FROM shows s WHERE s.show = $1";
 static const char find_sql[] = "SELECT show FROM shows WHERE slug = $1";
 static const char show_sql[] =
     "INSERT INTO shows (show, slug, name, category, partition, starts_at, sales_open_at,"
@@ -37,8 +43,6 @@ static const char seats_sql[] =
 static const char step_sql[] =
     "INSERT INTO price_steps (show, tier, step, sold_permille, from_at, price)"
     " VALUES ($1, $2, $3, $4, $5, $6)";
-static const char state_sql[] = "UPDATE shows SET state = $2 WHERE slug = $1 OR show::text = $1"
-                                " RETURNING show, partition, slug";
 static const char elsewhere_sql[] =
     "SELECT slug, partition FROM shows WHERE series = $1 AND partition <> $2 ORDER BY show LIMIT 1";
 static const char list_sql[] =
@@ -192,6 +196,16 @@ static enum err insert_seats(struct postgres *postgres, const struct seat_map *m
     return err;
 }
 
+static enum err insert_audit(struct postgres *postgres, uint32_t show)
+{
+    char number[NUMBER_BYTES];
+    const struct postgres_parameter one = number_of(show, false, number);
+    struct postgres_result *result;
+    TRY(postgres_query(postgres, audit_sql, 1, &one, false, &result));
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
 static enum err create_one(struct postgres *postgres, const struct show_spec *spec, bool if_absent,
                            struct show_made *made)
 {
@@ -204,6 +218,7 @@ static enum err create_one(struct postgres *postgres, const struct show_spec *sp
     TRY(partition_add(postgres, spec->partition, &existed));
     TRY(insert_show(postgres, spec, &made->number));
     TRY(insert_tiers(postgres, spec, made->number));
+    TRY(insert_audit(postgres, made->number));
     return spec->map != NULL ? insert_seats(postgres, spec->map, made->number) : ERR_NONE;
 }
 
@@ -259,23 +274,6 @@ enum err series_create(struct postgres *postgres, const struct show_spec *specs,
     if (elsewhere->partition != 0)
         return postgres_run(postgres, "ROLLBACK");
     return create_and_commit(postgres, specs, count, if_absent, made, failed);
-}
-
-enum err show_set_state(struct postgres *postgres, const char *name, const char *state, bool *found,
-                        struct show_moved *moved)
-{
-    const struct postgres_parameter row[] = {text_of(name), text_of(state)};
-    struct postgres_result *result;
-    TRY(postgres_query(postgres, state_sql, 2, row, false, &result));
-    *found = postgres_rows(result) > 0;
-    if (*found) {
-        struct span slug = postgres_cell(result, 0, 2);
-        moved->number = (uint32_t)postgres_cell_i64(result, 0, 0);
-        moved->partition = (uint32_t)postgres_cell_i64(result, 0, 1);
-        snprintf(moved->slug, sizeof(moved->slug), "%.*s", (int)slug.len, slug.bytes);
-    }
-    postgres_result_free(result);
-    return ERR_NONE;
 }
 
 enum err shows_list(struct postgres *postgres, struct postgres_result **result)

@@ -39,15 +39,6 @@ enum err series_create(struct postgres *postgres, const struct show_spec *specs,
 
 enum err partition_add(struct postgres *postgres, int64_t partition, bool *existed);
 
-/* Set a show's state ("open", "closed"), by slug or number. *found is false if there is none. */
-struct show_moved {
-    uint32_t number;
-    uint32_t partition;
-    char slug[SLUG_BYTES_MAX + 1];
-};
-enum err show_set_state(struct postgres *postgres, const char *name, const char *state, bool *found,
-                        struct show_moved *moved);
-
 /* number, slug, name, category, partition, state, "CODE available/capacity, …" by number. */
 enum err shows_list(struct postgres *postgres, struct postgres_result **result);
 

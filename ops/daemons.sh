@@ -23,7 +23,7 @@ daemons_configure() {
     postgres_url courier socket
     daemon_settings courier 'provider = simulated'
     postgres_url usher socket
-    daemon_settings ctl
+    daemon_settings ctl "admin_url = $usher_url" "admin_token = $(<"$secret_dir/admin_token")"
     postgres_url usher port
     secret_of redis
     private_file "$run_dir/usher.env" <<CONF
@@ -114,7 +114,11 @@ first_words() {
     cat <<TEXT
 
 usher is ready at $usher_url, in a browser too;
-/admin takes the token in $secret_dir/admin_token.
+/admin takes the token in $secret_dir/admin_token. So do the routes, and usherctl has it:
+
+  curl -s $usher_url/v1/admin/shows \\
+       -H "Authorization: Bearer \$(cat $secret_dir/admin_token)"
+  $build/usherctl --config $conf_dir/ctl.conf show pause $demo_show
 
   curl -s $usher_url/v1/shows
   curl -s -X POST $usher_url/v1/shows/$demo_show/bookings \\

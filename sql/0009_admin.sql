@@ -166,6 +166,7 @@ CREATE TABLE show_moves (
   from_partition integer NOT NULL REFERENCES partitions,
   to_partition   integer NOT NULL REFERENCES partitions,
   at_ms          bigint  NOT NULL,
+  from_version   bigint  NOT NULL,          -- the batch that decided it
   to_version     bigint  NOT NULL,          -- of the partition that it came to …
   skipped        bigint  NOT NULL           -- … which skipped so many to get there
 );
@@ -214,8 +215,8 @@ BEGIN
   UPDATE partitions
   SET epoch = epoch + 1, version = greatest(version, p_version), now_ms = greatest(now_ms, p_now_ms)
   WHERE partition = p_to RETURNING * INTO is_now;
-  INSERT INTO show_moves (show, from_partition, to_partition, at_ms, to_version, skipped)
-  VALUES (p_show, p_from, p_to, p_now_ms, is_now.version,
+  INSERT INTO show_moves (show, from_partition, to_partition, at_ms, from_version, to_version, skipped)
+  VALUES (p_show, p_from, p_to, p_now_ms, p_version, is_now.version,
           greatest(is_now.version - was.version - 1, 0));
   -- The journal says what every version was; of this one there is nothing to say.
   IF is_now.version > was.version THEN

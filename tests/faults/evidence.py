@@ -72,8 +72,9 @@ class Evidence:
         self.partitions = {p["partition"]: p for p in rows("SELECT * FROM partitions")}
         self.shows = rows("SELECT * FROM shows ORDER BY show")
         self.tiers = rows("SELECT * FROM tiers ORDER BY show, tier")
+        self.moves = rows("SELECT * FROM show_moves ORDER BY id")
         self.seats = rows("SELECT * FROM seats ORDER BY show, position")
-        self.batches = rows("SELECT * FROM batches ORDER BY partition, version")
+        self.batches = rows("SELECT * FROM batches ORDER BY version, partition")
         self.changes = {judge.raw_id(c["request"]): c for c in rows("SELECT * FROM booking_changes")}
         self.bookings = judge.read_bookings(self.connection)
         self.entries = {judge.raw_id(w["id"]): w for w in rows("SELECT * FROM waitlist")}

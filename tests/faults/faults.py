@@ -21,6 +21,7 @@ from harness.words import Keys
 
 from venue import PARTITIONS, HEARTBEAT_MS_MAX
 
+MOVABLE = ("arena", "cellar", "opera", "hall", "gala")  # nights of one series stay together
 ALLOCATOR_PAST_HEARTBEAT = (HEARTBEAT_MS_MAX / 1000 + 0.3, HEARTBEAT_MS_MAX / 1000 + 1.5)
 ROWS = {}
 
@@ -131,6 +132,19 @@ def usherctl_killed(venue, odds):
     time.sleep(odds.uniform(0.0, 0.02))
     if command.alive():
         command.kill9()
+
+
+@fault(lasting=(0.3, 1.0), weight=4)
+def show_moved(venue, odds):
+    """To the other partition, while it sells; whoever asks for it may be killed before it is done."""
+    slug, to = odds.choice(MOVABLE), odds.choice(PARTITIONS)
+    command = Process("usherctl", [build_folder() / "usherctl", "show", "move", slug, "--to", str(to)],
+                      venue.folder, env=venue.ctl_environment()).start()
+
+    def end():
+        if command.alive():
+            command.kill9()
+    return end
 
 
 # Daemons stopped (SIGSTOP), and woken when their time has passed.

@@ -77,6 +77,10 @@ class Replay:
             rows[seat["show"]].append(seat)
         self.halls = {show: Hall(show, seats) for show, seats in rows.items()}
         self.lines = {show: Line() for show in self.rules}
+        self.where = {show: rules["partition"] for show, rules in self.rules.items()}
+        self.moves = evidence.moves
+        for move in reversed(evidence.moves):
+            self.where[move["show"]] = move["from_partition"]
         self.has = defaultdict(int)  # (show, user) → places
         self.bookings = {}   # id → {"state", "user", "show", "expires", "lines", "seats", …}
         self.changes = {}    # id → [Change, …] of its life, the first one included
@@ -89,6 +93,7 @@ class Replay:
         self.reasons = Reasons(self)
 
     def run(self, batches):
+        """In the order of their versions, whatever the partition: a show goes to no lower one."""
         for batch in batches:
             self.release_due(batch["partition"], batch["now_ms"])
             for decision in read_decisions([batch]):
@@ -97,7 +102,22 @@ class Replay:
                     self.decide(decision)
                 elif not same_decision(before.reply, decision.reply):
                     self.found.append(f"two decisions: {before} and {decision}")
+            self.move_shows(batch)
         return self
+
+    def move_shows(self, batch):
+        """A show leaves behind the batch that decides it, and is there behind the last one of the
+        other partition that did not have it; until then it is nowhere."""
+        at = batch["partition"], batch["version"]
+        for move in self.moves:
+            left = move["from_partition"], move["from_version"]
+            came = move["to_partition"], move["to_version"]
+            if at == left:
+                # Of equal versions, the other partition's may have been the first.
+                first = came[1] == left[1] and came[0] < left[0]
+                self.where[move["show"]] = came[0] if first else None
+            elif at == came and self.where[move["show"]] is None:
+                self.where[move["show"]] = came[0]
 
     # Places.
 
@@ -128,14 +148,14 @@ class Replay:
         while self.ends and self.ends[0][0] <= now_ms:
             end, raw = heapq.heappop(self.ends)
             booking = self.bookings[raw]
-            if self.rules[booking["show"]]["partition"] != partition:
+            if self.where[booking["show"]] != partition:
                 later.append((end, raw))
             elif booking["state"] == HELD and booking["expires"] == end:
                 self.move(raw, EXPIRED)
         for end in later:
             heapq.heappush(self.ends, end)
-        for show, rules in self.rules.items():
-            if rules["partition"] == partition:
+        for show in self.rules:
+            if self.where[show] == partition:
                 self.offer(show, now_ms)
 
     def move(self, raw, state):

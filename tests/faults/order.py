@@ -10,10 +10,12 @@ from evidence import bookings_told, granted_exchanges, invariant
 @invariant(5, "batches follow each other: version, epoch, cursor and clock never run backwards")
 def journal_runs_forward(e):
     last = {}
+    skipped = {(move["to_partition"], move["to_version"]): move["skipped"] for move in e.moves}
     for batch in e.batches:
         before = last.get(batch["partition"])
+        gap = skipped.get((batch["partition"], batch["version"]), 0)
         if before is not None and not (
-                batch["version"] == before["version"] + 1 and batch["epoch"] >= before["epoch"] and
+                batch["version"] == before["version"] + 1 + gap and batch["epoch"] >= before["epoch"] and
                 batch["now_ms"] >= before["now_ms"] and
                 cursor_of(batch) >= cursor_of(before)):
             yield f"partition {batch['partition']}: {place(before)} is followed by {place(batch)}"

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 from harness.postgres_server import BINARIES, Postgres, quote, unprivileged  # noqa: E402
 from harness.process import Process, build_folder, wait_until  # noqa: E402
 from harness.programs import Allocator, Courier, Gateway, run_program  # noqa: E402
+from harness.world import ADMIN_HASH, ADMIN_TOKEN  # noqa: E402
 from harness.provider import SECRET, Provider  # noqa: E402
 from harness.proxy import Proxy  # noqa: E402
 from harness.redis_server import Redis  # noqa: E402
@@ -182,7 +183,8 @@ class Venue:
                 "redis_ms": 1000, "postgres_ms": 2000, "journal_batches_max": 10000000}))
         for number in range(1, GATEWAYS + 1):
             self.gateways.append(self._daemon(Gateway, f"gateway-{number}", "gateway", {
-                "drain_ms": 1500, "ticket_keys": self.folder / "ticket_keys"}))
+                "drain_ms": 1500, "ticket_keys": self.folder / "ticket_keys",
+                "admin_token_hashes": ADMIN_HASH}))
         for number in range(1, COURIERS + 1):
             self.couriers.append(self._daemon(Courier, f"courier-{number}", "courier", {
                 "provider": "http", "provider_url": self.provider.url, "provider_secret": SECRET,
@@ -288,7 +290,9 @@ class Venue:
     # Looking.
 
     def ctl_environment(self):
-        return {"USHER_POSTGRES": self.postgres.url(DATABASE),
+        return {"USHER_ADMIN_TOKEN": ADMIN_TOKEN,
+                "USHER_ADMIN_URL": f"http://127.0.0.1:{self.gateways[0].port if self.gateways else 1}",
+                "USHER_POSTGRES": self.postgres.url(DATABASE),
                 "USHER_REDIS": self.redis.url if self.redis else "redis://127.0.0.1:1"}
 
     def ctl(self, *words):

@@ -38,7 +38,9 @@ BEGIN
       'partition %s: the cursor went from %s to %s without a batch', NEW.partition, OLD.cursor,
       NEW.cursor));
   END IF;
-  IF NEW.epoch < OLD.epoch OR NEW.version < OLD.version OR NEW.version > OLD.version + 1
+  -- A show that comes from another partition brings its version along, and a new epoch.
+  IF NEW.epoch < OLD.epoch OR NEW.version < OLD.version
+     OR (NEW.version > OLD.version + 1 AND (NEW.epoch, NEW.cursor) <> (OLD.epoch + 1, OLD.cursor))
      OR NEW.now_ms < OLD.now_ms THEN
     INSERT INTO public.witness (what) VALUES (format('partition %s: went from %s to %s',
       NEW.partition, OLD, NEW));

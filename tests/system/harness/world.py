@@ -1,5 +1,6 @@
 """A whole usher for one test: Redis, a database, shows, allocators, gateways."""
 
+import hashlib
 import secrets
 
 from . import judge
@@ -14,6 +15,8 @@ from .words import Keys
 
 ALLOCATOR_USER, GATEWAY_USER = "test_allocator", "test_gateway"
 COURIER_USER = "test_courier"
+ADMIN_TOKEN = "usher_admin_" + "a1" * 32  # olga's; every gateway knows it
+ADMIN_HASH = "olga:" + hashlib.sha256(ADMIN_TOKEN.encode()).hexdigest()
 
 
 class World:
@@ -44,7 +47,9 @@ class World:
 
     def ctl(self, *words, **options):
         """usherctl on this world's database and Redis."""
-        env = {"USHER_POSTGRES": self.cluster.url(self.database),
+        env = {"USHER_ADMIN_TOKEN": ADMIN_TOKEN,
+               "USHER_ADMIN_URL": f"http://127.0.0.1:{self.gateways[0].port if self.gateways else 1}",
+               "USHER_POSTGRES": self.cluster.url(self.database),
                "USHER_REDIS": self.redis.url if self.redis else "redis://127.0.0.1:1"}
         return run_program("usherctl", *words, env=env, **options)
 
@@ -77,6 +82,7 @@ class World:
         options.setdefault("redis", self._redis_url(via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, GATEWAY_USER,
                                                         via_postgres))
+        options.setdefault("admin_token_hashes", ADMIN_HASH)
         gateway = Gateway(name, self.folder, **options)
         self.gateways.append(gateway)
         gateway.start()
