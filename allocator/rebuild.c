@@ -121,7 +121,13 @@ enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show, 
     struct loading l;
     char sql[SQL_BYTES_MAX];
 
-    snprintf(sql, sizeof sql, "SELECT partition FROM shows WHERE show = %" PRIu32, show);
+    /* Only what was here once is handed on: what never was stands in the wrong stream. */
+    snprintf(sql, sizeof sql,
+             "SELECT s.partition FROM shows s WHERE s.show = %" PRIu32
+             " AND (s.partition = %" PRIu32
+             " OR EXISTS (SELECT FROM show_moves m WHERE m.show = s.show"
+             " AND m.from_partition = %" PRIu32 "))",
+             show, t->partition, t->partition);
     TRY(postgres_query(r->ledger->reader, sql, 0, NULL, false, &row));
     *partition = postgres_rows(row) == 1 ? (uint32_t)postgres_cell_i64(row, 0, 0) : 0;
     postgres_result_free(row);

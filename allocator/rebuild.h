@@ -29,8 +29,9 @@ enum err rebuild_partition(struct rebuild *r, struct tenure *t);
 /* Tell readers what is left of these shows, and nothing else. */
 enum err rebuild_availability(struct rebuild *r, const struct tenure *t);
 
-/* Load one show into the present generation. *partition: where it is; another one, or 0 (there is
- * no such show): nothing was loaded. No batch may be in flight. */
+/* Load one show into the present generation. *partition: where it is; if that is another one, to
+ * which it moved from here, or 0 (it never was here): nothing was loaded. No batch may be in
+ * flight. */
 enum err rebuild_show(struct rebuild *r, const struct tenure *t, uint32_t show,
                       uint32_t *partition);
 
