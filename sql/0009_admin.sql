@@ -239,6 +239,7 @@ BEGIN
     WHEN 'show.open' THEN admin_change_show(p_show, '{"state": "open"}')
     WHEN 'show.pause' THEN admin_change_show(p_show, '{"state": "paused"}')
     WHEN 'show.close' THEN admin_change_show(p_show, '{"state": "closed"}')
+    WHEN 'show.room' THEN admin_set_room(p_show, p_settings) -- 0010_room.sql
     WHEN 'show.move' THEN admin_move_show(p_show, p_settings)
     WHEN 'tier.price' THEN admin_price_tier(p_show, p_settings)
     ELSE NULL END;

@@ -107,26 +107,6 @@ BEGIN
           p_settings)::admin_change;
 END $$;
 
--- As in 0009_admin.sql, and waiting rooms.
-CREATE OR REPLACE FUNCTION admin_apply(p_show integer, p_action text, p_settings jsonb)
-RETURNS admin_change LANGUAGE plpgsql SET timezone = 'UTC' AS $$
-BEGIN
-  IF (p_action IN ('show.create', 'partition.add')) <> (p_show = 2147483647) THEN
-    PERFORM admin_refuses('This is not done to that');
-  END IF;
-  RETURN CASE p_action
-    WHEN 'show.create' THEN admin_create_show(p_settings)
-    WHEN 'partition.add' THEN admin_add_partition(p_settings)
-    WHEN 'show.change' THEN admin_change_show(p_show, p_settings)
-    WHEN 'show.open' THEN admin_change_show(p_show, '{"state": "open"}')
-    WHEN 'show.pause' THEN admin_change_show(p_show, '{"state": "paused"}')
-    WHEN 'show.close' THEN admin_change_show(p_show, '{"state": "closed"}')
-    WHEN 'show.room' THEN admin_set_room(p_show, p_settings)
-    WHEN 'show.move' THEN admin_move_show(p_show, p_settings)
-    WHEN 'tier.price' THEN admin_price_tier(p_show, p_settings)
-    ELSE NULL END;
-END $$;
-
 -- How far the owner of the show's partition has come with it. Returns the draw's key once it has
 -- opened. The row of the partition is locked against a new owner: what an old one has done is done
 -- before that one reads, or is refused.
