@@ -100,8 +100,9 @@ def test_a_key_that_is_not_the_published_one_is_found_out(house, browser):
         import('/web/draw.js').then(async (draw) => {
             const told = document.querySelectorAll('dd')[0].textContent;
             const key = document.querySelectorAll('dd')[3].textContent;
+            const other = (key.startsWith('00') ? 'ff' : '00') + key.slice(2);
             done([await draw.commitmentOf(key) === told,
-                  await draw.commitmentOf('00' + key.slice(2)) === told]);
+                  await draw.commitmentOf(other) === told]);
         });""")
     assert wrong == [True, False]
 
