@@ -63,6 +63,17 @@ def test_the_services_have_a_user_without_a_password(root):
     assert line.endswith(":/usr/sbin/nologin")
 
 
+def test_it_is_built_from_what_the_one_list_names():
+    """debian/control has to say it again; what every build machine has, it need not say."""
+    section = re.search(r"^\[build\]\n(.*?)^\[", (TOP / "ops/packages.txt").read_text(), re.M | re.S)
+    listed = {line.split()[0] for line in section.group(1).splitlines()
+              if line.strip() and not line.startswith("#")}
+    control = re.search(r"^Build-Depends: (.*?)^\S", (TOP / "debian/control").read_text(),
+                        re.M | re.S)
+    said = {word.split()[0] for word in control.group(1).split(",")}
+    assert said == listed - {"gcc", "libc6-dev", "make"} | {"debhelper-compat"}
+
+
 @pytest.mark.parametrize("name", ["gateway", "allocator", "courier", "ctl"])
 def test_configuration_is_kept_and_only_root_reads_it(root, name):
     file = root / f"etc/usher/{name}.conf"
