@@ -19,6 +19,7 @@ static const struct option_row rows[] = {
     {"name", OPTION_TEXT, AT(name), "allocator", 0, 0,
      "how this process is called in status and logs"},
     {"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
+    {"log_format", OPTION_TEXT, AT(log_format), "logfmt", 0, 0, LOG_FORMAT_HELP},
     {"partition", OPTION_NUMBER, AT(partition), "0", 0, 1000000,
      "the partition to own; 0: any that is free"},
     {"stand_by_ms", OPTION_NUMBER, AT(stand_by_ms), "50", 1, 60000,
@@ -39,6 +40,7 @@ static const char *check(const void *target, const char **key)
     const struct options *options = target;
     struct redis_url url;
     enum log_level level;
+    enum log_format format;
     const char *why = NULL;
 
     *key = "redis";
@@ -47,6 +49,9 @@ static const char *check(const void *target, const char **key)
     *key = "log_level";
     if (!log_level_from(options->log_level, &level))
         return "is debug, info, warn or error";
+    *key = "log_format";
+    if (!log_format_from(options->log_format, &format))
+        return "is logfmt or json";
     *key = "heartbeat_ms_max";
     if (options->heartbeat_ms_max < 2 * options->heartbeat_ms)
         return "must be at least twice heartbeat_ms";
@@ -72,8 +77,10 @@ void options_load(struct options *options, int argc, char **argv)
         exit(2);
     }
     enum log_level level = LOG_INFO;
+    enum log_format format = LOG_LOGFMT;
     log_level_from(options->log_level, &level);
-    log_open("usher-allocator", level);
+    log_format_from(options->log_format, &format);
+    log_open("usher-allocator", level, format);
 }
 
 void options_free(struct options *options)

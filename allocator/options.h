@@ -9,6 +9,7 @@ struct options {
     char *postgres;
     char *name;
     char *log_level;
+    char *log_format;
     int64_t partition;
     int64_t stand_by_ms;
     int64_t heartbeat_ms;

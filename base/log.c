@@ -17,6 +17,7 @@ static const char *const level_names[] = {
 
 static const char *log_program = "usher";
 static enum log_level log_level_min = LOG_INFO;
+static enum log_format log_format = LOG_LOGFMT;
 
 /* A line under construction; what does not fit is dropped. */
 struct log_line {
@@ -27,12 +28,14 @@ struct log_line {
 static void put(struct log_line *line, const char *bytes, size_t n);
 static void put_pair(struct log_line *line, const char *key, const char *value);
 static void put_quoted(struct log_line *line, struct span s);
+static void put_json_pair(struct log_line *line, const char *key, const char *value);
 static char *number_text(unsigned long long n);
 
-void log_open(const char *program, enum log_level level_min)
+void log_open(const char *program, enum log_level level_min, enum log_format format)
 {
     log_program = program;
     log_level_min = level_min;
+    log_format = format;
 }
 
 bool log_level_from(const char *name, enum log_level *level)
@@ -44,6 +47,16 @@ bool log_level_from(const char *name, enum log_level *level)
         }
     }
     return false;
+}
+
+bool log_format_from(const char *name, enum log_format *format)
+{
+    bool is_json = strcmp(name, "json") == 0;
+
+    if (!is_json && strcmp(name, "logfmt") != 0)
+        return false;
+    *format = is_json ? LOG_JSON : LOG_LOGFMT;
+    return true;
 }
 
 bool log_wants(enum log_level level)
@@ -70,6 +83,8 @@ void log_event(enum log_level level, const char *event, ...)
     while ((key = va_arg(pairs, const char *)) != NULL)
         put_pair(&line, key, va_arg(pairs, const char *));
     va_end(pairs);
+    if (log_format == LOG_JSON)
+        line.bytes[line.len++] = '}'; /* put_json_pair has left room */
     line.bytes[line.len++] = '\n';
     /* One write, so that lines of several processes do not mix. Nobody is told if it fails. */
     if (write(STDERR_FILENO, line.bytes, line.len) < 0)
@@ -119,6 +134,10 @@ static void put_pair(struct log_line *line, const char *key, const char *value)
     struct span s = span_of(value != NULL ? value : "-");
     bool bare = s.len > 0;
 
+    if (log_format == LOG_JSON) {
+        put_json_pair(line, key, value != NULL ? value : "-");
+        return;
+    }
     for (size_t i = 0; i < s.len && bare; i++) {
         unsigned char c = (unsigned char)s.bytes[i];
 
@@ -156,5 +175,24 @@ static void put_quoted(struct log_line *line, struct span s)
             put(line, s.bytes + i, 1);
         }
     }
+    put(line, "\"", 1);
+}
+
+/* A pair is whole, or its value is cut behind a character, or it is not there: so that what stands
+ * is JSON however much did not fit. */
+static void put_json_pair(struct log_line *line, const char *key, const char *value)
+{
+    const size_t end = LOG_BYTES_MAX - sizeof("\"}"); /* … and the newline */
+    struct span rest = span_of(value);
+    char piece[TEXT_JSON_BYTES_MAX];
+    size_t n;
+
+    if (line->len + strlen(key) + sizeof(",\"\":\"") > end)
+        return;
+    put(line, line->len == 0 ? "{\"" : ",\"", 2);
+    put(line, key, strlen(key));
+    put(line, "\":\"", 3);
+    while ((n = text_put_json(&rest, piece)) > 0 && line->len + n <= end)
+        put(line, piece, n);
     put(line, "\"", 1);
 }

@@ -105,6 +105,42 @@ bool text_unhex(struct span s, void *into)
     return s.len % 2 == 0;
 }
 
+/* Of the characters that text_put_json escapes, those of more than one byte: C1, and the line and
+ * paragraph separators. */
+static unsigned code_to_escape(const unsigned char *at, size_t len)
+{
+    if (len == 2 && at[0] == 0xc2 && at[1] < 0xa0)
+        return at[1];
+    if (len == 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9))
+        return 0x2000U + (at[2] & 0x3f);
+    return 0;
+}
+
+size_t text_put_json(struct span *rest, char into[TEXT_JSON_BYTES_MAX])
+{
+    const unsigned char *at = (const unsigned char *)rest->bytes;
+    size_t len = rest->len > 0 ? utf8_length(at, rest->len) : 0;
+    unsigned code = len == 0 ? 0xfffd : len == 1 ? at[0] : code_to_escape(at, len);
+
+    if (rest->len == 0)
+        return 0;
+    rest->bytes += len > 0 ? len : 1;
+    rest->len -= len > 0 ? len : 1;
+    if (len == 1 && (code == '"' || code == '\\')) {
+        into[0] = '\\';
+        into[1] = (char)code;
+        return 2;
+    }
+    if ((len == 1 && code >= ' ' && code != 0x7f) || (len > 1 && code == 0)) {
+        memcpy(into, at, len);
+        return len;
+    }
+    memcpy(into, "\\u", 2);
+    for (size_t i = 0; i < 4; i++)
+        into[2 + i] = "0123456789abcdef"[code >> (12 - 4 * i) & 15];
+    return 6;
+}
+
 /*
  * Rather hide too much than too little: a password may itself hold '@', '/' or '?', so in a URL
  * all from the user's colon to the last '@' goes.

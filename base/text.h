@@ -21,6 +21,15 @@ struct span text_cut(struct span *rest, char separator);
 bool text_unhex(struct span s, void *into);
 
 /*
+ * For a JSON string: takes the next character off `rest` and writes it as it stands between the
+ * quotes, itself or an escape; returns its bytes, 0 when `rest` is empty. Whatever the bytes were,
+ * what comes out is UTF-8 on one line: controls and line separators are escaped, and a byte that
+ * is no UTF-8 becomes U+FFFD.
+ */
+#define TEXT_JSON_BYTES_MAX 6
+size_t text_put_json(struct span *rest, char into[TEXT_JSON_BYTES_MAX]);
+
+/*
  * For showing a setting to people: the password of a URL (scheme://user:password@…) and what
  * follows password= become ***. Appends to b.
  */

@@ -33,6 +33,7 @@ static const struct option_row rows[] = {
            "Postgres: a libpq URL, several hosts and target_session_attrs included"),
     TEXT(name, "courier", "how this process is called in the outbox and in logs"),
     TEXT(log_level, "info", "debug, info, warn or error"),
+    TEXT(log_format, "logfmt", LOG_FORMAT_HELP),
     TEXT(provider, "simulated", "who takes the money: simulated, or http (shaped after Stripe)"),
     TEXT(provider_url, "https://api.stripe.com", "http: where the provider is, without a path"),
     SECRET(provider_secret, "", "http: the secret key; in the file or the environment, not a flag"),
@@ -106,6 +107,7 @@ static const char *check(const void *target, const char **key)
     const struct options *o = target;
     struct redis_url url;
     enum log_level level;
+    enum log_format format;
     const char *why = NULL;
 
     *key = "redis";
@@ -114,6 +116,9 @@ static const char *check(const void *target, const char **key)
     *key = "log_level";
     if (!log_level_from(o->log_level, &level))
         return "must be debug, info, warn or error";
+    *key = "log_format";
+    if (!log_format_from(o->log_format, &format))
+        return "must be logfmt or json";
     /* Nobody else may take a row while its first courier still waits for an answer. */
     *key = "lease_ms";
     if (o->lease_ms < 2 * o->provider_ms)
@@ -146,6 +151,7 @@ static const struct program program = {
 void options_load(struct options *options, int argc, char **argv)
 {
     enum log_level level = LOG_INFO;
+    enum log_format format = LOG_LOGFMT;
     const char *why;
 
     memset(options, 0, sizeof *options);
@@ -155,9 +161,10 @@ void options_load(struct options *options, int argc, char **argv)
     }
     if (!redis_url_parse(options->redis, &options->redis_url, &why) ||
         !log_level_from(options->log_level, &level) ||
+        !log_format_from(options->log_format, &format) ||
         networks_read(span_of(options->webhook_allow), &options->outside) != NULL)
         abort(); /* `check` has looked */
-    log_open("usher-courier", level);
+    log_open("usher-courier", level, format);
 }
 
 void options_free(struct options *options)

@@ -10,10 +10,14 @@ const char *context_check(const void *target, const char **key)
 {
     const struct options *options = target;
     struct redis_url url;
+    enum log_format format;
     const char *why = NULL;
     *key = "redis";
     if (!redis_url_parse(options->redis, &url, &why))
         return why;
+    *key = "log_format";
+    if (!log_format_from(options->log_format, &format))
+        return "must be logfmt or json";
     *key = "postgres";
     return postgres_check(options->postgres);
 }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/redis_url.h"
 #include "link/postgres.h"
 #include "link/redis.h"
@@ -11,7 +12,7 @@
 struct options {
     char *redis;
     char *postgres;
-    char *admin_url, *admin_token;
+    char *admin_url, *admin_token, *log_format;
     int64_t timeout_ms;
 };
 

@@ -48,6 +48,8 @@ static const struct option_row options[] = {
      "the gateway's administrators' routes: its address, or that of admin_listen"},
     {"admin_token", OPTION_SECRET, offsetof(struct options, admin_token), "", 0, 0,
      "an administrator's token, which the gateway knows the hash of"},
+    {"log_format", OPTION_TEXT, offsetof(struct options, log_format), "logfmt", 0, 0,
+     LOG_FORMAT_HELP},
     {"timeout_ms", OPTION_NUMBER, offsetof(struct options, timeout_ms), "60000", 100, 2000000,
      "longest wait for one answer of either (ms)"},
 };
@@ -77,7 +79,9 @@ int main(int argc, char **argv)
     const struct command *command = command_find(argc - first, argv + first, &words);
     if (command == NULL)
         command_unknown(argc - first, argv + first);
-    log_open("usherctl", LOG_WARN);
+    enum log_format format = LOG_LOGFMT;
+    log_format_from(context.options.log_format, &format);
+    log_open("usherctl", LOG_WARN, format);
     int code = command->run(&context, command, argc - first - words, argv + first + words);
     context_close(&context);
     config_free(&program, &context.options);

@@ -20,7 +20,7 @@ int main(int argc, char **argv)
     int code;
 
     options_load(&options, argc, argv);
-    log_open("usher-gateway", options.log_level);
+    log_open("usher-gateway", options.log_level, options.log_format);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* until there is somebody who reads keys again */
     gauges = gauges_map((unsigned)options.workers);

@@ -102,6 +102,7 @@ static const struct option_row rows[] = {
     {"admin_token_hashes", OPTION_SECRET, offsetof(struct gateway_options, admin_token_hashes), "",
      0, 0, "who may administrate: NAME:HASH, …, hashes of tokens that usherctl admin-token makes"},
     TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
+    TEXT(log_format_name, "log_format", "logfmt", LOG_FORMAT_HELP),
 };
 
 /* The port, and something that could be an address; the server tells the rest. */
@@ -244,6 +245,7 @@ static const char *check(const void *target, const char **key)
     const struct gateway_options *o = target;
     struct redis_url url;
     enum log_level level;
+    enum log_format format;
     struct ticket_keys keys;
     const char *why = NULL;
 
@@ -269,6 +271,9 @@ static const char *check(const void *target, const char **key)
     *key = "log_level";
     if (!log_level_from(o->log_level_name, &level))
         return "must be debug, info, warn or error";
+    *key = "log_format";
+    if (!log_format_from(o->log_format_name, &format))
+        return "must be logfmt or json";
     *key = "book_show";
     if (!text_is_slug(span_of(o->book_show)))
         return "is not a show's slug";
@@ -312,6 +317,7 @@ void options_load(struct gateway_options *o, int argc, char **argv)
     }
     if (!redis_url_parse(o->redis, &o->redis_url, &why) ||
         !log_level_from(o->log_level_name, &o->log_level) ||
+        !log_format_from(o->log_format_name, &o->log_format) ||
         read_keys(o->ticket_keys, &o->keys) != NULL)
         abort(); /* `check` has looked */
     read_limits(o);

@@ -16,7 +16,7 @@ enum signal_action { SIGNAL_LOG, SIGNAL_REFUSE, SIGNAL_CHALLENGE };
 
 struct gateway_options {
     char *redis, *postgres, *listen, *name, *cors_origins, *book_show, *tickets_show;
-    char *seats_show, *log_level_name, *payment_webhook_secret, *ticket_keys;
+    char *seats_show, *log_level_name, *log_format_name, *payment_webhook_secret, *ticket_keys;
     char *admin_listen, *admin_token_hashes;
     int64_t workers, connections_max, body_bytes_max;
     int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
@@ -34,6 +34,7 @@ struct gateway_options {
     /* Made of the above and checked. */
     struct redis_url redis_url;
     enum log_level log_level;
+    enum log_format log_format;
     bool auth_is_jwt;
     struct ticket_keys keys; /* none: there are no waiting rooms here */
     struct rate limit_user, limit_address, limit_show;

@@ -130,7 +130,7 @@ static void open_server(void)
         .output_bytes_max = 1 << 20,
     };
 
-    log_open("fuzz", LOG_ERROR);
+    log_open("fuzz", LOG_ERROR, LOG_LOGFMT);
     loop = ev_default_loop(0);
     CHECK(loop != NULL && http_server_open(loop, &options, &application, &server) == ERR_NONE);
 }

@@ -97,6 +97,22 @@ static void check_masking(struct span secret)
     check_masked(&keywords, "host=a Password=***' dbname=b");
 }
 
+/* In a JSON string it is one line of UTF-8 without controls, and ends only where it is ended. */
+static void check_json(struct span s)
+{
+    char piece[TEXT_JSON_BYTES_MAX];
+    struct span rest = s;
+    size_t n;
+
+    while ((n = text_put_json(&rest, piece)) > 0) {
+        struct span one = {piece, n};
+        CHECK(n <= sizeof piece && is_utf8(one) && !text_has_control(one));
+        CHECK(n > 1 ? piece[0] == '\\' || (piece[0] & 0x80) != 0
+                    : piece[0] != '"' && piece[0] != '\\');
+    }
+    CHECK(rest.len == 0 && rest.bytes == s.bytes + s.len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span s = fuzz_span(data, size);
@@ -108,5 +124,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(size >= 1 && size <= SLUG_BYTES_MAX && text_is_user(s));
     check_number(s);
     check_masking(s);
+    check_json(s);
     return 0;
 }

@@ -21,7 +21,7 @@ def test_help_and_version(program):
     assert re.search(r"\d+\.\d+\.\d+", run_program(program, "--version").out)
 
 
-BAD_FLAGS = [["--redis=http://x"], ["--redis="], ["--frobnicate"], ["--postgres=host='"],
+BAD_FLAGS = [["--redis=http://x"], ["--log-format=xml"], ["--redis="], ["--frobnicate"], ["--postgres=host='"],
              ["--config=/nowhere/at/all"], ["stray"]]
 BAD_OF = {
     "usher-gateway": [["--listen=nonsense"], ["--listen=127.0.0.1:99999"], ["--workers=0"],

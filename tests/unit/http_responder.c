@@ -420,7 +420,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    log_open("http-responder", LOG_INFO);
+    log_open("http-responder", LOG_INFO, LOG_LOGFMT);
     buf_init(&r.answer, ANSWER_BYTES_MAX);
     if (http_server_open(r.loop, &options, &application, &r.server))
         return 2;

@@ -223,6 +223,37 @@ TEST(hexadecimal_digits_are_whole_bytes)
     }
 }
 
+/* A text as it stands in a JSON string, read from memory that ends where it does. */
+static void assert_json(struct span text, const char *shown)
+{
+    struct guarded g = guarded_copy(text);
+    struct span rest = g.span;
+    char piece[TEXT_JSON_BYTES_MAX];
+    struct buf json;
+    size_t n;
+
+    buf_init(&json, 1024);
+    while ((n = text_put_json(&rest, piece)) > 0)
+        buf_put(&json, piece, n);
+    assert_int_equal(rest.len, 0);
+    assert_string_equal(buf_text(&json), shown);
+    buf_free(&json);
+    guarded_free(&g);
+}
+
+TEST(whatever_it_is_it_can_stand_in_a_json_string)
+{
+    assert_json(BYTES(""), "");
+    assert_json(BYTES("plain/<&>'"), "plain/<&>'");
+    assert_json(BYTES("say \"hi\" \\"), "say \\\"hi\\\" \\\\");
+    assert_json(BYTES("\0\n\r\t\x1b\x7f"), "\\u0000\\u000a\\u000d\\u0009\\u001b\\u007f");
+    assert_json(BYTES("z\xc3\xbcrich \xf0\x9f\x8e\xab"), "z\xc3\xbcrich \xf0\x9f\x8e\xab");
+    assert_json(BYTES("\xc2\x85\xc2\x9f\xc2\xa0"), "\\u0085\\u009f\xc2\xa0");
+    assert_json(BYTES("\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa"), "\\u2028\\u2029\xe2\x80\xaa");
+    assert_json(BYTES("a\xff\xc0\x80z"), "a\\ufffd\\ufffd\\ufffdz");
+    assert_json(BYTES("\xf0\x9f\x8e"), "\\ufffd\\ufffd\\ufffd"); /* cut */
+}
+
 int main(void)
 {
     return RUN(
@@ -234,5 +265,6 @@ int main(void)
         cmocka_unit_test(numbers_are_digits_within_their_bound),
         cmocka_unit_test(what_is_no_number_is_refused_and_writes_nothing),
         cmocka_unit_test(passwords_are_masked), cmocka_unit_test(a_list_is_cut_at_its_separators),
-        cmocka_unit_test(hexadecimal_digits_are_whole_bytes));
+        cmocka_unit_test(hexadecimal_digits_are_whole_bytes),
+        cmocka_unit_test(whatever_it_is_it_can_stand_in_a_json_string));
 }
