@@ -30,6 +30,7 @@
 #define BODY_BYTES_MAX (4 << 20) /* /metrics of many partitions is the longest */
 #define COUNT_EVERY_S 0.25
 #define DRAIN_TELL_MS 500 /* before the drain's end, those who still wait are told so */
+#define AGAIN_MS 1000 /* a signal so soon behind the first came another way, and says the same */
 
 /* What only this file needs, around the gateway. */
 struct run {
@@ -40,6 +41,7 @@ struct run {
     struct http_counts counted; /* already in the shared gauges */
     uint64_t reconnects_counted[4];
     ev_timer count_timer, drain_tell, drain_end;
+    int64_t drain_began_us;
     ev_signal terminate, interrupt, hangup;
 };
 
@@ -145,25 +147,37 @@ static void on_drain_end(struct ev_loop *loop, ev_timer *timer, int events)
     ev_break(loop, EVBREAK_ALL);
 }
 
-/* Take nothing new, answer who waits, end. */
-static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+static void end_within(struct run *run, double tell_s, double end_s)
 {
-    struct run *run = signal->data;
-    struct gateway *g = &run->gateway;
-    double end_s = (double)g->options->drain_ms / 1000;
-    double tell_s = end_s - DRAIN_TELL_MS / 1000.0;
+    struct ev_loop *loop = run->gateway.loop;
 
-    (void)events;
-    if (ev_is_active(&run->drain_end)) /* asked again: at once */
-        end_s = tell_s = 0;
-    else
-        log_event(LOG_INFO, "draining", "awaiting", log_u64(waiters_count(g->waiters)), NULL);
     ev_timer_stop(loop, &run->drain_tell);
     ev_timer_stop(loop, &run->drain_end);
     ev_timer_set(&run->drain_tell, tell_s > 0 ? tell_s : 0, 0);
     ev_timer_set(&run->drain_end, end_s, 0);
     ev_timer_start(loop, &run->drain_tell);
     ev_timer_start(loop, &run->drain_end);
+}
+
+/* Take nothing new, answer who waits, end. A supervisor may tell a worker as well as its master,
+ * which tells it too. */
+static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    struct run *run = signal->data;
+    struct gateway *g = &run->gateway;
+    double end_s = (double)g->options->drain_ms / 1000;
+    int64_t now_us = clock_mono_us();
+
+    (void)loop;
+    (void)events;
+    if (run->drain_began_us != 0) {
+        if (now_us - run->drain_began_us > AGAIN_MS * 1000) /* asked again: at once */
+            end_within(run, 0, 0);
+        return;
+    }
+    run->drain_began_us = now_us;
+    log_event(LOG_INFO, "draining", "awaiting", log_u64(waiters_count(g->waiters)), NULL);
+    end_within(run, end_s - DRAIN_TELL_MS / 1000.0, end_s);
     drain(run);
 }
 

@@ -237,6 +237,27 @@ def test_a_drain_has_an_end(world):
     world.allocators[0].cont()
 
 
+def test_asked_twice_a_gateway_ends_at_once(world):
+    """Whoever still waits is told so; a minute is not waited for."""
+    world.show("gala", {"VIP": (10000, 20)})
+    world.start_redis()
+    world.start_allocator()
+    gateway = world.start_gateway(drain_ms=600000)
+    world.allocators[0].sigstop()
+    waiting = threading.Thread(target=lambda: hung_up(gateway))
+    waiting.start()
+    wait_until("it to wait", lambda: world.redis_client().xlen(world.keys().requests) >= 1)
+    gateway.send(signal.SIGTERM)
+    wait_until("it to drain", lambda: gateway.events("draining"))
+    gateway.send(signal.SIGTERM)  # from its supervisor, at the same time as from its master
+    time.sleep(1.2)
+    assert gateway.alive()
+    gateway.send(signal.SIGTERM)
+    assert gateway.wait(10) == 0
+    waiting.join(10)
+    world.allocators[0].cont()
+
+
 def hung_up(gateway):
     client = gateway.client()
     try:
