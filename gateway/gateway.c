@@ -40,7 +40,7 @@ struct run {
     unsigned undrained;         /* servers */
     struct http_counts counted; /* already in the shared gauges */
     uint64_t reconnects_counted[4];
-    ev_timer count_timer, drain_tell, drain_end;
+    ev_timer count_timer, drain_notice, drain_tell, drain_end;
     int64_t drain_began_us;
     ev_signal terminate, interrupt, hangup;
 };
@@ -122,11 +122,23 @@ static void on_drained(void *context)
 static void drain(struct run *run)
 {
     struct gateway *g = &run->gateway;
+    int64_t notice_ms = g->options->drain_notice_ms;
 
+    g->is_draining = true;
     run->undrained = g->admin_http != NULL ? 2 : 1;
-    http_server_drain(g->http, on_drained, run);
+    http_server_drain(g->http, notice_ms, on_drained, run);
     if (g->admin_http != NULL)
-        http_server_drain(g->admin_http, on_drained, run);
+        http_server_drain(g->admin_http, notice_ms, on_drained, run);
+    ev_timer_set(&run->drain_notice, (double)notice_ms / 1000, 0);
+    ev_timer_start(g->loop, &run->drain_notice);
+}
+
+static void on_drain_notice(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct gateway *g = timer->data;
+
+    (void)loop;
+    (void)events;
     live_drain(g->live);
 }
 
@@ -159,13 +171,13 @@ static void end_within(struct run *run, double tell_s, double end_s)
     ev_timer_start(loop, &run->drain_end);
 }
 
-/* Take nothing new, answer who waits, end. A supervisor may tell a worker as well as its master,
- * which tells it too. */
+/* Be taken out of the way, take nothing new, answer who waits, end. A supervisor may tell a worker
+ * as well as its master, which tells it too. */
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     struct run *run = signal->data;
     struct gateway *g = &run->gateway;
-    double end_s = (double)g->options->drain_ms / 1000;
+    double end_s = (double)(g->options->drain_notice_ms + g->options->drain_ms) / 1000;
     int64_t now_us = clock_mono_us();
 
     (void)loop;
@@ -292,9 +304,11 @@ static void watch(struct run *run)
     struct gateway *g = &run->gateway;
 
     ev_timer_init(&run->count_timer, on_count, 0, COUNT_EVERY_S);
+    ev_timer_init(&run->drain_notice, on_drain_notice, 0, 0);
     ev_timer_init(&run->drain_tell, on_drain_tell, 0, 0);
     ev_timer_init(&run->drain_end, on_drain_end, 0, 0);
-    run->count_timer.data = run->drain_tell.data = run->drain_end.data = g;
+    run->count_timer.data = run->drain_notice.data = g;
+    run->drain_tell.data = run->drain_end.data = g;
     ev_timer_start(g->loop, &run->count_timer);
     ev_signal_init(&run->terminate, on_signal, SIGTERM);
     ev_signal_init(&run->interrupt, on_signal, SIGINT);

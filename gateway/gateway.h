@@ -43,6 +43,7 @@ struct gateway {
     struct task_pool tasks;
     struct buf headers, body; /* of the answer that is being written */
     bool has_been_ready;      /* every partition had an allocator once */
+    bool is_draining;         /* it was asked to end: nobody should send it anything new */
     int64_t began_us;
 };
 

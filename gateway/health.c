@@ -44,10 +44,15 @@ void get_livez(struct task *task)
     answer(task, true);
 }
 
+static const char *ready_word(const struct gateway *g, bool is_well)
+{
+    return g->is_draining ? "draining" : is_well ? "ok" : "down";
+}
+
 /*
- * Requests can be taken. That every partition has its allocator is waited for once, when the
- * gateway begins; later the queue bridges a takeover, and one partition's trouble is no reason to
- * take a gateway away from all others.
+ * Requests can be taken, and will be for a while. That every partition has its allocator is waited
+ * for once, when the gateway begins; later the queue bridges a takeover, and one partition's
+ * trouble is no reason to take a gateway away from all others.
  */
 void get_readyz(struct task *task)
 {
@@ -58,12 +63,12 @@ void get_readyz(struct task *task)
     g->has_been_ready = g->has_been_ready || allocators_are_well(g);
     is_ready = redis && postgres && g->has_been_ready;
     struct buf *body = reply_open(task);
-    buf_putf(body, "{\"status\":\"%s\"", is_ready ? "ok" : "down");
+    buf_putf(body, "{\"status\":\"%s\"", ready_word(g, is_ready));
     put_status(body, "redis", redis);
     put_status(body, "postgres", postgres);
     put_status(body, "allocators", g->has_been_ready);
     buf_putc(body, '}');
-    answer(task, is_ready);
+    answer(task, is_ready && !g->is_draining);
 }
 
 static void put_allocator(struct buf *body, const struct partition *p)

@@ -51,6 +51,9 @@ static const struct option_row rows[] = {
     NUMBER(stream_retry_ms, "2000", 1, 600000, "ms after which a cut stream is to be asked again"),
     NUMBER(shows_max, "2048", 1, 1000000, "shows kept in memory"),
     NUMBER(postgres_connections, "4", 1, 64, "connections to Postgres of a worker"),
+    NUMBER(drain_notice_ms, "0", 0, 600000,
+           "ms to go on serving when asked to stop, while /readyz says 503 and connections are "
+           "closed"),
     NUMBER(drain_ms, "35000", 0, 600000, "ms to answer those who wait when asked to stop"),
     TEXT(auth, "auth", "open",
          "open: the user is whom a request names; jwt: whom its bearer token names"),

@@ -29,7 +29,8 @@ struct gateway_options {
     char *limit_user_text, *limit_address_text, *limit_show_text, *limit_cancellations_text;
     char *limit_users_of_address_text, *on_cancellations_text, *on_users_of_address_text;
     char *trusted_proxies, *forwarded_field, *challenge_url, *challenge_keys, *challenge_secrets;
-    int64_t availability_max_age_ms, shows_max, postgres_connections, drain_ms;
+    int64_t availability_max_age_ms, shows_max, postgres_connections;
+    int64_t drain_notice_ms, drain_ms;
 
     /* Made of the above and checked. */
     struct redis_url redis_url;

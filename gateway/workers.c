@@ -18,7 +18,7 @@
 #define BACKOFF_MS_MAX 5000
 #define LIVED_LONG_MS 10000 /* who lived so long did not die of how it began */
 #define BEGAN_MS 1000       /* who ends by itself before that could not begin */
-#define PATIENCE_MS 2000    /* beyond drain_ms, before those that do not end are killed */
+#define PATIENCE_MS 2000    /* beyond their drain, before those that do not end are killed */
 #define LOOK_MS 1000
 
 struct worker {
@@ -93,7 +93,8 @@ static void end_all(struct master *m, int number)
 {
     kill_all(m, number);
     if (!m->is_ending)
-        m->end_us = clock_mono_us() + (m->options->drain_ms + PATIENCE_MS) * 1000;
+        m->end_us = clock_mono_us() +
+                    (m->options->drain_notice_ms + m->options->drain_ms + PATIENCE_MS) * 1000;
     m->is_ending = true;
 }
 

@@ -2,6 +2,8 @@
 #ifndef USHER_HTTP_LISTENER_H
 #define USHER_HTTP_LISTENER_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 #define LISTEN_BACKLOG 4096
@@ -11,5 +13,8 @@
  * returned too. ERR_INPUT, logged, for an address that is none or cannot be had.
  */
 enum err listener_open(const char *address, int *fd, int *port);
+/* From now on nobody begins to connect; who has begun goes on. False: the kernel will not have it.
+ */
+bool listener_deafen(int fd);
 
 #endif

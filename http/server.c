@@ -20,6 +20,7 @@ static void on_connection(struct ev_loop *loop, ev_io *listener, int events);
 static void on_pause_end(struct ev_loop *loop, ev_timer *timer, int events);
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events);
 static void on_turn_end(struct ev_loop *loop, ev_prepare *turn_end, int events);
+static void on_notice(struct ev_loop *loop, ev_timer *timer, int events);
 static bool accept_some(struct http_server *server, int count);
 
 static void set_durations(struct timeouts *t, const struct http_server_options *options)
@@ -61,7 +62,8 @@ enum err http_server_open(struct ev_loop *loop, const struct http_server_options
     ev_timer_init(&s->tick, on_tick, tick, tick);
     ev_prepare_init(&s->turn_end, on_turn_end);
     ev_set_priority(&s->turn_end, EV_MINPRI);
-    s->listener.data = s->accept_pause.data = s->tick.data = s->turn_end.data = s;
+    ev_timer_init(&s->notice, on_notice, 0., 0.);
+    s->listener.data = s->accept_pause.data = s->tick.data = s->turn_end.data = s->notice.data = s;
     ev_io_start(loop, &s->listener);
     *server = s;
     return ERR_NONE;
@@ -217,7 +219,7 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *turn_end, int events)
     server->is_woken = false;
     server_look_at_clock(server);
     settle_due(server);
-    if (server->is_draining && !server->has_begun_draining) {
+    if (server->is_draining && !server->has_begun_draining && !ev_is_active(&server->notice)) {
         begin_draining(server);
         settle_due(server);
     }
@@ -225,20 +227,49 @@ static void on_turn_end(struct ev_loop *loop, ev_prepare *turn_end, int events)
     if (server->counts.connections > 0)
         return;
     ev_timer_stop(loop, &server->tick);
-    if (server->drained == NULL)
+    if (server->drained == NULL || !server->has_begun_draining)
         return;
     void (*drained)(void *context) = server->drained;
     server->drained = NULL;
     drained(server->drained_context); /* which may close the server */
 }
 
-void http_server_drain(struct http_server *server, void (*drained)(void *context), void *context)
+static void set_notice(struct http_server *server, int64_t ms)
+{
+    ev_timer_set(&server->notice, (double)ms / 1000, 0.);
+    ev_timer_start(server->loop, &server->notice);
+}
+
+/*
+ * Who is connecting when a listener is closed has its handshake thrown away, and is reset. So
+ * shortly before, the listener hears of nobody new, while handshakes that have begun come to their
+ * end. Who is not heard knocks again a second later, and finds another listener of the port if
+ * there is one.
+ */
+static void on_notice(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct http_server *server = timer->data;
+    if (server->is_deaf || !listener_deafen(server->listener.fd)) {
+        server_wake(server);
+        return;
+    }
+    server->is_deaf = true;
+    set_notice(server, DEAF_MS);
+}
+
+void http_server_drain(struct http_server *server, int64_t notice_ms,
+                       void (*drained)(void *context), void *context)
 {
     assert(!server->is_draining);
     server->is_draining = true;
     server->drained = drained;
     server->drained_context = context;
-    server_wake(server);
+    if (notice_ms > 0)
+        set_notice(server, notice_ms > DEAF_MS ? notice_ms - DEAF_MS : 0);
+    else
+        server_wake(server);
 }
 
 const struct http_counts *http_server_counts(const struct http_server *server)
@@ -258,6 +289,7 @@ void http_server_close(struct http_server *server)
     free_dead(server);
     ev_timer_stop(server->loop, &server->accept_pause);
     ev_timer_stop(server->loop, &server->tick);
+    ev_timer_stop(server->loop, &server->notice);
     ev_io_stop(server->loop, &server->listener);
     ev_clear_pending(server->loop, &server->turn_end);
     if (!server->has_begun_draining)

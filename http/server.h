@@ -29,9 +29,15 @@ struct http_counts { /* for metrics; monotonic except connections */
  * used. The application outlives the server. */
 enum err http_server_open(struct ev_loop *loop, const struct http_server_options *options,
                           const struct http_application *application, struct http_server **server);
-/* Graceful end: stop accepting, finish the exchanges under way (with Connection: close), close idle
- * connections; `drained` is called once when no connection is left. */
-void http_server_drain(struct http_server *server, void (*drained)(void *context), void *context);
+/*
+ * Graceful end. For notice_ms clients are still taken in and answered, each answer with Connection:
+ * close, so that whoever stands in front has time to hear of it and nobody is cut off. Then: stop
+ * accepting, finish the exchanges under way, close idle connections; `drained` is called once when
+ * no connection is left. With no notice, what happens in between is up to luck: a client that comes
+ * in the very moment in which the listener is closed is reset.
+ */
+void http_server_drain(struct http_server *server, int64_t notice_ms,
+                       void (*drained)(void *context), void *context);
 const struct http_counts *http_server_counts(const struct http_server *server);
 int http_server_port(const struct http_server *server); /* as bound, when ":0" was asked for */
 /* At once: connections are cut, `gone` is called for what was under way, all is freed. Not from

@@ -16,6 +16,7 @@
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_PAUSE_SECONDS 0.1  /* when there is no descriptor left */
 #define LINGER_MS 1000            /* how long a closed connection may still drop what it is sent */
+#define DEAF_MS 500               /* the end of a notice: handshakes are finished, none begun */
 #define REFUSED_LINGERING_MAX 256 /* beyond connections_max, to hear their 503 */
 
 struct connection;
@@ -50,7 +51,9 @@ struct http_server {
     struct response_date date;
     struct buf response_head, error_headers, error_body;
 
-    bool is_draining;
+    bool is_draining;        /* each answer is its connection's last */
+    ev_timer notice;         /* … and clients are still taken in, until it is over */
+    bool is_deaf;            /* … of those only who has begun to connect */
     bool has_begun_draining; /* the listener is closed, the idle connections too */
     void (*drained)(void *context);
     void *drained_context;

@@ -2,11 +2,12 @@
 
 import signal
 import socket
+import threading
 
 import pytest
 
 from harness.process import Process, build_folder, patience, wait_until
-from harness.responder import get, post, responder, start, wire
+from harness.responder import Wire, get, post, responder, start, wire
 
 
 def test_draining(responder):
@@ -65,6 +66,68 @@ def test_what_was_sent_before_the_drain_is_answered(responder):
         assert wire.answer().body == b"ok"
         wire.socket.close()
     assert responder.wait() == 0
+
+
+def test_a_notice_is_given(start):
+    """Until it is over clients are taken in and answered, each for the last time."""
+    responder = start(notice_ms=2000)
+    idle, half, busy = [responder.connect() for _ in range(3)]
+    idle.ask(get(b"/"))
+    half.send(post(b"hello")[:-1])
+    busy.send(get(b"/slow?ms=200"))
+    wait_until("requests", lambda: responder.counts()["requests"] >= 3)
+    responder.send(signal.SIGTERM)
+    assert busy.answer().body == b"slow 200"
+    for wire, rest, body in ((idle, get(b"/"), b"ok"), (half, b"o", b"hello"),
+                             (busy, get(b"/"), b"ok"), (responder.connect(), get(b"/"), b"ok")):
+        answer = wire.ask(rest)
+        assert (answer.body, answer.field("Connection")) == (body, "close")
+        assert wire.is_closed()
+        wire.socket.close()
+    silent = responder.connect()
+    assert silent.is_silent(0.05)
+    assert silent.is_closed()
+    silent.socket.close()
+    assert responder.wait() == 0
+
+
+class Hammer:
+    """Clients that connect, ask once, and come again at once; what they did not get."""
+
+    def __init__(self, port, count=6):
+        self.port, self.problems, self.answered = port, [], 0
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                with Wire(self.port) as wire:
+                    assert wire.ask(get(b"/")).body == b"ok"
+                    self.answered += 1
+            except (OSError, AssertionError) as problem:
+                self.problems.append(repr(problem))
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(timeout=patience(30))
+            assert not thread.is_alive()
+        return self.problems
+
+
+def test_one_of_two_goes_and_nobody_is_reset(start):
+    """A successor at the same port, and a notice: who is connecting meanwhile finds one of them."""
+    now = start(notice_ms=700)
+    hammer = Hammer(now.port)
+    for _ in range(4):
+        successor = start(notice_ms=700, listen=f"127.0.0.1:{now.port}")
+        now.send(signal.SIGTERM)
+        assert now.wait() == 0
+        now = successor
+    assert hammer.stop() == [] and hammer.answered > 100
 
 
 def test_a_port_can_be_shared(start):

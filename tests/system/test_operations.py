@@ -10,6 +10,7 @@ import time
 import psycopg2
 import pytest
 
+from harness.live_world import listen
 from harness.process import patience, wait_until
 from harness.words import pack, unpack
 from harness.world import ALLOCATOR_USER, GATEWAY_USER
@@ -220,6 +221,28 @@ def test_a_gateway_drains(house):
     assert {answer.header("Connection", "").lower() for answer in answers} == {"close"}
     assert gateway.wait(15) == 0
     house.judge()
+
+
+def test_a_drain_gives_notice(world):
+    """/readyz says so while all else is still done, each time with the connection's last answer."""
+    world.show("gala", {"VIP": (10000, 20)})
+    world.start_redis()
+    world.start_allocator()
+    gateway = world.start_gateway(drain_notice_ms=3000)
+    client = world.client()
+    assert client.get("/readyz").json["status"] == "ok"
+    gateway.send(signal.SIGTERM)
+    wait_until("it to drain", lambda: gateway.events("draining"))
+    ready = client.get("/readyz")
+    assert (ready.status, ready.json["status"]) == (503, "draining")
+    for answer in (ready, client.get("/livez"), client.book("gala", "ann", "VIP", 1)):
+        assert answer.header("Connection").lower() == "close"
+    assert answer.status == 201
+    with listen(world, "gala") as listener:
+        listener.wait_snapshot()
+        listener.wait("the end", lambda l: l.ended)
+        assert listener.blocks[-1].startswith("retry: ")
+    assert gateway.wait(10) == 0
 
 
 def test_a_drain_has_an_end(world):

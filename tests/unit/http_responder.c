@@ -1,7 +1,8 @@
 /*
  * A small application on the HTTP server, for tests of the server itself
- * (tests/system/test_http*.py). It prints "listening PORT" when it is ready, drains on SIGTERM, and
- * ends when drained.
+ * (tests/system/test_http*.py). It prints "listening PORT" when it is ready, drains on SIGTERM
+ * after
+ * --notice-ms, and ends when drained.
  *
  *   GET  /            "ok"
  *   POST /echo        the body; at most --body-bytes-max
@@ -33,6 +34,7 @@ struct responder {
     struct ev_loop *loop;
     struct http_server *server;
     size_t body_bytes_max;
+    long notice_ms;
     unsigned long long gone, streams, streams_gone, ticks_skipped;
     struct buf answer;
     struct feed *feeds;
@@ -342,7 +344,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     (void)events;
     struct responder *r = watcher->data;
     ev_signal_stop(loop, watcher);
-    http_server_drain(r->server, on_drained, r);
+    http_server_drain(r->server, r->notice_ms, on_drained, r);
     while (r->feeds != NULL)
         feed_end(r->feeds);
 }
@@ -376,6 +378,7 @@ int main(int argc, char **argv)
         {"write-ms", required_argument, NULL, 'w'},
         {"output-bytes-max", required_argument, NULL, 'o'},
         {"body-bytes-max", required_argument, NULL, 'm'},
+        {"notice-ms", required_argument, NULL, 'n'},
         {0},
     };
     struct responder r = {.loop = ev_default_loop(0), .body_bytes_max = 1048576};
@@ -415,6 +418,9 @@ int main(int argc, char **argv)
             break;
         case 'm':
             r.body_bytes_max = (size_t)number(optarg);
+            break;
+        case 'n':
+            r.notice_ms = number(optarg);
             break;
         default:
             return 2;
