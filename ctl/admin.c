@@ -4,20 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/digest.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "context.h"
-#include "web.h"
 #include "web_json.h"
 
-#define PATH_BYTES_MAX 512
-#define BODY_BYTES_MAX (1u << 20)
 #define TOKEN_DIGITS 64 /* 32 random bytes */
-#define KEY_DIGITS 32
-#define TRIES_MAX 3 /* under one key: done once, however often it is asked */
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct admin_arguments {
     struct word_list set, seats;
@@ -26,96 +20,23 @@ struct admin_arguments {
 };
 #define AT(field) offsetof(struct admin_arguments, field)
 
-/* Ask, and say what is wrong if something is. False: it was said; else the body is there. */
-static bool ask(struct context *context, const char *method, const char *path, const char *body,
-                struct buf *answer)
-{
-    char url[PATH_BYTES_MAX + 256], key[KEY_DIGITS + 1], why[WEB_WHY_BYTES];
-    struct web_question question = {.method = method,
-                                    .url = url,
-                                    .token = context->options.admin_token,
-                                    .key = body != NULL ? key : NULL,
-                                    .body = body,
-                                    .timeout_ms = context->options.timeout_ms};
-    int status = 0;
-
-    snprintf(url, sizeof(url), "%s%s", context->options.admin_url, path);
-    random_hex(key, KEY_DIGITS);
-    for (int i = 0; i < TRIES_MAX; i++) {
-        if (web_ask(&question, &status, answer, why) && status != 202 && status != 503)
-            break;
-        if (i + 1 < TRIES_MAX)
-            buf_free(answer);
-    }
-    if (status >= 200 && status < 300 && status != 202)
-        return true;
-    if (status == 0)
-        context_fail("the gateway at %s: %s", context->options.admin_url, why);
-    else if (status == 202)
-        context_fail("not decided in time; it may still be: see usherctl audit");
-    else
-        json_tell_problem(buf_span(answer), status);
-    buf_free(answer);
-    return false;
-}
-
-/* A write; what it is like afterwards is printed behind `what`. */
-static int change(struct context *context, const char *method, const char *path, const char *body,
-                  const char *what)
-{
-    struct buf answer;
-
-    if (!ask(context, method, path, body, &answer))
-        return EXIT_FAILED;
-    printf("%s: ", what);
-    json_print_member(stdout, buf_span(&answer), "result");
-    buf_free(&answer);
-    return EXIT_SUCCESS;
-}
-
-/* What a path may hold as it is. */
-static const char *in_path(const struct command *command, const char *word)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
-
-    if (word[0] == '\0' || strlen(word) > SLUG_BYTES_MAX || word[strspn(word, allowed)] != '\0')
-        arguments_wrong(command, "'%s' is neither a slug nor a number nor an id", word);
-    return word;
-}
-
-static const char *second_word(const struct command *command)
-{
-    return strchr(command->name, ' ') + 1;
-}
-
 /* show open, pause, close. */
 static int state_run(struct context *context, const struct command *command, int argc, char **argv)
 {
-    char path[PATH_BYTES_MAX];
+    char path[ASK_PATH_BYTES_MAX];
     const char *show;
 
     arguments_read(command, argc, argv, NULL, &show);
-    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/%s", in_path(command, show),
-             second_word(command));
-    return change(context, "POST", path, "{}", show);
-}
-
-/* A body of these members, or a usage error. Owned by the caller. */
-static char *body_of(const struct command *command, const struct json_member *members, size_t count)
-{
-    char why[JSON_WHY_BYTES];
-    char *body = json_object_of(members, count, why);
-
-    if (body == NULL)
-        arguments_wrong(command, "%s", why);
-    return body;
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/%s", ask_word(command, show),
+             ask_second_word(command));
+    return ask_to_change(context, "POST", path, "{}", show);
 }
 
 static int change_run(struct context *context, const struct command *command, int argc, char **argv)
 {
     struct admin_arguments a = {.price = -1};
     struct json_member members[LIST_WORDS_MAX];
-    char path[PATH_BYTES_MAX], names[LIST_WORDS_MAX][64];
+    char path[ASK_PATH_BYTES_MAX], names[LIST_WORDS_MAX][64];
     const char *show;
 
     arguments_read(command, argc, argv, &a, &show);
@@ -128,9 +49,9 @@ static int change_run(struct context *context, const struct command *command, in
         snprintf(names[i], sizeof(names[i]), "%.*s", (int)(equals - a.set.word[i]), a.set.word[i]);
         members[i] = (struct json_member){names[i], equals + 1, JSON_ANY};
     }
-    char *body = body_of(command, members, a.set.count);
-    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s", in_path(command, show));
-    int code = change(context, "PATCH", path, body, show);
+    char *body = ask_body(command, members, a.set.count);
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s", ask_word(command, show));
+    int code = ask_to_change(context, "PATCH", path, body, show);
     free(body);
     return code;
 }
@@ -138,7 +59,7 @@ static int change_run(struct context *context, const struct command *command, in
 static int price_run(struct context *context, const struct command *command, int argc, char **argv)
 {
     struct admin_arguments a = {.price = -1};
-    char path[PATH_BYTES_MAX], price[24];
+    char path[ASK_PATH_BYTES_MAX], price[24];
     const char *show;
 
     arguments_read(command, argc, argv, &a, &show);
@@ -148,20 +69,20 @@ static int price_run(struct context *context, const struct command *command, int
     const struct json_member members[] = {{"tier", a.tier, JSON_TEXT},
                                           {"price", a.price >= 0 ? price : NULL, JSON_ANY},
                                           {"steps", a.steps, JSON_TREE}};
-    char *body = body_of(command, members, COUNT(members));
-    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/prices", in_path(command, show));
-    int code = change(context, "POST", path, body, show);
+    char *body = ask_body(command, members, COUNT(members));
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/prices", ask_word(command, show));
+    int code = ask_to_change(context, "POST", path, body, show);
     free(body);
     return code;
 }
 
 static int move_show(struct context *context, const char *show, int64_t to)
 {
-    char path[PATH_BYTES_MAX], body[48];
+    char path[ASK_PATH_BYTES_MAX], body[48];
 
     snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/move", show);
     snprintf(body, sizeof(body), "{\"to\":%lld}", (long long)to);
-    return change(context, "POST", path, body, show);
+    return ask_to_change(context, "POST", path, body, show);
 }
 
 static int move_run(struct context *context, const struct command *command, int argc, char **argv)
@@ -172,7 +93,7 @@ static int move_run(struct context *context, const struct command *command, int 
     arguments_read(command, argc, argv, &a, &show);
     if (a.to == 0)
         arguments_wrong(command, "--to says which partition");
-    return move_show(context, in_path(command, show), a.to);
+    return move_show(context, ask_word(command, show), a.to);
 }
 
 /* One page of all shows; those of the partition move. `cursor` is the next page's, or empty. */
@@ -180,13 +101,13 @@ static int drain_page(struct context *context, int64_t from, int64_t to, char cu
                       size_t *moved)
 {
     struct json_show shows[JSON_SHOWS_MAX];
-    char path[PATH_BYTES_MAX];
+    char path[ASK_PATH_BYTES_MAX];
     struct buf answer;
     size_t count;
 
     snprintf(path, sizeof(path), "/v1/admin/shows?limit=%d%s%s", JSON_SHOWS_MAX,
              cursor[0] != '\0' ? "&cursor=" : "", cursor);
-    if (!ask(context, "GET", path, NULL, &answer))
+    if (!ask_gateway(context, "GET", path, NULL, &answer))
         return EXIT_FAILED;
     bool read = json_read_page(buf_span(&answer), shows, &count, cursor);
     buf_free(&answer);
@@ -227,21 +148,24 @@ static int inventory_run(struct context *context, const struct command *command,
                          char **argv)
 {
     struct admin_arguments a = {.quantity = 0};
-    char path[PATH_BYTES_MAX], quantity[24];
+    char path[ASK_PATH_BYTES_MAX], quantity[24];
     const char *show;
-    char *body;
+    char *seats = NULL;
 
     arguments_read(command, argc, argv, &a, &show);
     if ((a.seats.count > 0) == (a.tier != NULL) || (a.tier != NULL && a.quantity == 0))
         arguments_wrong(command, "give --tier and --quantity, or --seat for each seat");
     snprintf(quantity, sizeof(quantity), "%lld", (long long)a.quantity);
-    const struct json_member places[] = {{"tier", a.tier, JSON_TEXT},
-                                         {"quantity", quantity, JSON_ANY}};
-    body = a.seats.count > 0 ? json_list_of("seats", a.seats.word, a.seats.count)
-                             : body_of(command, places, COUNT(places));
-    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/inventory/%s", in_path(command, show),
-             second_word(command));
-    int code = change(context, "POST", path, body, show);
+    if (a.seats.count > 0)
+        seats = json_list_of(a.seats.word, a.seats.count);
+    const struct json_member members[] = {{"tier", a.tier, JSON_TEXT},
+                                          {"quantity", a.tier != NULL ? quantity : NULL, JSON_ANY},
+                                          {"seats", seats, JSON_TREE}};
+    char *body = ask_body(command, members, COUNT(members));
+    free(seats);
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/inventory/%s", ask_word(command, show),
+             ask_second_word(command));
+    int code = ask_to_change(context, "POST", path, body, show);
     free(body);
     return code;
 }
@@ -249,15 +173,15 @@ static int inventory_run(struct context *context, const struct command *command,
 static int cancel_run(struct context *context, const struct command *command, int argc, char **argv)
 {
     struct admin_arguments a = {.reason = NULL};
-    char path[PATH_BYTES_MAX];
+    char path[ASK_PATH_BYTES_MAX];
     const char *booking;
     struct buf answer;
 
     arguments_read(command, argc, argv, &a, &booking);
     const struct json_member members[] = {{"reason", a.reason, JSON_TEXT}};
-    char *body = body_of(command, members, 1);
-    snprintf(path, sizeof(path), "/v1/admin/bookings/%.64s/cancel", in_path(command, booking));
-    bool done = ask(context, "POST", path, body, &answer);
+    char *body = ask_body(command, members, 1);
+    snprintf(path, sizeof(path), "/v1/admin/bookings/%.64s/cancel", ask_word(command, booking));
+    bool done = ask_gateway(context, "POST", path, body, &answer);
     free(body);
     if (!done)
         return EXIT_FAILED;
@@ -267,41 +191,29 @@ static int cancel_run(struct context *context, const struct command *command, in
     return EXIT_SUCCESS;
 }
 
-/* A list, an element a line. */
-static int list(struct context *context, const char *path, const char *member)
-{
-    struct buf answer;
-
-    if (!ask(context, "GET", path, NULL, &answer))
-        return EXIT_FAILED;
-    json_print_lines(stdout, buf_span(&answer), member);
-    buf_free(&answer);
-    return EXIT_SUCCESS;
-}
-
 static int bookings_run(struct context *context, const struct command *command, int argc,
                         char **argv)
 {
     struct admin_arguments a = {.limit = 100};
-    char path[PATH_BYTES_MAX];
+    char path[ASK_PATH_BYTES_MAX];
     const char *show;
 
     arguments_read(command, argc, argv, &a, &show);
     snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/bookings?limit=%lld%s%s",
-             in_path(command, show), (long long)a.limit, a.status != NULL ? "&status=" : "",
-             a.status != NULL ? in_path(command, a.status) : "");
-    return list(context, path, "bookings");
+             ask_word(command, show), (long long)a.limit, a.status != NULL ? "&status=" : "",
+             a.status != NULL ? ask_word(command, a.status) : "");
+    return ask_for_list(context, path, "bookings");
 }
 
 static int audit_run(struct context *context, const struct command *command, int argc, char **argv)
 {
     struct admin_arguments a = {.limit = 20};
-    char path[PATH_BYTES_MAX];
+    char path[ASK_PATH_BYTES_MAX];
 
     arguments_read(command, argc, argv, &a, NULL);
     snprintf(path, sizeof(path), "/v1/admin/audit?limit=%lld%s%s", (long long)a.limit,
-             a.show != NULL ? "&show=" : "", a.show != NULL ? in_path(command, a.show) : "");
-    return list(context, path, "audit");
+             a.show != NULL ? "&show=" : "", a.show != NULL ? ask_word(command, a.show) : "");
+    return ask_for_list(context, path, "audit");
 }
 
 /* The token is shown once and kept nowhere; the gateway needs its hash alone. */
@@ -354,13 +266,6 @@ static const struct flag audit_flags[] = {
     {"--show", FLAG_TEXT, AT(show), 0, 0, "SHOW", "of this show alone: slug or number"},
     {"--limit", FLAG_NUMBER, AT(limit), 1, 100, "N", "at most so many [20]"},
 };
-
-#define COMMAND(words, argument, text, function, rows)                                             \
-    {                                                                                              \
-        .name = words, .positional = argument, .summary = text, .run = function, .flags = {        \
-            {rows, COUNT(rows)}                                                                    \
-        }                                                                                          \
-    }
 
 const struct command show_open_command = {
     .name = "show open", .positional = "SHOW", .summary = "Open a sale.", .run = state_run};

@@ -51,6 +51,15 @@ struct command {
     struct flag_table flags[FLAG_TABLES]; /* of one struct's fields */
 };
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* One with a table of flags. */
+#define COMMAND(words, argument, text, function, rows)                                             \
+    {                                                                                              \
+        .name = words, .positional = argument, .summary = text, .run = function, .flags = {        \
+            {rows, COUNT(rows)}                                                                    \
+        }                                                                                          \
+    }
+
 /*
  * Fill `target` (already holding the defaults) from argv[0 … argc-1]; what is not a flag goes to
  * *positional, once, if the command has a positional argument (else it may be NULL). Prints

@@ -1,24 +1,19 @@
 #include "notify.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
-#include "base/random.h"
+#include "ask.h"
 #include "base/text.h"
 #include "context.h"
 
-#define SECRET_BYTES 24
-#define SECRET_TEXT_BYTES 64
-#define EVENTS_BYTES_MAX 4096
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define EVERYTHING "*"
 
 struct arguments {
     struct word_list events;
-    int64_t delivery;
+    int64_t delivery, limit;
     bool all;
 };
 
@@ -33,34 +28,155 @@ static const struct flag replay_flags[] = {
 static const struct flag log_flags[] = {
     {"--all", FLAG_SWITCH, offsetof(struct arguments, all), 0, 0, "",
      "also what was delivered [what was not]"},
+    {"--limit", FLAG_NUMBER, offsetof(struct arguments, limit), 1, 100, "N",
+     "at most so many [100]"},
 };
 
-static int add_run(struct context *context, const struct command *command, int argc, char **argv);
-static int list_run(struct context *context, const struct command *command, int argc, char **argv);
-static int remove_run(struct context *context, const struct command *command, int argc,
-                      char **argv);
-static int rotate_run(struct context *context, const struct command *command, int argc,
-                      char **argv);
-static int replay_run(struct context *context, const struct command *command, int argc,
-                      char **argv);
-static int log_run(struct context *context, const struct command *command, int argc, char **argv);
+/* A subscription's path; what follows stands behind its number. */
+static void write_path(const struct command *command, const char *number, const char *more,
+                       char path[ASK_PATH_BYTES_MAX])
+{
+    uint64_t n;
+
+    if (!text_u64(span_of(number), INT64_MAX, &n))
+        arguments_wrong(command, "'%s' is no number of a subscription; see usherctl webhook list",
+                        number);
+    snprintf(path, ASK_PATH_BYTES_MAX, "/v1/admin/webhooks/%" PRIu64 "%s", n, more);
+}
+
+/* A body with the events that are wanted, and perhaps a URL. Owned by the caller. */
+static char *subscription(const struct command *command, const struct word_list *events,
+                          const char *url)
+{
+    static const char *const all[] = {EVERYTHING};
+    char *list = events->count > 0 ? json_list_of(events->word, events->count)
+                                   : json_list_of(all, COUNT(all));
+    const struct json_member members[] = {{"events", list, JSON_TREE}, {"url", url, JSON_TEXT}};
+    char *body = ask_body(command, members, COUNT(members));
+
+    free(list);
+    return body;
+}
+
+/* The gateway tells it for an hour after it was made. */
+static int print_secret(struct context *context, const struct command *command, const char *number)
+{
+    char path[ASK_PATH_BYTES_MAX];
+    struct buf answer;
+
+    write_path(command, number, "/secret", path);
+    if (!ask_gateway(context, "GET", path, NULL, &answer))
+        return EXIT_FAILED;
+    printf("secret ");
+    json_print_member(stdout, buf_span(&answer), "secret");
+    buf_free(&answer);
+    return EXIT_SUCCESS;
+}
+
+static int add_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    struct arguments a = {0};
+    struct buf answer;
+    const char *url;
+    char number[24];
+
+    arguments_read(command, argc, argv, &a, &url);
+    char *body = subscription(command, &a.events, url);
+    bool added = ask_gateway(context, "POST", "/v1/admin/webhooks", body, &answer);
+    free(body);
+    if (!added)
+        return EXIT_FAILED;
+    int64_t n = json_read_result(buf_span(&answer), "webhook");
+    buf_free(&answer);
+    snprintf(number, sizeof(number), "%" PRId64, n);
+    printf("subscription %s\n", number);
+    return print_secret(context, command, number);
+}
+
+static int list_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    arguments_read(command, argc, argv, NULL, NULL);
+    return ask_for_list(context, "/v1/admin/webhooks", "webhooks");
+}
+
+static int remove_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    char path[ASK_PATH_BYTES_MAX];
+    const char *number;
+
+    arguments_read(command, argc, argv, NULL, &number);
+    write_path(command, number, "", path);
+    return ask_to_change(context, "DELETE", path, "{}", "removed");
+}
+
+static int rotate_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    char path[ASK_PATH_BYTES_MAX];
+    const char *number;
+
+    arguments_read(command, argc, argv, NULL, &number);
+    write_path(command, number, "/rotate", path);
+    int code = ask_to_change(context, "POST", path, "{}", "rotated");
+    return code == EXIT_SUCCESS ? print_secret(context, command, number) : code;
+}
+
+static int replay_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    struct arguments a = {0};
+    char path[ASK_PATH_BYTES_MAX], delivery[24];
+    const char *number;
+
+    arguments_read(command, argc, argv, &a, &number);
+    write_path(command, number, "/replay", path);
+    snprintf(delivery, sizeof(delivery), "%" PRId64, a.delivery);
+    const struct json_member members[] = {{"delivery", a.delivery > 0 ? delivery : NULL, JSON_ANY}};
+    char *body = ask_body(command, members, COUNT(members));
+    int code = ask_to_change(context, "POST", path, body, "to be delivered again");
+    free(body);
+    return code;
+}
+
+static int log_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    struct arguments a = {.limit = 100};
+    char path[ASK_PATH_BYTES_MAX], more[64];
+    const char *number;
+
+    arguments_read(command, argc, argv, &a, &number);
+    snprintf(more, sizeof(more), "/deliveries?limit=%" PRId64 "%s", a.limit,
+             a.all ? "" : "&state=undelivered");
+    write_path(command, number, more, path);
+    return ask_for_list(context, path, "deliveries");
+}
+
 static int mail_on_run(struct context *context, const struct command *command, int argc,
-                       char **argv);
-static int mail_off_run(struct context *context, const struct command *command, int argc,
-                        char **argv);
+                       char **argv)
+{
+    struct arguments a = {0};
 
-const struct command webhook_add_command = {
-    .name = "webhook add",
-    .positional = "URL",
-    .summary = "Tell a URL of what happens, by webhooks (Standard Webhooks 1.0). Prints the\n"
-               "subscription's number and its secret, which is told this once.",
-    .run = add_run,
-    .flags = {{event_flags, COUNT(event_flags)}},
-};
+    arguments_read(command, argc, argv, &a, NULL);
+    char *body = subscription(command, &a.events, NULL);
+    int code = ask_to_change(context, "POST", "/v1/admin/mail", body, "mail");
+    free(body);
+    return code;
+}
+
+static int mail_off_run(struct context *context, const struct command *command, int argc,
+                        char **argv)
+{
+    arguments_read(command, argc, argv, NULL, NULL);
+    return ask_to_change(context, "DELETE", "/v1/admin/mail", "{}", "mail");
+}
+
+const struct command webhook_add_command =
+    COMMAND("webhook add", "URL",
+            "Tell a URL of what happens, by webhooks (Standard Webhooks 1.0). Prints the\n"
+            "subscription's number and its secret, which is told for an hour.",
+            add_run, event_flags);
 const struct command webhook_list_command = {
     .name = "webhook list",
     .positional = "",
-    .summary = "Who is told of what, and how much waits or was given up.",
+    .summary = "Who is told of what, and how much waits or was given up; one a line.",
     .run = list_run,
 };
 const struct command webhook_remove_command = {
@@ -75,276 +191,19 @@ const struct command webhook_rotate_command = {
     .summary = "Give it another secret. The one before signs beside it until the next change.",
     .run = rotate_run,
 };
-const struct command webhook_replay_command = {
-    .name = "webhook replay",
-    .positional = "NUMBER",
-    .summary = "Deliver again what was given up. A subscription that 410 had ended goes on.",
-    .run = replay_run,
-    .flags = {{replay_flags, COUNT(replay_flags)}},
-};
-const struct command webhook_log_command = {
-    .name = "webhook log",
-    .positional = "NUMBER",
-    .summary = "The last deliveries and what became of each attempt.",
-    .run = log_run,
-    .flags = {{log_flags, COUNT(log_flags)}},
-};
-const struct command mail_on_command = {
-    .name = "mail on",
-    .positional = "",
-    .summary = "Write to users whose name is a mail address; couriers with smtp_url send it.",
-    .run = mail_on_run,
-    .flags = {{event_flags, COUNT(event_flags)}},
-};
+const struct command webhook_replay_command =
+    COMMAND("webhook replay", "NUMBER",
+            "Deliver again what was given up. A subscription that 410 had ended goes on.",
+            replay_run, replay_flags);
+const struct command webhook_log_command =
+    COMMAND("webhook log", "NUMBER",
+            "The last deliveries and what became of each attempt; one a line.", log_run, log_flags);
+const struct command mail_on_command = COMMAND(
+    "mail on", "", "Write to users whose name is a mail address; couriers with smtp_url send it.",
+    mail_on_run, event_flags);
 const struct command mail_off_command = {
     .name = "mail off",
     .positional = "",
     .summary = "Write to nobody any more.",
     .run = mail_off_run,
 };
-
-static struct postgres_parameter word(const char *text)
-{
-    return (struct postgres_parameter){text, text != NULL ? strlen(text) : 0, false};
-}
-
-/* Who it was, for the audit. */
-static const char *actor(void)
-{
-    const char *user = getenv("SUDO_USER");
-
-    user = user != NULL ? user : getenv("USER");
-    return user != NULL && user[0] != '\0' ? user : "usherctl";
-}
-
-static void make_secret(char secret[SECRET_TEXT_BYTES])
-{
-    unsigned char bytes[SECRET_BYTES];
-    struct buf text;
-
-    for (size_t i = 0; i < SECRET_BYTES; i += sizeof(uint64_t)) {
-        uint64_t random = random_u64();
-        memcpy(bytes + i, &random, sizeof(random));
-    }
-    buf_init(&text, SECRET_TEXT_BYTES);
-    buf_puts(&text, "whsec_");
-    base64_write(&text, (struct span){(const char *)bytes, sizeof(bytes)});
-    snprintf(secret, SECRET_TEXT_BYTES, "%s", buf_text(&text));
-    buf_free(&text);
-}
-
-/* {"booking.*","sale.opened"}; the types have no character that would have to be quoted. */
-static void write_events(const struct command *command, const struct word_list *events,
-                         char text[EVENTS_BYTES_MAX])
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz_.*";
-    struct buf b;
-
-    buf_init(&b, EVENTS_BYTES_MAX);
-    buf_putc(&b, '{');
-    for (size_t i = 0; i < events->count; i++) {
-        const char *event = events->word[i];
-        if (event[0] == '\0' || event[strspn(event, allowed)] != '\0')
-            arguments_wrong(command, "--event must be a type like booking.confirmed or sale.*");
-        buf_putf(&b, "%s%s", i > 0 ? "," : "", event);
-    }
-    buf_puts(&b, events->count > 0 ? "}" : "*}");
-    if (b.failed)
-        arguments_wrong(command, "too many --event");
-    snprintf(text, EVENTS_BYTES_MAX, "%s", buf_text(&b));
-    buf_free(&b);
-}
-
-static const char *number_of(const struct command *command, const char *text)
-{
-    uint64_t number;
-
-    if (!text_u64(span_of(text), INT64_MAX, &number))
-        arguments_wrong(command, "'%s' is no number of a subscription; see usherctl webhook list",
-                        text);
-    return text;
-}
-
-static int ask(struct context *context, const char *doing, const char *sql, size_t count,
-               const struct postgres_parameter *row, struct postgres_result **result)
-{
-    struct postgres *postgres = context_postgres(context);
-
-    if (postgres == NULL)
-        return EXIT_FAILED;
-    if (postgres_query(postgres, sql, count, row, false, result))
-        return context_fail_postgres(context, doing);
-    return EXIT_SUCCESS;
-}
-
-static int subscribe(struct context *context, const char *kind, const char *url, const char *events,
-                     const char *secret)
-{
-    const struct postgres_parameter row[] = {word(kind), word(url), word(events), word(secret),
-                                             word(actor())};
-    struct postgres_result *result;
-    int code = ask(context, "subscribing", "SELECT subscribe($1, $2, $3::text[], $4, $5)", 5, row,
-                   &result);
-
-    if (code != EXIT_SUCCESS)
-        return code;
-    struct span number = postgres_cell(result, 0, 0);
-    printf("subscription %.*s\n", (int)number.len, number.bytes);
-    postgres_result_free(result);
-    return EXIT_SUCCESS;
-}
-
-static int add_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    struct arguments a = {0};
-    char secret[SECRET_TEXT_BYTES], events[EVENTS_BYTES_MAX];
-    const char *url;
-
-    arguments_read(command, argc, argv, &a, &url);
-    if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-        arguments_wrong(command, "the URL must begin with https:// or http://");
-    write_events(command, &a.events, events);
-    make_secret(secret);
-    int code = subscribe(context, "webhook", url, events, secret);
-    if (code == EXIT_SUCCESS)
-        printf("secret %s\n", secret);
-    return code;
-}
-
-static int mail_on_run(struct context *context, const struct command *command, int argc,
-                       char **argv)
-{
-    struct arguments a = {0};
-    char events[EVENTS_BYTES_MAX];
-
-    arguments_read(command, argc, argv, &a, NULL);
-    write_events(command, &a.events, events);
-    return subscribe(context, "mail", "", events, "");
-}
-
-/* A function that says whether there was such a subscription. */
-static int change(struct context *context, const char *sql, size_t count,
-                  const struct postgres_parameter *row)
-{
-    struct postgres_result *result;
-    int code = ask(context, "changing a subscription", sql, count, row, &result);
-
-    if (code != EXIT_SUCCESS)
-        return code;
-    bool was_there = span_is(postgres_cell(result, 0, 0), "t");
-    postgres_result_free(result);
-    return was_there ? EXIT_SUCCESS : context_fail("there is no such subscription");
-}
-
-static int remove_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    const char *number;
-
-    arguments_read(command, argc, argv, NULL, &number);
-    const struct postgres_parameter row[] = {word(number_of(command, number)), word(actor())};
-    return change(context, "SELECT unsubscribe($1::bigint, $2)", 2, row);
-}
-
-static int mail_off_run(struct context *context, const struct command *command, int argc,
-                        char **argv)
-{
-    arguments_read(command, argc, argv, NULL, NULL);
-    const struct postgres_parameter row[] = {word(actor())};
-    return change(context,
-                  "SELECT coalesce((SELECT unsubscribe(id, $1) FROM subscriptions"
-                  " WHERE kind = 'mail'), false)",
-                  1, row);
-}
-
-static int rotate_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    char secret[SECRET_TEXT_BYTES];
-    const char *number;
-
-    arguments_read(command, argc, argv, NULL, &number);
-    make_secret(secret);
-    const struct postgres_parameter row[] = {word(number_of(command, number)), word(secret),
-                                             word(actor())};
-    int code = change(context, "SELECT rotate_secret($1::bigint, $2, $3)", 3, row);
-    if (code == EXIT_SUCCESS)
-        printf("secret %s\n", secret);
-    return code;
-}
-
-static int replay_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    struct arguments a = {0};
-    struct postgres_result *result;
-    char delivery[24];
-    const char *number;
-
-    arguments_read(command, argc, argv, &a, &number);
-    snprintf(delivery, sizeof(delivery), "%" PRId64, a.delivery);
-    const struct postgres_parameter row[] = {word(number_of(command, number)),
-                                             word(a.delivery > 0 ? delivery : NULL), word(actor())};
-    int code =
-        ask(context, "replaying", "SELECT replay($1::bigint, $2::bigint, $3)", 3, row, &result);
-    if (code != EXIT_SUCCESS)
-        return code;
-    int64_t count = postgres_cell_i64(result, 0, 0);
-    postgres_result_free(result);
-    if (count < 0)
-        return context_fail("there is no such subscription");
-    printf("%" PRId64 " to be delivered again\n", count);
-    return EXIT_SUCCESS;
-}
-
-static void print_rows(const struct postgres_result *result, size_t columns)
-{
-    for (size_t row = 0; row < postgres_rows(result); row++)
-        for (size_t column = 0; column < columns; column++) {
-            struct span text = postgres_cell(result, row, column);
-            printf("%.*s%s", (int)text.len, text.bytes, column + 1 < columns ? "\t" : "\n");
-        }
-}
-
-static int list_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    struct postgres_result *result;
-
-    arguments_read(command, argc, argv, NULL, NULL);
-    int code = ask(context, "listing subscriptions",
-                   "SELECT s.id, s.kind, CASE WHEN s.disabled_at IS NULL THEN 'on'"
-                   " ELSE 'off: ' || s.disabled_why END, array_to_string(s.events, ','), s.url,"
-                   " (SELECT count(*) FROM deliveries d WHERE d.subscription = s.id"
-                   " AND d.next_at IS NOT NULL) || ' waiting',"
-                   " (SELECT count(*) FROM deliveries d WHERE d.subscription = s.id"
-                   " AND d.next_at IS NULL AND d.delivered_at IS NULL) || ' given up'"
-                   " FROM subscriptions s ORDER BY s.id",
-                   0, NULL, &result);
-    if (code != EXIT_SUCCESS)
-        return code;
-    print_rows(result, 7);
-    postgres_result_free(result);
-    return EXIT_SUCCESS;
-}
-
-static int log_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    struct arguments a = {0};
-    struct postgres_result *result;
-    const char *number;
-
-    arguments_read(command, argc, argv, &a, &number);
-    const struct postgres_parameter row[] = {word(number_of(command, number)),
-                                             word(a.all ? "t" : "f")};
-    int code = ask(context, "reading deliveries",
-                   "SELECT d.id, d.event, d.type, CASE WHEN d.delivered_at IS NOT NULL THEN"
-                   " 'delivered' WHEN d.next_at IS NULL THEN 'given up' ELSE 'waiting' END,"
-                   " coalesce((SELECT string_agg(a.status || ' ' || a.took_ms || 'ms'"
-                   " || CASE a.why WHEN '' THEN '' ELSE ' ' || a.why END, '; ' ORDER BY a.attempt)"
-                   " FROM delivery_attempts a WHERE a.delivery = d.id), '')"
-                   " FROM deliveries d WHERE d.subscription = $1::bigint"
-                   " AND ($2::boolean OR d.delivered_at IS NULL) ORDER BY d.id DESC LIMIT 1000",
-                   2, row, &result);
-    if (code != EXIT_SUCCESS)
-        return code;
-    print_rows(result, 5);
-    postgres_result_free(result);
-    return EXIT_SUCCESS;
-}

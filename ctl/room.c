@@ -14,7 +14,6 @@
 
 #define EACH_MAX 200000 /* arrivals of a draw whose numbers are all looked at */
 #define NOT_GIVEN (-1)
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct set_arguments {
     const char *mode, *order, *opens_at;

@@ -15,8 +15,6 @@ static int create_run(struct context *context, const struct command *command, in
 static int list_run(struct context *context, const struct command *command, int argc, char **argv);
 static int add_run(struct context *context, const struct command *command, int argc, char **argv);
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 /* show create: the fields of a show (show_spec.h), and these. */
 struct create_arguments {
     struct show_spec spec; /* first: the offsets of show_fields are its own */

@@ -39,15 +39,14 @@ char *json_object_of(const struct json_member *members, size_t count, char why[J
     return text;
 }
 
-char *json_list_of(const char *name, const char *const *words, size_t count)
+char *json_list_of(const char *const *words, size_t count)
 {
-    json_t *list = json_array(), *object = json_object();
+    json_t *list = json_array();
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_string(words[i]));
-    json_object_set_new(object, name, list);
-    char *text = json_dumps(object, JSON_COMPACT);
-    json_decref(object);
+    char *text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
     if (text == NULL)
         abort();
     return text;
@@ -95,6 +94,15 @@ void json_tell_problem(struct span body, int status)
         fprintf(stderr, "usherctl: admin_token must be one of the gateway's admin_token_hashes;"
                         " usherctl admin-token makes one\n");
     json_decref(tree);
+}
+
+int64_t json_read_result(struct span body, const char *name)
+{
+    json_t *tree = json_loadb(body.bytes, body.len, 0, NULL);
+    int64_t n = json_integer_value(json_object_get(json_object_get(tree, "result"), name));
+
+    json_decref(tree);
+    return n;
 }
 
 bool json_read_page(struct span body, struct json_show shows[JSON_SHOWS_MAX], size_t *count,

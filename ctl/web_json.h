@@ -20,14 +20,16 @@ struct json_member {
 };
 #define JSON_WHY_BYTES 128
 char *json_object_of(const struct json_member *members, size_t count, char why[JSON_WHY_BYTES]);
-/* {"name": ["word", …]} */
-char *json_list_of(const char *name, const char *const *words, size_t count);
+/* ["word", …], for the caller to free. */
+char *json_list_of(const char *const *words, size_t count);
 
 /* Of an answer: one member, or each element of one, a line each; what a problem says, on standard
  * error. */
 void json_print_member(FILE *out, struct span body, const char *name);
 void json_print_lines(FILE *out, struct span body, const char *name);
 void json_tell_problem(struct span body, int status);
+/* A number within what an operator's change came to; 0 if it is not there. */
+int64_t json_read_result(struct span body, const char *name);
 
 /* A page of all shows, and the cursor of the next one, or "". */
 #define JSON_SHOWS_MAX 100

@@ -1,5 +1,6 @@
 #include "gateway/admin.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 
+#define LOCATION_BYTES (SLUG_BYTES_MAX + 48)
 #define SCOPE_BYTES_MAX (ACTION_BYTES_MAX + ID_TEXT_BYTES + 16)
 
 bool admin_give_catalogue(struct task *task)
@@ -34,33 +36,39 @@ bool admin_give_catalogue(struct task *task)
     return true;
 }
 
-/* Where what was made is to be seen. */
-static void put_location(struct task *task, struct span told)
+/* Where what was made is to be seen: a show has a slug, a webhook a URL, and what else is made is a
+ * partition. Empty: nothing was made. */
+static void find_location(struct span told, char location[LOCATION_BYTES])
 {
-    char location[SLUG_BYTES_MAX + 16];
     struct json json;
-    struct span slug;
+    struct span text;
+    int64_t number;
 
+    location[0] = '\0';
     json_read(&json, told);
-    if (json_text(&json, json_root(&json), "show", true, &slug))
-        snprintf(location, sizeof location, "/v1/shows/%.*s", (int)slug.len, slug.bytes);
-    else
-        snprintf(location, sizeof location, "/v1/admin/partitions");
-    reply_field(task, "Location", location);
+    if (json_text(&json, json_root(&json), "show", false, &text))
+        snprintf(location, LOCATION_BYTES, "/v1/shows/%.*s", (int)text.len, text.bytes);
+    else if (json_has(json_root(&json), "url") &&
+             json_whole(&json, json_root(&json), "webhook", false, 1, INT64_MAX, &number))
+        snprintf(location, LOCATION_BYTES, "/v1/admin/webhooks/%" PRId64, number);
+    else if (json_has(json_root(&json), "partition"))
+        snprintf(location, LOCATION_BYTES, "/v1/admin/partitions");
     json_free(&json);
 }
 
 void admin_grant(struct task *task, const struct answer *answer)
 {
     struct buf *body = &task->gateway->body;
-    bool is_new = answer->show == CATALOGUE_SHOW;
-    char id[ID_TEXT_BYTES];
+    bool of_none = answer->show == CATALOGUE_SHOW;
+    char id[ID_TEXT_BYTES], location[LOCATION_BYTES] = "";
 
-    if (is_new)
-        put_location(task, answer->told);
+    if (of_none)
+        find_location(answer->told, location);
+    if (location[0] != '\0')
+        reply_field(task, "Location", location);
     id_format(task->id, id);
     buf_putf(body, "{\"request_id\":\"%s\",\"show_id\":", id);
-    if (is_new)
+    if (of_none)
         buf_puts(body, "null");
     else
         buf_putf(body, "%u", answer->show);
@@ -69,7 +77,7 @@ void admin_grant(struct task *task, const struct answer *answer)
     buf_puts(body, ",\"result\":");
     buf_put(body, answer->told.bytes, answer->told.len);
     buf_putc(body, '}');
-    reply_send(task, is_new ? 201 : 200, REPLY_JSON);
+    reply_send(task, location[0] != '\0' ? 201 : 200, REPLY_JSON);
 }
 
 void admin_refuse(struct task *task, const struct answer *answer)
@@ -114,10 +122,8 @@ static void send(struct task *task, struct json *json, struct deed *deed)
                                          .grant = command_grant});
 }
 
-/* The body becomes the settings, but for what `prepare` makes of it. The task has its show. */
-static void send_body(struct task *task, const struct administrator *who, const char *action,
-                      const struct id *booking,
-                      void (*prepare)(struct task *task, struct json *json))
+void admin_send(struct task *task, const struct administrator *who, const char *action,
+                const struct id *booking, void (*prepare)(struct task *task, struct json *json))
 {
     struct deed deed = {.who = who, .action = action, .booking = booking};
     struct json json;
@@ -159,7 +165,7 @@ void post_admin_shows(struct task *task)
     struct administrator who;
 
     if (admin_access(task, &who) && admin_give_catalogue(task))
-        send_body(task, &who, "show.create", NULL, take_seconds);
+        admin_send(task, &who, "show.create", NULL, take_seconds);
 }
 
 void post_admin_partitions(struct task *task)
@@ -167,7 +173,7 @@ void post_admin_partitions(struct task *task)
     struct administrator who;
 
     if (admin_access(task, &who) && admin_give_catalogue(task))
-        send_body(task, &who, "partition.add", NULL, NULL);
+        admin_send(task, &who, "partition.add", NULL, NULL);
 }
 
 void patch_admin_show(struct task *task)
@@ -175,7 +181,7 @@ void patch_admin_show(struct task *task)
     struct administrator who;
 
     if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
-        send_body(task, &who, "show.change", NULL, take_seconds);
+        admin_send(task, &who, "show.change", NULL, take_seconds);
 }
 
 /* The action's second word is the last one of the path. */
@@ -193,7 +199,7 @@ void post_admin_show_action(struct task *task)
 
     name_action(task, "show", action);
     if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
-        send_body(task, &who, action, NULL, NULL);
+        admin_send(task, &who, action, NULL, NULL);
 }
 
 void post_admin_room(struct task *task)
@@ -201,7 +207,7 @@ void post_admin_room(struct task *task)
     struct administrator who;
 
     if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
-        send_body(task, &who, "show.room", NULL, take_seconds);
+        admin_send(task, &who, "show.room", NULL, take_seconds);
 }
 
 /* A tier's code becomes its number. */
@@ -224,7 +230,7 @@ void post_admin_prices(struct task *task)
     struct administrator who;
 
     if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
-        send_body(task, &who, "tier.price", NULL, take_tier);
+        admin_send(task, &who, "tier.price", NULL, take_tier);
 }
 
 /* {"seats": ["A-1", …]} as {"seats": [position, …]}, ascending. */
@@ -275,7 +281,7 @@ void post_admin_inventory(struct task *task)
     if (names_seats(task) && (block || strcmp(action, "inventory.unblock") == 0))
         send_seats(task, &who, block);
     else
-        send_body(task, &who, action, NULL, take_tier);
+        admin_send(task, &who, action, NULL, take_tier);
 }
 
 void get_admin_request(struct task *task)
@@ -292,5 +298,5 @@ void post_admin_cancel(struct task *task)
     struct id id;
 
     if (admin_access(task, &who) && bookings_find(task, task->parameter[0], &id))
-        send_body(task, &who, "booking.cancel", &id, NULL);
+        admin_send(task, &who, "booking.cancel", &id, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "base/answer.h"
 #include "gateway/admin_access.h"
+#include "gateway/json.h"
 #include "gateway/task.h"
 
 /* Granted: {"request_id", "show_id", "at", "result"}. Refused with a sentence. */
@@ -18,5 +19,12 @@ void admin_refuse(struct task *task, const struct answer *answer);
 
 /* The task's show is the list of shows; false: the task was answered, partitions are not known. */
 bool admin_give_catalogue(struct task *task);
+
+/*
+ * Send an action whose settings are the request's body, but for what `prepare` (or NULL) makes of
+ * it; `booking` is what it is about, or NULL. The task has its show.
+ */
+void admin_send(struct task *task, const struct administrator *who, const char *action,
+                const struct id *booking, void (*prepare)(struct task *task, struct json *json));
 
 #endif

@@ -80,6 +80,17 @@ void get_admin_statistics(struct task *task);
 void get_admin_partitions(struct task *task);
 void get_admin_audit(struct task *task);
 
+/* admin_webhooks.c */
+void get_admin_webhooks(struct task *task);
+void post_admin_webhooks(struct task *task);
+void get_admin_webhook(struct task *task);
+void delete_admin_webhook(struct task *task);
+void get_admin_webhook_secret(struct task *task);
+void get_admin_deliveries(struct task *task);
+void post_admin_webhook_action(struct task *task);
+void post_admin_mail(struct task *task);
+void delete_admin_mail(struct task *task);
+
 /* stream_ticket.c */
 void post_stream_tickets(struct task *task);
 

@@ -94,6 +94,20 @@ static const struct route admin_routes[] = {
     {METHOD_POST, "/v1/admin/partitions", post_admin_partitions, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_GET, "/v1/admin/audit", get_admin_audit, BODY_NONE, WHO_ADMIN},
     {METHOD_GET, "/v1/admin/requests/:id", get_admin_request, BODY_NONE, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/webhooks", get_admin_webhooks, BODY_NONE, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/webhooks", post_admin_webhooks, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/webhooks/:number", get_admin_webhook, BODY_NONE, WHO_ADMIN},
+    {METHOD_DELETE, "/v1/admin/webhooks/:number", delete_admin_webhook, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/webhooks/:number/secret", get_admin_webhook_secret, BODY_NONE,
+     WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/webhooks/:number/deliveries", get_admin_deliveries, BODY_NONE,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/webhooks/:number/rotate", post_admin_webhook_action, BODY_OPTIONAL,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/webhooks/:number/replay", post_admin_webhook_action, BODY_OPTIONAL,
+     WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/mail", post_admin_mail, BODY_OPTIONAL, WHO_ADMIN},
+    {METHOD_DELETE, "/v1/admin/mail", delete_admin_mail, BODY_OPTIONAL, WHO_ADMIN},
 };
 #define ADMIN_ROUTES_COUNT (sizeof admin_routes / sizeof admin_routes[0])
 

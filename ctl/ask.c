@@ -1,0 +1,92 @@
+#include "ask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bounds.h"
+#include "base/random.h"
+#include "web.h"
+
+#define KEY_DIGITS 32
+#define TRIES_MAX 3 /* under one key: done once, however often it is asked */
+
+bool ask_gateway(struct context *context, const char *method, const char *path, const char *body,
+                 struct buf *answer)
+{
+    char url[ASK_PATH_BYTES_MAX + 256], key[KEY_DIGITS + 1], why[WEB_WHY_BYTES];
+    struct web_question question = {.method = method,
+                                    .url = url,
+                                    .token = context->options.admin_token,
+                                    .key = body != NULL ? key : NULL,
+                                    .body = body,
+                                    .timeout_ms = context->options.timeout_ms};
+    int status = 0;
+
+    snprintf(url, sizeof(url), "%s%s", context->options.admin_url, path);
+    random_hex(key, KEY_DIGITS);
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (web_ask(&question, &status, answer, why) && status != 202 && status != 503)
+            break;
+        if (i + 1 < TRIES_MAX)
+            buf_free(answer);
+    }
+    if (status >= 200 && status < 300 && status != 202)
+        return true;
+    if (status == 0)
+        context_fail("the gateway at %s: %s", context->options.admin_url, why);
+    else if (status == 202)
+        context_fail("not decided in time; it may still be: see usherctl audit");
+    else
+        json_tell_problem(buf_span(answer), status);
+    buf_free(answer);
+    return false;
+}
+
+int ask_to_change(struct context *context, const char *method, const char *path, const char *body,
+                  const char *what)
+{
+    struct buf answer;
+
+    if (!ask_gateway(context, method, path, body, &answer))
+        return EXIT_FAILED;
+    printf("%s: ", what);
+    json_print_member(stdout, buf_span(&answer), "result");
+    buf_free(&answer);
+    return EXIT_SUCCESS;
+}
+
+const char *ask_word(const struct command *command, const char *word)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+
+    if (word[0] == '\0' || strlen(word) > SLUG_BYTES_MAX || word[strspn(word, allowed)] != '\0')
+        arguments_wrong(command, "'%s' is neither a slug nor a number nor an id", word);
+    return word;
+}
+
+const char *ask_second_word(const struct command *command)
+{
+    return strchr(command->name, ' ') + 1;
+}
+
+char *ask_body(const struct command *command, const struct json_member *members, size_t count)
+{
+    char why[JSON_WHY_BYTES];
+    char *body = json_object_of(members, count, why);
+
+    if (body == NULL)
+        arguments_wrong(command, "%s", why);
+    return body;
+}
+
+int ask_for_list(struct context *context, const char *path, const char *member)
+{
+    struct buf answer;
+
+    if (!ask_gateway(context, "GET", path, NULL, &answer))
+        return EXIT_FAILED;
+    json_print_lines(stdout, buf_span(&answer), member);
+    buf_free(&answer);
+    return EXIT_SUCCESS;
+}
