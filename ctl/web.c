@@ -35,6 +35,8 @@ static struct curl_slist *headers_of(const struct web_question *q)
     struct curl_slist *headers = add_header(NULL, "Accept", "application/json");
     char bearer[2048];
 
+    /* What is read is acted upon: what a replica knows will not do. */
+    headers = add_header(headers, "Cache-Control", "no-cache");
     if (q->token[0] != '\0') {
         snprintf(bearer, sizeof(bearer), "Bearer %s", q->token);
         headers = add_header(headers, "Authorization", bearer);

@@ -72,16 +72,6 @@ static const struct statement audit_rows = {
     " WHERE ($1::integer IS NULL OR a.show = $1::integer) AND ($2::bigint IS NULL OR a.id < $2)"
     " ORDER BY a.id DESC LIMIT $3::integer"};
 
-/* Begin: the rows are there. False: the task is gone, or was answered. */
-static bool has_rows(struct task *task, enum err err)
-{
-    if (!task_resume(task))
-        return false;
-    if (err)
-        reads_fail(task, err);
-    return !err;
-}
-
 static void send_or_fail(struct task *task, enum err err)
 {
     if (err)
@@ -97,7 +87,7 @@ static void on_shows(void *context, enum err err, const struct postgres_rows *ro
     struct buf *body;
     int64_t limit;
 
-    if (!has_rows(task, err) || !reads_limit(task, &limit))
+    if (!reads_have(task, err, rows) || !reads_limit(task, &limit))
         return;
     body = reply_open_private(task);
     buf_puts(body, "{\"shows\":[");
@@ -122,8 +112,11 @@ void get_admin_shows(struct task *task)
 {
     struct administrator who;
     char after[16], many[24];
-    struct postgres_query query = {
-        .statement = &all_shows, .values = 2, .value = {after, many}, .done = on_shows};
+    struct postgres_query query = {.statement = &all_shows,
+                                   .values = 2,
+                                   .value = {after, many},
+                                   .done = on_shows,
+                                   .may_lag = true};
     uint64_t cursor = 0;
     int64_t limit;
 
@@ -143,7 +136,7 @@ static void on_bookings(void *context, enum err err, const struct postgres_rows 
     int64_t limit;
     char id[ID_TEXT_BYTES] = "";
 
-    if (!has_rows(task, err) || !reads_limit(task, &limit))
+    if (!reads_have(task, err, rows) || !reads_limit(task, &limit))
         return;
     body = reply_open_private(task);
     buf_puts(body, "{\"bookings\":[");
@@ -188,8 +181,11 @@ void get_admin_bookings(struct task *task)
     struct administrator who;
     char number[16], uuid[UUID_BYTES], status[STATUS_BYTES_MAX + 1], user[USER_BYTES_MAX + 1],
         many[24];
-    struct postgres_query query = {
-        .statement = &show_bookings, .values = 5, .value = {number}, .done = on_bookings};
+    struct postgres_query query = {.statement = &show_bookings,
+                                   .values = 5,
+                                   .value = {number},
+                                   .done = on_bookings,
+                                   .may_lag = true};
     enum state state;
     int64_t limit;
 
@@ -208,14 +204,33 @@ void get_admin_bookings(struct task *task)
     reads_ask(task, &query);
 }
 
+static void on_statistics(void *context, enum err err, const struct postgres_rows *rows);
+
+static void ask_statistics(struct task *task, bool may_lag)
+{
+    char number[16];
+    struct postgres_query query = {.statement = &statistics,
+                                   .values = 1,
+                                   .value = {number},
+                                   .done = on_statistics,
+                                   .may_lag = may_lag};
+
+    snprintf(number, sizeof number, "%u", task->show->number);
+    reads_ask(task, &query);
+}
+
 static void on_statistics(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
     struct buf *body;
     struct span text;
 
-    if (!has_rows(task, err))
+    if (!reads_have(task, err, rows))
         return;
+    if (rows_count(rows) == 0 && task->age_s > 0) {
+        ask_statistics(task, false); /* the show is younger than what the replica knows */
+        return;
+    }
     if (rows_count(rows) == 0) {
         reply_not_found(task, "There is no such show");
         return;
@@ -229,14 +244,9 @@ static void on_statistics(void *context, enum err err, const struct postgres_row
 void get_admin_statistics(struct task *task)
 {
     struct administrator who;
-    char number[16];
-    struct postgres_query query = {
-        .statement = &statistics, .values = 1, .value = {number}, .done = on_statistics};
 
-    if (!admin_access(task, &who) || !shows_give(task, task->parameter[0]))
-        return;
-    snprintf(number, sizeof number, "%u", task->show->number);
-    reads_ask(task, &query);
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        ask_statistics(task, true);
 }
 
 /* What its allocator reports, and what stands in its queue. */
@@ -260,7 +270,7 @@ static void on_partitions(void *context, enum err err, const struct postgres_row
     struct task *task = context;
     struct buf *body;
 
-    if (!has_rows(task, err))
+    if (!reads_have(task, err, rows))
         return;
     body = reply_open_private(task);
     buf_puts(body, "{\"partitions\":[");
@@ -327,7 +337,7 @@ static void on_audit(void *context, enum err err, const struct postgres_rows *ro
     struct buf *body;
     int64_t limit;
 
-    if (!has_rows(task, err) || !reads_limit(task, &limit))
+    if (!reads_have(task, err, rows) || !reads_limit(task, &limit))
         return;
     body = reply_open_private(task);
     buf_puts(body, "{\"audit\":[");
@@ -348,7 +358,8 @@ void get_admin_audit(struct task *task)
 {
     struct administrator who;
     char name[SLUG_BYTES_MAX + 1], number[16], before[24], many[24];
-    struct postgres_query query = {.statement = &audit_rows, .values = 3, .done = on_audit};
+    struct postgres_query query = {
+        .statement = &audit_rows, .values = 3, .done = on_audit, .may_lag = true};
     const char *text;
     uint64_t cursor = 0;
     int64_t limit;

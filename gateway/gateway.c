@@ -13,12 +13,12 @@
 #include "base/log.h"
 #include "gateway/alternatives.h"
 #include "gateway/blocks.h"
+#include "gateway/database.h"
 #include "gateway/enqueue.h"
 #include "gateway/identity.h"
 #include "gateway/limits.h"
 #include "gateway/live.h"
 #include "gateway/partitions.h"
-#include "gateway/postgres_link.h"
 #include "gateway/redis_servers.h"
 #include "gateway/rooms.h"
 #include "gateway/routes.h"
@@ -39,7 +39,8 @@ struct run {
     struct door door, admin_door;
     unsigned undrained;         /* servers */
     struct http_counts counted; /* already in the shared gauges */
-    uint64_t reconnects_counted[4];
+    struct database_counts database_counted;
+    uint64_t reconnects_counted[3];
     ev_timer count_timer, drain_notice, drain_tell, drain_end;
     int64_t drain_began_us;
     ev_signal terminate, interrupt, hangup;
@@ -78,6 +79,18 @@ static void count_up(struct metric_value *value, uint64_t now, uint64_t *counted
     *counted = now;
 }
 
+static void count_database(struct run *run)
+{
+    struct metric_value *own = run->gateway.own;
+    struct database_counts now = database_counts(run->gateway.database);
+    struct database_counts *then = &run->database_counted;
+
+    count_up(&own[G_READS_PRIMARY], now.primary, &then->primary);
+    count_up(&own[G_READS_REPLICA], now.replica, &then->replica);
+    count_up(&own[G_POSTGRES_RECONNECTS], now.primary_reconnects, &then->primary_reconnects);
+    count_up(&own[G_REPLICA_RECONNECTS], now.replica_reconnects, &then->replica_reconnects);
+}
+
 /* Other parts' counters are taken over as differences, so that a worker's successor goes on. */
 void gateway_count(struct gateway *g)
 {
@@ -95,9 +108,8 @@ void gateway_count(struct gateway *g)
              &run->reconnects_counted[0]);
     count_up(&g->own[G_SUBSCRIBER_RECONNECTS], redis_link_reconnects(g->subscriber),
              &run->reconnects_counted[1]);
-    count_up(&g->own[G_POSTGRES_RECONNECTS], postgres_link_reconnects(g->postgres),
-             &run->reconnects_counted[2]);
-    count_up(&g->own[G_LIVE_RECONNECTS], live_reconnects(g->live), &run->reconnects_counted[3]);
+    count_up(&g->own[G_LIVE_RECONNECTS], live_reconnects(g->live), &run->reconnects_counted[2]);
+    count_database(run);
     g->own[G_CONNECTIONS].count = now->connections;
     g->own[G_TASKS].count = g->tasks.taken;
     g->own[G_WAITERS].count = waiters_count(g->waiters);
@@ -209,10 +221,14 @@ static void open_links(struct gateway *g)
     struct key channel = key_replies_channel(g->name);
     struct redis_link_events answers = {
         .context = g, .ready = on_subscribed, .lost = nothing, .message = on_message};
+    struct database_options database = {.primary = o->postgres,
+                                        .replica = o->postgres_replica,
+                                        .connections = (size_t)o->postgres_connections,
+                                        .lag_ms_max = o->replica_lag_ms_max};
 
     g->redis = redis_servers_open(g->loop, &o->redis_url, on_redis_ready, g);
     g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);
-    g->postgres = postgres_link_open(g->loop, o->postgres, (size_t)o->postgres_connections);
+    g->database = database_open(g->loop, &database);
     partitions_begin(g->partitions);
     shows_begin(g->shows);
     live_begin(g->live);
@@ -223,7 +239,7 @@ static void close_links(struct gateway *g)
     live_end(g->live);
     redis_link_close(g->subscriber);
     redis_servers_close(g->redis);
-    postgres_link_close(g->postgres);
+    database_close(g->database);
 }
 
 static void open_parts(struct run *run, const struct gateway_options *options, unsigned worker)

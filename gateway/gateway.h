@@ -12,6 +12,7 @@
 #include "gateway/options.h"
 #include "gateway/task.h"
 
+struct database;
 struct ev_loop;
 struct identity;
 struct limits;
@@ -30,7 +31,7 @@ struct gateway {
     struct http_server *admin_http; /* NULL: the administrators' routes are behind `http` */
     struct redis_servers *redis;    /* commands */
     struct redis_link *subscriber;  /* answers for this worker */
-    struct postgres_link *postgres;
+    struct database *database;
     struct shows *shows;
     struct rooms *rooms;
     struct alternatives *alternatives;

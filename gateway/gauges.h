@@ -50,6 +50,10 @@
     X(SUBSCRIBER_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"subscriber\"", "")   \
     X(LIVE_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"live\"", "")               \
     X(POSTGRES_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"postgres\"", "")       \
+    X(REPLICA_RECONNECTS, COUNTER, "usher_gateway_reconnects_total", "to=\"replica\"", "")         \
+    X(READS_PRIMARY, COUNTER, "usher_gateway_reads_total", "from=\"primary\"",                     \
+      "Questions to Postgres, by which server was asked, or has answered")                         \
+    X(READS_REPLICA, COUNTER, "usher_gateway_reads_total", "from=\"replica\"", "")                 \
     X(HTTP_ACCEPTED, COUNTER, "usher_gateway_connections_total", "result=\"accepted\"",            \
       "Connections that came")                                                                     \
     X(HTTP_REFUSED, COUNTER, "usher_gateway_connections_total", "result=\"refused\"", "")          \

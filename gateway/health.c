@@ -1,10 +1,10 @@
 /* /livez, /readyz, /health. */
 #include "base/clock.h"
 #include "base/config.h"
+#include "gateway/database.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/partitions.h"
-#include "gateway/postgres_link.h"
 #include "gateway/redis_servers.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -57,7 +57,7 @@ static const char *ready_word(const struct gateway *g, bool is_well)
 void get_readyz(struct task *task)
 {
     struct gateway *g = task->gateway;
-    bool redis = redis_is_well(g), postgres = postgres_link_is_ready(g->postgres);
+    bool redis = redis_is_well(g), postgres = database_is_ready(g->database);
     bool is_ready;
 
     g->has_been_ready = g->has_been_ready || allocators_are_well(g);
@@ -87,10 +87,25 @@ static void put_allocator(struct buf *body, const struct partition *p)
              (unsigned long long)p->backlog_entries);
 }
 
+/* It makes nobody ill: while it cannot be asked, the primary is. */
+static void put_replica(struct buf *body, const struct gateway *g)
+{
+    struct replica_report replica = database_replica(g->database);
+
+    if (replica.status == REPLICA_NONE)
+        return;
+    buf_putf(body,
+             ",\"replica\":{\"status\":\"%s\",\"lag_ms\":", replica_status_word(replica.status));
+    if (replica.lag_ms < 0)
+        buf_puts(body, "null}");
+    else
+        buf_putf(body, "%lld}", (long long)replica.lag_ms);
+}
+
 void get_health(struct task *task)
 {
     struct gateway *g = task->gateway;
-    bool redis = redis_is_well(g), postgres = postgres_link_is_ready(g->postgres);
+    bool redis = redis_is_well(g), postgres = database_is_ready(g->database);
     bool is_well = redis && postgres && allocators_are_well(g);
     struct buf *body = reply_open(task);
     const struct partition *p;
@@ -102,6 +117,7 @@ void get_health(struct task *task)
              (long long)((clock_mono_us() - g->began_us) / 1000000));
     put_status(body, "redis", redis);
     put_status(body, "postgres", postgres);
+    put_replica(body, g);
     buf_putf(body, ",\"database\":\"%s\",\"allocators\":[",
              postgres ? "connected" : "disconnected");
     for (size_t i = 0; (p = partitions_at(g->partitions, i)) != NULL; i++) {

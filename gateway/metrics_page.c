@@ -1,6 +1,7 @@
 /* /metrics: what the gateway's workers count, and what the allocators report. */
 #include <stdio.h>
 
+#include "gateway/database.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/partitions.h"
@@ -44,6 +45,22 @@ static void put_partitions(const struct gateway *g, struct buf *body)
                  (unsigned long long)p->backlog_entries);
 }
 
+/* As this worker knows it. */
+static void put_replica(const struct gateway *g, struct buf *body)
+{
+    struct replica_report replica = database_replica(g->database);
+
+    buf_puts(body, "# HELP usher_gateway_replica_lag_seconds How old at most is what the replica "
+                   "tells.\n# TYPE usher_gateway_replica_lag_seconds gauge\n");
+    if (replica.status == REPLICA_NONE)
+        return;
+    if (replica.lag_ms < 0)
+        buf_puts(body, "usher_gateway_replica_lag_seconds +Inf\n");
+    else
+        buf_putf(body, "usher_gateway_replica_lag_seconds %lld.%03d\n",
+                 (long long)(replica.lag_ms / 1000), (int)(replica.lag_ms % 1000));
+}
+
 void get_metrics(struct task *task)
 {
     struct gateway *g = task->gateway;
@@ -53,5 +70,6 @@ void get_metrics(struct task *task)
     gauges_render(g->gauges, body);
     put_partitions(g, body);
     put_allocators(g, body);
+    put_replica(g, body);
     reply_send(task, 200, "text/plain; version=0.0.4; charset=utf-8");
 }

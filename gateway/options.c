@@ -30,6 +30,8 @@ static const struct option_row rows[] = {
      0, REDIS_URL_HELP},
     {"postgres", OPTION_SECRET, offsetof(struct gateway_options, postgres), "postgresql:///usher",
      0, 0, "Postgres: a libpq URL, several hosts allowed; only read from"},
+    {"postgres_replica", OPTION_SECRET, offsetof(struct gateway_options, postgres_replica), "", 0,
+     0, "a standby of it, likewise, for what may be a little old (default: none)"},
     TEXT(listen, "listen", "127.0.0.1:8080", "address and port to serve HTTP at"),
     TEXT(name, "name", "", "this gateway's name, unique among gateways (default: random)"),
     NUMBER(workers, "1", 1, WORKERS_MAX, "processes that share the port"),
@@ -50,7 +52,9 @@ static const struct option_row rows[] = {
     NUMBER(stream_heartbeat_ms, "15000", 50, 600000, "ms between signs of life on a stream"),
     NUMBER(stream_retry_ms, "2000", 1, 600000, "ms after which a cut stream is to be asked again"),
     NUMBER(shows_max, "2048", 1, 1000000, "shows kept in memory"),
-    NUMBER(postgres_connections, "4", 1, 64, "connections to Postgres of a worker"),
+    NUMBER(postgres_connections, "4", 1, 64,
+           "connections to Postgres of a worker, and to a replica"),
+    NUMBER(replica_lag_ms_max, "2000", 100, 60000, "ms that what a replica tells may be old"),
     NUMBER(drain_notice_ms, "0", 0, 600000,
            "ms to go on serving when asked to stop, while /readyz says 503 and connections are "
            "closed"),
@@ -257,6 +261,9 @@ static const char *check(const void *target, const char **key)
         return why;
     *key = "postgres";
     if (!postgres_conninfo_is_valid(o->postgres, &why))
+        return why;
+    *key = "postgres_replica";
+    if (!postgres_conninfo_is_valid(o->postgres_replica, &why))
         return why;
     *key = "listen";
     if (!is_address(o->listen))

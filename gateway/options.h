@@ -15,7 +15,8 @@
 enum signal_action { SIGNAL_LOG, SIGNAL_REFUSE, SIGNAL_CHALLENGE };
 
 struct gateway_options {
-    char *redis, *postgres, *listen, *name, *cors_origins, *book_show, *tickets_show;
+    char *redis, *postgres, *postgres_replica, *listen, *name, *cors_origins;
+    char *book_show, *tickets_show;
     char *seats_show, *log_level_name, *log_format_name, *payment_webhook_secret, *ticket_keys;
     char *admin_listen, *admin_token_hashes;
     int64_t workers, connections_max, body_bytes_max;
@@ -29,7 +30,7 @@ struct gateway_options {
     char *limit_user_text, *limit_address_text, *limit_show_text, *limit_cancellations_text;
     char *limit_users_of_address_text, *on_cancellations_text, *on_users_of_address_text;
     char *trusted_proxies, *forwarded_field, *challenge_url, *challenge_keys, *challenge_secrets;
-    int64_t availability_max_age_ms, shows_max, postgres_connections;
+    int64_t availability_max_age_ms, shows_max, postgres_connections, replica_lag_ms_max;
     int64_t drain_notice_ms, drain_ms;
 
     /* Made of the above and checked. */

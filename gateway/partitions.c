@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "gateway/database.h"
 #include "gateway/gateway.h"
-#include "gateway/postgres_link.h"
 #include "gateway/redis_servers.h"
 
 #define ASK_MS 250
@@ -220,7 +220,7 @@ static void list(struct partitions *p)
     struct postgres_query query = {.statement = &list_partitions, .done = on_list, .context = p};
 
     if (!p->is_listing)
-        p->is_listing = postgres_link_query(p->gateway->postgres, &query);
+        p->is_listing = database_query(p->gateway->database, &query);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)

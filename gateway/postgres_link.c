@@ -16,12 +16,12 @@
 #include "gateway/list.h"
 
 #define QUEUE_MAX 4096
-#define QUERY_MS 4000   /* in the queue and under way together */
+#define QUERY_MS 4000   /* in the queue and under way together, unless a query says less */
 #define CONNECT_MS 4000 /* for one attempt, all hosts together */
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 2000
 #define TICK_MS 100
-#define STATEMENTS_MAX 32
+#define STATEMENTS_MAX 64
 
 enum connection_state {
     CONNECTION_PAUSED,    /* the timer brings the next attempt */
@@ -40,7 +40,7 @@ struct query {
     char *value[QUERY_VALUES_MAX]; /* owned */
     void (*done)(void *context, enum err err, const struct postgres_rows *rows);
     void *context;
-    int64_t asked_us;
+    int64_t until_us;
 };
 
 struct connection {
@@ -61,6 +61,7 @@ struct connection {
 struct postgres_link {
     struct ev_loop *loop;
     char *conninfo;
+    enum postgres_link_kind kind;
     struct connection *connections;
     size_t connection_count;
     struct list queue;
@@ -134,7 +135,7 @@ static void query_free(struct query *q)
 
 static void query_finish(struct query *q, enum err err, const PGresult *result)
 {
-    struct postgres_rows rows = {result};
+    struct postgres_rows rows = {.result = result};
 
     q->done(q->context, err, err == ERR_NONE ? &rows : NULL);
     query_free(q);
@@ -142,6 +143,12 @@ static void query_finish(struct query *q, enum err err, const PGresult *result)
 
 static void connection_lose(struct connection *c, const char *why);
 static void link_dispatch(struct postgres_link *link);
+
+/* Of what a spare link does, its owner tells what matters. */
+static enum log_level level(const struct postgres_link *link, enum log_level level)
+{
+    return link->kind == POSTGRES_SPARE ? LOG_DEBUG : level;
+}
 
 static bool is_standing(enum connection_state state)
 {
@@ -159,7 +166,7 @@ static void connection_enter(struct connection *c, enum connection_state state)
         link->standing++;
         if (link->standing == 1) {
             link->why[0] = '\0';
-            log_event(LOG_INFO, "postgres_ready", NULL);
+            log_event(level(link, LOG_INFO), "postgres_ready", NULL);
         }
     } else if (stood && !stands) {
         link->standing--;
@@ -245,13 +252,14 @@ static void link_dispatch(struct postgres_link *link)
     }
 }
 
-static void log_refusal(const struct query *q, const PGresult *result)
+static void log_refusal(const struct postgres_link *link, const struct query *q,
+                        const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-    log_event(LOG_ERROR, "query_refused", "statement", q->statement->name, "sqlstate", state, "why",
-              message, NULL);
+    log_event(level(link, LOG_ERROR), "query_refused", "statement", q->statement->name, "sqlstate",
+              state, "why", message, NULL);
 }
 
 /* States after which this session is of no more use, though the statement may be fine. */
@@ -303,7 +311,7 @@ static void connection_advance(struct connection *c)
         PQclear(result);
         connection_has_set_up(c);
     } else if (!fine) {
-        log_refusal(c->query, result);
+        log_refusal(c->link, c->query, result);
         connection_finish_query(c, ERR_REFUSED, result);
     } else if (c->state == CONNECTION_PREPARING) {
         PQclear(result);
@@ -451,7 +459,7 @@ static void connection_lose(struct connection *c, const char *why)
     size_t others = link->standing - (is_standing(c->state) ? 1 : 0);
     if (others == 0 && link->why[0] == '\0' && !link->closing) {
         snprintf(link->why, sizeof link->why, "%.*s", (int)strcspn(why, "\n"), why);
-        log_event(LOG_WARN, "postgres_lost", "why", link->why, NULL);
+        log_event(level(link, LOG_WARN), "postgres_lost", "why", link->why, NULL);
     }
     if (c->hosts != NULL)
         hosts_cancel(c->hosts);
@@ -488,34 +496,36 @@ static void on_attempt(struct ev_loop *loop, ev_timer *timer, int events)
         connection_lose(c, "connecting took too long");
 }
 
-static void expire_queries(struct postgres_link *link, int64_t asked_before_us)
+static void expire_queries(struct postgres_link *link, int64_t now_us)
 {
-    struct list *node;
+    struct list expired, *node, *next;
 
-    /* Those that were put back stand first and are the oldest. */
-    while ((node = link->queue.next) != &link->queue) {
-        struct query *q = LIST_OWNER(node, struct query, node);
-        if (q->asked_us > asked_before_us)
-            break;
+    list_init(&expired);
+    for (node = link->queue.next; node != &link->queue; node = next) {
+        next = node->next;
+        if (LIST_OWNER(node, struct query, node)->until_us > now_us)
+            continue;
         list_remove(node);
+        list_append(&expired, node);
         link->queued--;
-        query_finish(q, ERR_UNAVAILABLE, NULL);
     }
+    while ((node = list_take_first(&expired)) != NULL)
+        query_finish(LIST_OWNER(node, struct query, node), ERR_UNAVAILABLE, NULL);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct postgres_link *link = timer->data;
-    int64_t asked_before_us = clock_mono_us() - QUERY_MS * 1000;
+    int64_t now_us = clock_mono_us();
 
     (void)loop;
     (void)events;
     for (size_t i = 0; i < link->connection_count; i++) {
         struct connection *c = &link->connections[i];
-        if (c->query != NULL && c->query->asked_us <= asked_before_us)
+        if (c->query != NULL && c->query->until_us <= now_us)
             connection_lose(c, "a query took too long");
     }
-    expire_queries(link, asked_before_us);
+    expire_queries(link, link->kind == POSTGRES_SPARE && link->standing == 0 ? INT64_MAX : now_us);
     link_dispatch(link);
 }
 
@@ -531,12 +541,13 @@ static void connection_init(struct connection *c, struct postgres_link *link)
 }
 
 struct postgres_link *postgres_link_open(struct ev_loop *loop, const char *conninfo,
-                                         size_t connections)
+                                         size_t connections, enum postgres_link_kind kind)
 {
     struct postgres_link *link = calloc(1, sizeof *link);
 
     assert(link != NULL && connections > 0);
     link->loop = loop;
+    link->kind = kind;
     link->conninfo = strdup(conninfo);
     link->connections = calloc(connections, sizeof *link->connections);
     assert(link->conninfo != NULL && link->connections != NULL);
@@ -565,6 +576,7 @@ void postgres_link_close(struct postgres_link *link)
 bool postgres_link_query(struct postgres_link *link, const struct postgres_query *query)
 {
     struct query *q;
+    int64_t wait_ms = query->wait_ms > 0 && query->wait_ms < QUERY_MS ? query->wait_ms : QUERY_MS;
 
     if (link->closing || link->queued == QUEUE_MAX || (q = calloc(1, sizeof *q)) == NULL)
         return false;
@@ -573,7 +585,7 @@ bool postgres_link_query(struct postgres_link *link, const struct postgres_query
     q->values = query->values;
     q->done = query->done;
     q->context = query->context;
-    q->asked_us = clock_mono_us();
+    q->until_us = clock_mono_us() + wait_ms * 1000;
     for (size_t i = 0; i < query->values; i++) {
         if (query->value[i] == NULL)
             continue;

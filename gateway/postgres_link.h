@@ -22,6 +22,7 @@ struct postgres_link;
 /* A borrowed result in text form, good until the callback that was given it returns. */
 struct postgres_rows {
     const void *result;
+    int64_t age_ms; /* what they tell was so at most so long ago; 0: it is the primary's */
 };
 size_t rows_count(const struct postgres_rows *rows);
 bool rows_is_null(const struct postgres_rows *rows, size_t row, size_t column);
@@ -46,11 +47,18 @@ struct postgres_query {
      * Postgres said no (logged). */
     void (*done)(void *context, enum err err, const struct postgres_rows *rows);
     void *context;
+    int64_t wait_ms; /* if it is less than the link's patience; 0: that */
+    bool may_lag;    /* a replica may answer (database.h): history and overviews, nothing that
+                      * somebody acts upon */
 };
+
+/* Who else can be asked. With SPARE, somebody can: what was asked is unavailable as soon as no
+ * connection stands, instead of waiting for the next; and what happens is the owner's to log. */
+enum postgres_link_kind { POSTGRES_ONLY, POSTGRES_SPARE };
 
 /* Never NULL. `conninfo` is a libpq URL or keyword string, several hosts included; copied. */
 struct postgres_link *postgres_link_open(struct ev_loop *loop, const char *conninfo,
-                                         size_t connections);
+                                         size_t connections, enum postgres_link_kind kind);
 void postgres_link_close(struct postgres_link *link); /* queries under way: ERR_UNAVAILABLE */
 
 /* False if it was not taken (the queue is full): `done` is not called then. */

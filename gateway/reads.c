@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "gateway/bookings.h"
 #include "gateway/counts.h"
+#include "gateway/database.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/identity.h"
@@ -55,14 +56,38 @@ void reads_fail(struct task *task, enum err err)
         reply_problem(task, 500, CODE_INTERNAL, "This cannot be read", NULL, 0);
 }
 
+static bool wants_newest(const struct task *task)
+{
+    struct span control;
+    size_t at = 0;
+
+    while (exchange_header_next(task->exchange, "cache-control", &at, &control))
+        if (list_has_token(control, "no-cache") || list_has_token(control, "max-age=0"))
+            return true;
+    return false;
+}
+
 void reads_ask(struct task *task, struct postgres_query *query)
 {
     query->context = task;
+    query->may_lag = query->may_lag && !wants_newest(task);
     task_park(task);
-    if (postgres_link_query(task->gateway->postgres, query))
+    if (database_query(task->gateway->database, query))
         return;
     if (task_resume(task))
         reply_overloaded(task, "Too many questions are under way", 1);
+}
+
+bool reads_have(struct task *task, enum err err, const struct postgres_rows *rows)
+{
+    if (!task_resume(task))
+        return false;
+    if (err) {
+        reads_fail(task, err);
+        return false;
+    }
+    task->age_s = (rows->age_ms + 999) / 1000;
+    return true;
 }
 
 void get_show(struct task *task)
@@ -171,13 +196,7 @@ static void on_history(void *context, enum err err, const struct postgres_rows *
     struct task *task = context;
     int64_t limit;
 
-    if (!task_resume(task))
-        return;
-    if (err) {
-        reads_fail(task, err);
-        return;
-    }
-    if (!reads_limit(task, &limit))
+    if (!reads_have(task, err, rows) || !reads_limit(task, &limit))
         return;
     err = put_history(reply_open_private(task), rows, (size_t)limit);
     if (err)
@@ -274,6 +293,7 @@ static bool read_status(struct task *task, char bytes[STATUS_BYTES_MAX + 1], con
     return false;
 }
 
+/* Not from a replica: who has just booked finds the booking here, too. */
 void get_user_bookings(struct task *task)
 {
     char user[USER_BYTES_MAX + 1], cursor[64], created[24], uuid[UUID_BYTES], many[24], *rest;
@@ -334,13 +354,7 @@ static void on_shows(void *context, enum err err, const struct postgres_rows *ro
     struct task *task = context;
     int64_t limit;
 
-    if (!task_resume(task))
-        return;
-    if (err) {
-        reads_fail(task, err);
-        return;
-    }
-    if (!reads_limit(task, &limit))
+    if (!reads_have(task, err, rows) || !reads_limit(task, &limit))
         return;
     err = put_shows(reply_open_public(task), rows, (size_t)limit);
     if (err)
@@ -373,7 +387,8 @@ void get_shows(struct task *task)
     char words[WORDS_BYTES_MAX + 1], category[40], from[24], to[24], cursor[40], start[24],
         show[24], many[24], series[SLUG_BYTES_MAX + 1], *rest;
     const char *text;
-    struct postgres_query query = {.statement = &search, .values = 8, .done = on_shows};
+    struct postgres_query query = {
+        .statement = &search, .values = 8, .done = on_shows, .may_lag = true};
     uint64_t start_ms, number;
     int64_t limit;
 

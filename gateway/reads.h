@@ -31,8 +31,12 @@ void reads_fail(struct task *task, enum err err);
 #define BOOKING_TABLES                                                                             \
     "bookings b JOIN (shows s JOIN partitions p USING (partition)) ON s.show = b.show"
 
-/* Ask on the task's behalf: it is parked; `done` has it as its context. */
+/* Ask on the task's behalf: it is parked; `done` has it as its context. Whoever says
+ * Cache-Control: no-cache (or max-age=0) is told what the primary knows, also where it may lag. */
 void reads_ask(struct task *task, struct postgres_query *query);
+/* The begin of `done`: the task goes on, and what it tells is as old as the rows. False: it is
+ * gone, or was answered that there are none. */
+bool reads_have(struct task *task, enum err err, const struct postgres_rows *rows);
 
 /* A parameter of the query as a C string of at most `max` bytes (and the NUL); absent or empty:
  * *text is NULL. False: the task was answered. */

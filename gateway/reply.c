@@ -12,8 +12,8 @@
 #include "gateway/problem.h"
 
 #define EXPOSED                                                                                    \
-    "ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, " \
-    "Retry-After, WWW-Authenticate, X-Request-Id, traceparent"
+    "Age, ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, "              \
+    "RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id, traceparent"
 
 static void put_field(struct buf *headers, const char *name, struct span value)
 {
@@ -91,6 +91,8 @@ struct buf *reply_open(struct task *task)
         put_preference(task);
     if (task->is_replayed)
         reply_field(task, "Idempotent-Replayed", "true");
+    if (task->age_s > 0)
+        buf_putf(&g->headers, "Age: %lld\r\n", (long long)task->age_s);
     return &g->body;
 }
 
@@ -106,7 +108,9 @@ struct buf *reply_open_public(struct task *task)
 {
     struct buf *body = reply_open(task);
 
-    reply_field(task, "Cache-Control", "public, max-age=1");
+    /* Its age counts as time that it was kept. */
+    buf_putf(&task->gateway->headers, "Cache-Control: public, max-age=%lld\r\n",
+             (long long)task->age_s + 1);
     return body;
 }
 

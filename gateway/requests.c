@@ -19,6 +19,7 @@
 #include "gateway/admin.h"
 #include "gateway/bookings.h"
 #include "gateway/commands.h"
+#include "gateway/database.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/identity.h"
@@ -168,7 +169,7 @@ static void ask_postgres(struct task *task)
     snprintf(show, sizeof show, "%u", id_show(task->id));
     id_format_uuid(task->id, uuid);
     task_park(task);
-    if (!postgres_link_query(task->gateway->postgres, &query))
+    if (!database_query(task->gateway->database, &query))
         on_row(task, ERR_UNAVAILABLE, NULL);
 }
 

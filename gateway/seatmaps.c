@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "gateway/database.h"
 #include "gateway/gateway.h"
-#include "gateway/postgres_link.h"
 #include "gateway/seatmap.h"
 #include "gateway/shows.h"
 
@@ -50,7 +50,7 @@ bool seatmaps_wait(struct task *task, struct cached_show *c)
 
     snprintf(number, sizeof number, "%u", c->show.number);
     if (!c->is_loading_map) {
-        if (!postgres_link_query(task->gateway->postgres, &query))
+        if (!database_query(task->gateway->database, &query))
             return false;
         c->is_loading_map = true;
         shows_pin(c);

@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/database.h"
 #include "gateway/gateway.h"
 #include "gateway/partitions.h"
-#include "gateway/postgres_link.h"
 #include "gateway/reply.h"
 #include "gateway/rooms.h"
 #include "gateway/seatmap.h"
@@ -332,7 +332,7 @@ static struct lookup *lookup_begin(struct shows *s, struct span name)
     list_init(&lookup->node);
     query.statement = lookup->name[0] <= '9' ? &by_number : &by_slug;
     query.value[0] = lookup->name;
-    if (!postgres_link_query(s->gateway->postgres, &query)) {
+    if (!database_query(s->gateway->database, &query)) {
         free(lookup);
         return NULL;
     }
@@ -363,7 +363,7 @@ static bool is_usable(const struct shows *s, const struct cached_show *c, const 
                       int64_t now_us)
 {
     return now_us - c->loaded_us < FRESH_MS * 1000 || c->is_stale || task->show_is_unavailable ||
-           !postgres_link_is_ready(s->gateway->postgres);
+           !database_is_ready(s->gateway->database);
 }
 
 /* It has its seat map, if it has seats; false: the task was answered, or waits. */
@@ -515,7 +515,7 @@ static void refresh(struct shows *s, int64_t now_us)
     if (s->refreshed == 0)
         return;
     snprintf(numbers + at, sizeof numbers - at, "}");
-    s->is_refreshing = postgres_link_query(s->gateway->postgres, &query);
+    s->is_refreshing = database_query(s->gateway->database, &query);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)

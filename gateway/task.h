@@ -88,6 +88,7 @@ struct task {
     bool varies_by_prefer; /* the answer says what was preferred and done */
     bool is_replayed;      /* the answer is one that was given before */
     bool ends_connection;  /* nothing is wanted of this client any more */
+    int64_t age_s;         /* what is told may be so old: it is a replica's */
     bool was_again;        /* its entry was appended twice: "repeated" says nothing */
     bool has_joined;       /* the same key was awaited already: the answer is that one's */
     bool has_looked_back;  /* where its show was before it moved (requests.c) */

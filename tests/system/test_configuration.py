@@ -26,7 +26,8 @@ BAD_FLAGS = [["--redis=http://x"], ["--log-format=xml"], ["--redis="], ["--frobn
 BAD_OF = {
     "usher-gateway": [["--listen=nonsense"], ["--listen=127.0.0.1:99999"], ["--workers=0"],
                       ["--workers=-1"], ["--workers=x"], ["--workers=99999999999999999999"],
-                      ["--idle-ms=1.5"], ["--log-level=loud"], ["--name=two words"]],
+                      ["--idle-ms=1.5"], ["--log-level=loud"], ["--name=two words"],
+                      ["--postgres-replica=host='"], ["--replica-lag-ms-max=99"]],
     "usher-allocator": [["--partition=-1"], ["--heartbeat-ms=0"], ["--log-level=loud"],
                         ["--redis-ms=99999999999"]],
     "usher-courier": [["--provider=cash"], ["--provider=http"], ["--lease-ms=1000"],

@@ -39,12 +39,14 @@ class Operator {
         this.looks = 0;
     }
 
-    get(path) {
-        return get(path, { token: this.token });
+    /* Overviews may come from a database that is a little behind; not what was just ordered. */
+    get(path, isFresh) {
+        return get(path, { token: this.token,
+            headers: isFresh ? { "Cache-Control": "no-cache" } : {} });
     }
 
     async begin() {
-        const { shows } = await this.get("/v1/admin/shows?limit=100");
+        const { shows } = await this.get("/v1/admin/shows?limit=100", true);
         this.shows = shows.map((row) => row.show);
         if (!this.shows.some((show) => show.slug === this.slug))
             this.slug = this.shows[0]?.slug || "";
@@ -139,14 +141,15 @@ class Operator {
         }
     }
 
-    async look(withAudit) {
+    /* `isFresh`: something was done, and shall be seen. */
+    async look(isFresh) {
         const slug = this.slug;
         try {
             const [{ partitions }, statistics, audit] = await Promise.all([
                 this.get("/v1/admin/partitions"),
-                this.get(`/v1/admin/shows/${encodeURIComponent(slug)}/statistics`),
-                withAudit || this.looks++ % AUDIT_EVERY === 0
-                    ? this.get("/v1/admin/audit?limit=12") : null]);
+                this.get(`/v1/admin/shows/${encodeURIComponent(slug)}/statistics`, isFresh),
+                isFresh || this.looks++ % AUDIT_EVERY === 0
+                    ? this.get("/v1/admin/audit?limit=12", isFresh) : null]);
             reportConnection("operator", true);
             if (slug !== this.slug)
                 return;
