@@ -49,15 +49,17 @@ static enum err ask(struct ledger *l, const struct request *r, struct preview *p
     return ledger_judge(l, l->reader, err);
 }
 
-/* The fields that the show's hash would have. */
-static enum err read_rules(struct rebuild *r, const struct tenure *t, uint32_t show,
+/* The fields that the show's hash would have; of a tier that comes, its figures too. */
+static enum err read_rules(struct rebuild *r, const struct tenure *t, const struct request *request,
                            struct preview *p)
 {
     struct loading l;
     enum err err;
 
     loading_init(&l, r, t);
-    err = rebuild_show_rules(&l, show);
+    err = rebuild_show_rules(&l, request->show);
+    if (!err && span_is(request->action, "tier.add"))
+        err = rebuild_show_last_tier(&l, request->show);
     pack_array(&p->fields, l.main.pairs);
     for (size_t i = 0; i < l.main.pairs; i++)
         pack_str(&p->fields, l.main.bytes.bytes + l.main.span[i].at, l.main.span[i].len);
@@ -76,7 +78,7 @@ enum err preview_admin(struct rebuild *r, const struct tenure *t, struct batch *
     err = ask(r->ledger, request, p);
     if (!err && p->code == CODE_GRANTED && p->told.len > 0) {
         buf_reset(&p->fields);
-        err = read_rules(r, t, request->show, p);
+        err = read_rules(r, t, request, p);
     }
     if (postgres_is_connected(r->ledger->reader) && postgres_run(r->ledger->reader, "ROLLBACK") &&
         !err)

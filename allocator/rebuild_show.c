@@ -176,6 +176,17 @@ enum err rebuild_show_rules(struct loading *l, uint32_t show)
     return postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l);
 }
 
+enum err rebuild_show_last_tier(struct loading *l, uint32_t show)
+{
+    char sql[SQL_BYTES_MAX];
+
+    snprintf(sql, sizeof sql,
+             TIERS_SQL(COUNTERS_SQL) " AND t.tier = (SELECT max(tier) FROM tiers WHERE show ="
+                                     " t.show)",
+             show);
+    return postgres_copy_out(l->r->ledger->reader, sql, loading_take_pair, l);
+}
+
 enum err rebuild_show_fields(struct loading *l, uint32_t show, bool counters)
 {
     char sql[SQL_BYTES_MAX];

@@ -13,6 +13,8 @@ enum err rebuild_show_all(struct loading *l, uint32_t show);
 
 /* The fields of its hash that are its rules, as pairs of the main part, not sent yet. */
 enum err rebuild_show_rules(struct loading *l, uint32_t show);
+/* Likewise the counters of its last tier. */
+enum err rebuild_show_last_tier(struct loading *l, uint32_t show);
 
 /* The show's hash: its rules and, unless only those are wanted, its counters. */
 enum err rebuild_show_fields(struct loading *l, uint32_t show, bool counters);

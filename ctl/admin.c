@@ -15,7 +15,7 @@
 
 struct admin_arguments {
     struct word_list set, seats;
-    const char *tier, *steps, *reason, *status, *user, *show;
+    const char *tier, *code, *steps, *reason, *status, *user, *show;
     int64_t price, quantity, to, limit;
 };
 #define AT(field) offsetof(struct admin_arguments, field)
@@ -72,6 +72,49 @@ static int price_run(struct context *context, const struct command *command, int
     char *body = ask_body(command, members, COUNT(members));
     snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/prices", ask_word(command, show));
     int code = ask_to_change(context, "POST", path, body, show);
+    free(body);
+    return code;
+}
+
+static int tier_add_run(struct context *context, const struct command *command, int argc,
+                        char **argv)
+{
+    struct admin_arguments a = {.price = -1, .quantity = -1};
+    char path[ASK_PATH_BYTES_MAX], price[24], capacity[24];
+    const char *show;
+
+    arguments_read(command, argc, argv, &a, &show);
+    if (a.code == NULL || a.price < 0 || a.quantity < 0)
+        arguments_wrong(command, "give --code, --price and --capacity");
+    snprintf(price, sizeof(price), "%lld", (long long)a.price);
+    snprintf(capacity, sizeof(capacity), "%lld", (long long)a.quantity);
+    const struct json_member members[] = {{"code", a.code, JSON_TEXT},
+                                          {"price", price, JSON_ANY},
+                                          {"capacity", capacity, JSON_ANY},
+                                          {"steps", a.steps, JSON_TREE}};
+    char *body = ask_body(command, members, COUNT(members));
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/tiers", ask_word(command, show));
+    int code = ask_to_change(context, "POST", path, body, show);
+    free(body);
+    return code;
+}
+
+static int tier_rename_run(struct context *context, const struct command *command, int argc,
+                           char **argv)
+{
+    struct admin_arguments a = {.tier = NULL};
+    char path[ASK_PATH_BYTES_MAX], tier[3 * TIER_BYTES_MAX + 1];
+    const char *show;
+
+    arguments_read(command, argc, argv, &a, &show);
+    if (a.tier == NULL || a.code == NULL)
+        arguments_wrong(command, "give --tier, and --code for its new name");
+    if (!ask_quote(a.tier, tier, sizeof(tier)))
+        arguments_wrong(command, "the tier's code is too long");
+    const struct json_member members[] = {{"code", a.code, JSON_TEXT}};
+    char *body = ask_body(command, members, COUNT(members));
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/tiers/%s", ask_word(command, show), tier);
+    int code = ask_to_change(context, "PATCH", path, body, show);
     free(body);
     return code;
 }
@@ -247,6 +290,16 @@ static const struct flag price_flags[] = {
     {"--steps", FLAG_TEXT, AT(steps), 0, 0, "JSON",
      "instead of those that it has, like [{\"sold_permille\":500,\"price\":1200}]"},
 };
+static const struct flag tier_add_flags[] = {
+    {"--code", FLAG_TEXT, AT(code), 0, 0, "CODE", "what it is called"},
+    {"--price", FLAG_NUMBER, AT(price), 0, PRICE_MAX, "N", "minor units"},
+    {"--capacity", FLAG_NUMBER, AT(quantity), 0, CAPACITY_MAX, "N", "so many places"},
+    {"--steps", FLAG_TEXT, AT(steps), 0, 0, "JSON", "of its price, like those of show price"},
+};
+static const struct flag tier_rename_flags[] = {
+    {"--tier", FLAG_TEXT, AT(tier), 0, 0, "CODE", "this tier"},
+    {"--code", FLAG_TEXT, AT(code), 0, 0, "CODE", "what it is called from now on"},
+};
 static const struct flag move_flags[] = {
     {"--to", FLAG_NUMBER, AT(to), 1, INT32_MAX, "N", "the partition; an allocator must have it"},
 };
@@ -280,6 +333,10 @@ const struct command show_change_command = COMMAND(
     "show change", "SHOW", "Change a show's rules, times and names.", change_run, set_flags);
 const struct command show_price_command = COMMAND(
     "show price", "SHOW", "Set a tier's price, its steps, or both.", price_run, price_flags);
+const struct command tier_add_command = COMMAND(
+    "tier add", "SHOW", "Give a show another tier, while it sells.", tier_add_run, tier_add_flags);
+const struct command tier_rename_command =
+    COMMAND("tier rename", "SHOW", "Give a tier another code.", tier_rename_run, tier_rename_flags);
 const struct command show_move_command = COMMAND(
     "show move", "SHOW", "Move a show to another partition, while it sells.", move_run, move_flags);
 const struct command inventory_add_command =

@@ -13,6 +13,7 @@ extern const struct command show_change_command, show_price_command, show_move_c
 extern const struct command inventory_add_command, inventory_remove_command;
 extern const struct command inventory_block_command, inventory_unblock_command;
 extern const struct command booking_list_command, booking_cancel_command;
+extern const struct command tier_add_command, tier_rename_command;
 extern const struct command partition_drain_command;
 extern const struct command audit_command, admin_token_command;
 

@@ -65,6 +65,20 @@ const char *ask_word(const struct command *command, const char *word)
     return word;
 }
 
+bool ask_quote(const char *text, char *quoted, size_t size)
+{
+    struct buf b;
+
+    buf_init(&b, size - 1);
+    for (; *text != '\0'; text++)
+        buf_putf(&b, "%%%02X", (unsigned char)*text);
+    bool fits = !b.failed;
+    if (fits)
+        snprintf(quoted, size, "%.*s", (int)b.len, b.len > 0 ? b.bytes : "");
+    buf_free(&b);
+    return fits;
+}
+
 const char *ask_second_word(const struct command *command)
 {
     return strchr(command->name, ' ') + 1;

@@ -29,6 +29,8 @@ int ask_for_list(struct context *context, const char *path, const char *member);
 char *ask_body(const struct command *command, const struct json_member *members, size_t count);
 /* The word, if a path may hold it as it is; else a usage error. */
 const char *ask_word(const struct command *command, const char *word);
+/* The text as a path has it, percent-encoded; false if it does not fit. */
+bool ask_quote(const char *text, char *quoted, size_t size);
 const char *ask_second_word(const struct command *command); /* "open" of "show open" */
 
 #endif

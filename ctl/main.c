@@ -36,7 +36,8 @@ static const struct command *const commands[] = {
     &webhook_list_command,    &webhook_remove_command,
     &webhook_rotate_command,  &webhook_replay_command,
     &webhook_log_command,     &mail_on_command,
-    &mail_off_command,
+    &mail_off_command,        &tier_add_command,
+    &tier_rename_command,
 };
 
 static const struct option_row options[] = {
@@ -59,7 +60,8 @@ static const struct program program = {
     .section = "ctl",
     .summary = "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
                "migrate, show create|list|open|pause|close|change|price|move, series create,\n"
-               "inventory add|remove|block|unblock, booking list|cancel, partition add|drain,\n"
+               "tier add|rename, inventory add|remove|block|unblock, booking list|cancel, "
+               "partition add|drain,\n"
                "room set|show, draw verify, status, verify, audit, admin-token,\n"
                "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
                "usherctl COMMAND --help tells about each.",

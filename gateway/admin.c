@@ -64,6 +64,8 @@ void admin_grant(struct task *task, const struct answer *answer)
 
     if (of_none)
         find_location(answer->told, location);
+    if (task->cached != NULL) /* who asks next, here, finds it as it is now */
+        shows_expire(task->cached);
     if (location[0] != '\0')
         reply_field(task, "Location", location);
     id_format(task->id, id);
@@ -231,6 +233,38 @@ void post_admin_prices(struct task *task)
 
     if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
         admin_send(task, &who, "tier.price", NULL, take_tier);
+}
+
+/* A tier that comes has no number yet. */
+void post_admin_tiers(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        admin_send(task, &who, "tier.add", NULL, NULL);
+}
+
+/* The path's tier, by its code. */
+static void take_path_tier(struct task *task, struct json *json)
+{
+    const struct tier *tier = NULL;
+    char code[TIER_BYTES_MAX];
+    size_t len;
+
+    if (percent_decode(task->parameter[1], false, code, sizeof code, &len))
+        tier = show_tier_named(task->show, (struct span){code, len});
+    if (tier == NULL)
+        json_fail(json, "The show has no such tier");
+    else
+        json_set_whole(json, json_root(json), "tier", tier->number);
+}
+
+void patch_admin_tier(struct task *task)
+{
+    struct administrator who;
+
+    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+        admin_send(task, &who, "tier.rename", NULL, take_path_tier);
 }
 
 /* {"seats": ["A-1", …]} as {"seats": [position, …]}, ascending. */

@@ -70,6 +70,8 @@ void patch_admin_show(struct task *task);
 void post_admin_show_action(struct task *task);
 void post_admin_room(struct task *task);
 void post_admin_prices(struct task *task);
+void post_admin_tiers(struct task *task);
+void patch_admin_tier(struct task *task);
 void post_admin_inventory(struct task *task);
 void post_admin_cancel(struct task *task);
 void get_admin_request(struct task *task);

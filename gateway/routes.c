@@ -77,6 +77,8 @@ static const struct route admin_routes[] = {
     {METHOD_GET, "/v1/admin/shows/:show/statistics", get_admin_statistics, BODY_NONE, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/room", post_admin_room, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/prices", post_admin_prices, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_POST, "/v1/admin/shows/:show/tiers", post_admin_tiers, BODY_REQUIRED, WHO_ADMIN},
+    {METHOD_PATCH, "/v1/admin/shows/:show/tiers/:tier", patch_admin_tier, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/inventory/add", post_admin_inventory, BODY_REQUIRED,
      WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/inventory/remove", post_admin_inventory, BODY_REQUIRED,

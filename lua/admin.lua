@@ -140,6 +140,15 @@ local admin_must_wait, admin_booking, apply_admin = (function()
     ['booking.cancel'] = cancel_booking,
   }
 
+  -- A tier that comes brings its figures along; nobody has any of it yet.
+  local function take_new_tiers(show)
+    local raw = by_name(show.fields)
+    for tier = #show.tiers + 1, tonumber(raw.tiers or 0) do
+      show.tiers[tier] = read_tier(raw, tier)
+      show.touched[tier] = true
+    end
+  end
+
   -- Rules, as Postgres has them once this is committed.
   local function take_over(show, request)
     if request[VERDICT] ~= CODE.GRANTED then
@@ -149,6 +158,7 @@ local admin_must_wait, admin_booking, apply_admin = (function()
       show.leaves = true
     elseif show then
       show.fields = request[FIELDS]
+      take_new_tiers(show)
     end
     return {CODE.GRANTED, request[TOLD]}
   end

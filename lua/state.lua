@@ -36,15 +36,31 @@ local function read_steps(text)
   return steps
 end
 
+-- What stands as name, value, … by name.
+local function by_name(fields)
+  local raw = {}
+  for i = 1, #fields, 2 do
+    raw[fields[i]] = fields[i + 1]
+  end
+  return raw
+end
+
+local function read_tier(raw, tier)
+  return {
+    price = tonumber(raw[tier .. ':price']), available = tonumber(raw[tier .. ':available']),
+    held = tonumber(raw[tier .. ':held']), pending = tonumber(raw[tier .. ':pending']),
+    confirmed = tonumber(raw[tier .. ':confirmed']), blocked = tonumber(raw[tier .. ':blocked']),
+    steps = read_steps(raw[tier .. ':steps']),
+    has_seats = raw[tier .. ':seats'] == '1',
+  }
+end
+
 local function read_show(number)
   local fields = redis.call('HGETALL', prefix .. 'show:' .. number)
   if #fields == 0 then
     return false
   end
-  local raw = {}
-  for i = 1, #fields, 2 do
-    raw[fields[i]] = fields[i + 1]
-  end
+  local raw = by_name(fields)
   local show = {
     number = number, state = raw.state, opens = tonumber(raw.opens), closes = tonumber(raw.closes),
     max_per_user = tonumber(raw.max_per_user), max_per_booking = tonumber(raw.max_per_booking),
@@ -56,13 +72,7 @@ local function read_show(number)
     admitted = {}, -- numbers whose admission this run uses up (admission.lua)
   }
   for tier = 1, tonumber(raw.tiers) do
-    show.tiers[tier] = {
-      price = tonumber(raw[tier .. ':price']), available = tonumber(raw[tier .. ':available']),
-      held = tonumber(raw[tier .. ':held']), pending = tonumber(raw[tier .. ':pending']),
-      confirmed = tonumber(raw[tier .. ':confirmed']), blocked = tonumber(raw[tier .. ':blocked']),
-      steps = read_steps(raw[tier .. ':steps']),
-      has_seats = raw[tier .. ':seats'] == '1',
-    }
+    show.tiers[tier] = read_tier(raw, tier)
   end
   show_order[#show_order + 1] = show
   return show

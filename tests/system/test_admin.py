@@ -48,7 +48,8 @@ def olga(gala):
 
 
 # All of the document's; none of these is there, but who has no token does not learn that.
-PATHS = {"show": "gala", "id": "00000000000000000000000000", "number": "1", "report": "sales"}
+PATHS = {"show": "gala", "id": "00000000000000000000000000", "number": "1", "report": "sales",
+         "tier": "GA"}
 ROUTES = [(method.upper(), path.removeprefix("/v1/admin").format(**PATHS))
           for path, item in contract.document()["paths"].items() if path.startswith("/v1/admin/")
           for method in item if method in contract.METHODS]
@@ -308,3 +309,63 @@ def test_a_waiting_room_is_set_while_it_works(gala, olga):
                      " WHERE request IS NOT NULL ORDER BY id")
     assert [row["action"] for row in rows] == ["show.room"] * 3
     assert rows[1]["before"] == {"rate": 60, "paused": False}
+
+
+def test_a_tier_comes_and_is_renamed_while_it_sells(gala, olga):
+    client = gala.client()
+    assert client.book("gala", "ann", "GA", 3).status == 201
+    answer = olga.post("/shows/gala/tiers", {"code": "Balcony", "price": 300, "capacity": 3,
+                                             "steps": [{"sold_permille": 500, "price": 400}]})
+    assert answer.status == 200 and answer.json["result"] == {
+        "tier": 3, "code": "Balcony", "price": 300, "capacity": 3, "blocked": 0,
+        "steps": [{"sold_permille": 500, "price": 400}]}, answer
+    client.await_stock("gala", {"GA": 1, "VIP": 2, "Balcony": 3})
+    assert client.book("gala", "bob", "Balcony", 2).json["amount"] == 600
+    assert client.book("gala", "cid", "Balcony", 1).json["amount"] == 400  # the step holds
+    assert client.book("gala", "dan", "Balcony", 1).code == "SOLD_OUT"
+    renamed = olga.ask("PATCH", "/shows/gala/tiers/Balcony", {"code": "Upper ring"})
+    assert renamed.json["result"] == {"tier": 3, "code": "Upper ring"}, renamed
+    client.await_stock("gala", {"GA": 1, "VIP": 2, "Upper ring": 0})
+    assert olga.post("/shows/gala/inventory/add", {"tier": "Upper ring", "quantity": 2}).status == 200
+    assert olga.ask("PATCH", "/shows/gala/tiers/Upper%20ring", {"code": "Ring"}).status == 200
+    gala.redis_client().flushall()  # what was added is there again, from Postgres
+    wait_until("a booking of the renamed tier", lambda: client.book(
+        "gala", "eve", "Ring", 1).status == 201)
+    assert [row["action"] for row in olga.get("/audit?show=gala&limit=4")["audit"]] == [
+        "tier.rename", "inventory.add", "tier.rename", "tier.add"]
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"code": "B", "price": 1}, {"code": "GA", "price": 1, "capacity": 1},
+    {"code": "", "price": 1, "capacity": 1}, {"code": "B", "price": -1, "capacity": 1},
+    {"code": "B", "price": 1, "capacity": 1, "blocked": 2}, {"code": "B", "price": 1, "capacity": "x"},
+    {"code": "B", "price": 1, "capacity": 1, "kind": "seats"},
+    {"code": "B", "price": 1, "capacity": 1, "steps": [{"price": 2}]}])
+def test_what_no_tier_can_be(gala, olga, body):
+    answer = olga.post("/shows/gala/tiers", body)
+    assert answer.code in ("INVALID", "ALREADY_EXISTS") and answer.json["detail"], answer
+    assert gala.value("SELECT count(*) FROM tiers") == 2
+
+
+def test_a_tier_cannot_be_called_like_another(gala, olga):
+    assert olga.ask("PATCH", "/shows/gala/tiers/GA", {"code": "VIP"}).code == "ALREADY_EXISTS"
+    assert olga.ask("PATCH", "/shows/gala/tiers/None", {"code": "X"}).status == 422
+    assert olga.ask("PATCH", "/shows/gala/tiers/GA", {}).status == 422
+    for number in range(3, 33):
+        assert olga.post("/shows/gala/tiers", {"code": f"T{number}", "price": 1,
+                                               "capacity": 1}).status == 200
+    assert olga.post("/shows/gala/tiers", {"code": "T33", "price": 1, "capacity": 1}).status == 422
+    assert gala.ctl("tier", "rename", "gala", "--tier", "T32", "--code", "Last one").code == 0
+    assert gala.client().book("gala", "ann", "T31", 1).status == 201
+
+
+def test_a_tier_comes_while_people_book(gala, olga):
+    gala.show("many", {"Floor": (100, 100_000)}, max_per_booking=10)
+    crowd = gala.crowd("many").start_traffic(16, ["Floor"])
+    for number in range(1, 6):
+        crowd.await_decided(30)
+        result = gala.ctl("tier", "add", "many", "--code", f"Ring {number}", "--price", 5,
+                          "--capacity", 7)
+        assert result.code == 0, result
+        assert gala.client().book("many", f"first {number}", f"Ring {number}", 7).status == 201
+    crowd.finish()
