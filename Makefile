@@ -24,7 +24,7 @@ PROGRAMS := $(addprefix $(BUILD)/,usher-gateway usher-allocator usher-courier us
 .PHONY: build clean
 build: $(PROGRAMS) ## build the programs into build/
 
-$(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(BASE)
+$(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(BUILD)/link/dsn.o $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lev -lhttp_parser -lwslay -ljansson -ljwt -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
 
 $(BUILD)/usher-allocator: $(ALLOCATOR) $(LINK) $(BASE)

@@ -51,6 +51,9 @@
 #define ROOM_BLOCK_MAX 100000    /* … according to how many join */
 #define ROOM_TICKET_MS (INT64_C(14) * 86400000) /* a ticket's time, from the opening on */
 
+/* Postgres. */
+#define DATABASES_MAX 16 /* home among them; sql/0016_databases.sql says the same */
+
 /* How long answers are kept in Redis, and the most a client may ask to wait. */
 #define ANSWER_SECONDS 600               /* ten minutes */
 #define ANSWER_KEYED_SECONDS 86400       /* a day, where an Idempotency-Key was given */

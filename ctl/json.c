@@ -424,12 +424,12 @@ static json_t *known(int64_t n)
 
 static json_t *partition_object(const struct partition_status *p)
 {
-    return json_pack("{s:i, s:s, s:I, s:I, s:s, s:o, s:s, s:b, s:I, s:o, s:o}", "partition",
-                     (int)p->partition, "owner", p->owner, "epoch", (json_int_t)p->epoch, "version",
-                     (json_int_t)p->version, "cursor", p->cursor, "heartbeat_age_ms",
-                     known(p->heartbeat_age_ms), "state", p->state, "stream", p->has_stream,
-                     "backlog", (json_int_t)p->backlog_entries, "oldest_ms", known(p->oldest_ms),
-                     "rate", known(p->rate));
+    return json_pack("{s:i, s:s, s:s, s:I, s:I, s:s, s:o, s:s, s:b, s:I, s:o, s:o}", "partition",
+                     (int)p->partition, "database", p->dsn, "owner", p->owner, "epoch",
+                     (json_int_t)p->epoch, "version", (json_int_t)p->version, "cursor", p->cursor,
+                     "heartbeat_age_ms", known(p->heartbeat_age_ms), "state", p->state, "stream",
+                     p->has_stream, "backlog", (json_int_t)p->backlog_entries, "oldest_ms",
+                     known(p->oldest_ms), "rate", known(p->rate));
 }
 
 void json_write_status(FILE *out, const struct status *status)
@@ -441,6 +441,8 @@ void json_write_status(FILE *out, const struct status *status)
         json_array_append_new(gateways, json_string(status->gateway[i]));
     json_object_set_new(root, "partitions", partitions);
     json_object_set_new(root, "gateways", gateways);
+    json_object_set_new(root, "postgres",
+                        json_string(*status->database_fault ? status->database_fault : "ok"));
     json_object_set_new(root, "redis",
                         json_string(*status->redis_fault ? status->redis_fault : "ok"));
     json_dumpf(root, out, JSON_INDENT(2));

@@ -13,6 +13,7 @@
 #include "context.h"
 #include "migrate.h"
 #include "notify.h"
+#include "partition.h"
 #include "room.h"
 #include "series.h"
 #include "show.h"

@@ -45,6 +45,24 @@ const struct command migrate_command = {
     .run = migrate_run,
 };
 
+bool migrate_is_done(struct postgres *postgres, const char **why)
+{
+    struct postgres_result *applied;
+    *why = NULL;
+    if (postgres_query(postgres, applied_sql, 0, NULL, false, &applied)) {
+        if (strcmp(postgres_sqlstate(postgres), "42P01") == 0) /* undefined_table */
+            *why = "was never migrated";
+        return false;
+    }
+    size_t rows = postgres_rows(applied);
+    if (check_applied(applied) != EXIT_SUCCESS)
+        *why = "has other migrations than this program";
+    else if (rows < MIGRATIONS)
+        *why = "lacks migrations that this program has";
+    postgres_result_free(applied);
+    return *why == NULL;
+}
+
 static int migrate_run(struct context *context, const struct command *command, int argc,
                        char **argv)
 {

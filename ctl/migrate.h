@@ -6,8 +6,15 @@
 #ifndef USHER_CTL_MIGRATE_H
 #define USHER_CTL_MIGRATE_H
 
+#include <stdbool.h>
+
 #include "arguments.h"
+#include "link/postgres.h"
 
 extern const struct command migrate_command;
+
+/* Is this database as far as this program? False: *why is a static clause about it, or NULL if it
+ * could not be found out (postgres_why). */
+bool migrate_is_done(struct postgres *postgres, const char **why);
 
 #endif

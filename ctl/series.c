@@ -6,6 +6,7 @@
 #include "context.h"
 #include "json.h"
 #include "seat_maps.h"
+#include "show_place.h"
 #include "show_store.h"
 
 static int create_run(struct context *context, const struct command *command, int argc,
@@ -32,11 +33,8 @@ const struct command series_create_command = {
     .flags = {{create_flags, sizeof(create_flags) / sizeof(create_flags[0])}},
 };
 
-static int create_all(struct context *context, const struct show_list *list, bool if_absent)
+static int create_in(struct postgres *postgres, const struct show_list *list, bool if_absent)
 {
-    struct postgres *postgres = context_postgres(context);
-    if (postgres == NULL)
-        return EXIT_FAILED;
     struct show_made *made = calloc(list->count, sizeof(*made));
     if (made == NULL)
         abort();
@@ -61,6 +59,21 @@ static int create_all(struct context *context, const struct show_list *list, boo
     printf("series %s on partition %lld: %zu shows created, %zu were there already\n",
            first->series, (long long)first->partition, fresh, list->count - fresh);
     return EXIT_SUCCESS;
+}
+
+static int create_all(struct context *context, const struct show_list *list, bool if_absent)
+{
+    struct databases databases;
+    struct postgres *place;
+    if (context_postgres(context) == NULL)
+        return EXIT_FAILED;
+    int code = databases_open(context, &databases)
+                   ? context_fail_postgres(context, "looking for the databases")
+                   : show_place_find(context, &databases, list->specs, list->count, &place);
+    if (code == EXIT_SUCCESS)
+        code = create_in(place, list, if_absent);
+    databases_close(&databases);
+    return code;
 }
 
 static int create_run(struct context *context, const struct command *command, int argc, char **argv)

@@ -6,14 +6,15 @@
 
 #include "base/text.h"
 #include "context.h"
+#include "databases.h"
 #include "json.h"
 #include "seat_maps.h"
+#include "show_place.h"
 #include "show_store.h"
 
 static int create_run(struct context *context, const struct command *command, int argc,
                       char **argv);
 static int list_run(struct context *context, const struct command *command, int argc, char **argv);
-static int add_run(struct context *context, const struct command *command, int argc, char **argv);
 
 /* show create: the fields of a show (show_spec.h), and these. */
 struct create_arguments {
@@ -50,21 +51,11 @@ const struct command show_list_command = {
     .summary = "List the shows and what is left of them.",
     .run = list_run,
 };
-const struct command partition_add_command = {
-    .name = "partition add",
-    .positional = "N",
-    .summary = "Add a partition; the next free allocator takes it.",
-    .run = add_run,
-};
-
 /* Create. */
 
-static int create_all(struct context *context, const struct show_spec *specs, size_t count,
-                      bool if_absent)
+static int create_in(struct postgres *postgres, const struct show_spec *specs, size_t count,
+                     bool if_absent)
 {
-    struct postgres *postgres = context_postgres(context);
-    if (postgres == NULL)
-        return EXIT_FAILED;
     struct show_made *made = calloc(count + 1, sizeof(*made));
     if (made == NULL)
         abort();
@@ -80,6 +71,22 @@ static int create_all(struct context *context, const struct show_spec *specs, si
         printf("show %s: number %u%s\n", specs[i].slug, made[i].number,
                made[i].existed ? " (was there already)" : "");
     free(made);
+    return code;
+}
+
+static int create_all(struct context *context, const struct show_spec *specs, size_t count,
+                      bool if_absent)
+{
+    struct databases databases;
+    struct postgres *place;
+    if (context_postgres(context) == NULL)
+        return EXIT_FAILED;
+    int code = databases_open(context, &databases)
+                   ? context_fail_postgres(context, "looking for the databases")
+                   : show_place_find(context, &databases, specs, count, &place);
+    if (code == EXIT_SUCCESS)
+        code = create_in(place, specs, count, if_absent);
+    databases_close(&databases);
     return code;
 }
 
@@ -139,48 +146,43 @@ static void print_cell(const struct postgres_result *result, size_t row, size_t 
     printf("%-*.*s", width, (int)cell.len, cell.bytes);
 }
 
-static int list_run(struct context *context, const struct command *command, int argc, char **argv)
+static const struct {
+    const char *title;
+    size_t column;
+    int width;
+} columns[] = {{"number", 0, 7}, {"slug", 1, 19},     {"partition", 4, 10},
+               {"state", 5, 7},  {"category", 3, 11}, {"left of each tier", 6, 0}};
+
+static int list_of(const struct database *database)
 {
-    static const struct {
-        const char *title;
-        size_t column;
-        int width;
-    } columns[] = {{"number", 0, 7}, {"slug", 1, 19},     {"partition", 4, 10},
-                   {"state", 5, 7},  {"category", 3, 11}, {"left of each tier", 6, 0}};
-    arguments_read(command, argc, argv, NULL, NULL);
-    struct postgres *postgres = context_postgres(context);
     struct postgres_result *result;
-    if (postgres == NULL)
-        return EXIT_FAILED;
-    if (shows_list(postgres, &result))
-        return context_fail_postgres(context, "listing shows");
-    for (size_t i = 0; i < COUNT(columns); i++)
-        printf("%-*s%s", columns[i].width, columns[i].title, i + 1 < COUNT(columns) ? " " : "\n");
-    for (size_t row = 0; row < postgres_rows(result); row++) {
+    if (!postgres_is_connected(database->postgres) || shows_list(database->postgres, &result))
+        return context_fail("Postgres, listing the shows of %s: %s", database_name(database),
+                            postgres_why(database->postgres));
+    for (size_t row = 0; row < postgres_rows(result); row++)
         for (size_t i = 0; i < COUNT(columns); i++) {
             print_cell(result, row, columns[i].column, columns[i].width);
             printf(i + 1 < COUNT(columns) ? " " : "\n");
         }
-    }
     postgres_result_free(result);
     return EXIT_SUCCESS;
 }
 
-/* Partitions. */
-
-static int add_run(struct context *context, const struct command *command, int argc, char **argv)
+/* By number within each database; what can be reached is told. */
+static int list_run(struct context *context, const struct command *command, int argc, char **argv)
 {
-    const char *word;
-    uint64_t partition;
-    arguments_read(command, argc, argv, NULL, &word);
-    if (!text_u64(span_of(word), INT32_MAX, &partition) || partition == 0)
-        arguments_wrong(command, "a partition is a number from 1 to %d, not '%s'", INT32_MAX, word);
-    struct postgres *postgres = context_postgres(context);
-    bool existed;
-    if (postgres == NULL)
+    struct databases databases;
+    int code = EXIT_SUCCESS;
+    arguments_read(command, argc, argv, NULL, NULL);
+    if (context_postgres(context) == NULL)
         return EXIT_FAILED;
-    if (partition_add(postgres, (int64_t)partition, &existed))
-        return context_fail_postgres(context, "adding the partition");
-    printf("partition %s %s\n", word, existed ? "was there already" : "added");
-    return EXIT_SUCCESS;
+    if (databases_open(context, &databases))
+        return context_fail_postgres(context, "listing shows");
+    for (size_t i = 0; i < COUNT(columns); i++)
+        printf("%-*s%s", columns[i].width, columns[i].title, i + 1 < COUNT(columns) ? " " : "\n");
+    for (size_t i = 0; i < databases.count; i++)
+        if (list_of(&databases.each[i]) != EXIT_SUCCESS)
+            code = EXIT_FAILED;
+    databases_close(&databases);
+    return code;
 }

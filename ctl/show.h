@@ -1,4 +1,4 @@
-/* usherctl show … and partition …. */
+/* usherctl show …. */
 #ifndef USHER_CTL_SHOW_H
 #define USHER_CTL_SHOW_H
 
@@ -6,6 +6,5 @@
 
 extern const struct command show_create_command;
 extern const struct command show_list_command;
-extern const struct command partition_add_command;
 
 #endif

@@ -24,7 +24,7 @@ static const char show_sql[] =
     "INSERT INTO shows (show, slug, name, category, partition, starts_at, sales_open_at,"
     " sales_close_at, state, max_per_user, max_per_booking, hold_ms, hold_ms_max, currency,"
     " offer_ms, ends_at, series, payment)"
-    " VALUES (coalesce($1, (SELECT coalesce(max(show), 0) + 1 FROM shows)), $2, $3, $4, $5, $6, $7,"
+    " VALUES (coalesce($1, next_show()), $2, $3, $4, $5, $6, $7,"
     " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING show";
 static const char tier_sql[] =
     "INSERT INTO tiers (show, tier, code, price, kind, capacity, blocked, available)"

@@ -9,11 +9,12 @@
 #include "base/keys.h"
 #include "base/text.h"
 #include "context.h"
+#include "databases.h"
 #include "json.h"
 
 static int status_run(struct context *context, const struct command *command, int argc,
                       char **argv);
-static enum err read_partitions(struct postgres *postgres, struct status *status);
+static enum err read_partitions(struct context *context, struct status *status);
 static enum err read_report(struct redis *redis, struct partition_status *p);
 static enum err read_stream(struct redis *redis, struct partition_status *p);
 static enum err read_gateways(struct redis *redis, struct status *status);
@@ -39,7 +40,7 @@ const struct command status_command = {
 static const char partitions_sql[] =
     "SELECT partition, owner, epoch, version, cursor,"
     " CASE WHEN heartbeat = '-infinity' THEN -1"
-    " ELSE greatest(0, extract(epoch FROM clock_timestamp() - heartbeat) * 1000)::bigint END"
+    " ELSE greatest(0, extract(epoch FROM clock_timestamp() - heartbeat) * 1000)::bigint END, dsn"
     " FROM partitions ORDER BY partition";
 
 static enum err read_redis(struct redis *redis, struct status *status)
@@ -56,10 +57,9 @@ static int status_run(struct context *context, const struct command *command, in
     struct status_arguments arguments = {.json = false};
     struct status status = {0};
     arguments_read(command, argc, argv, &arguments, NULL);
-    struct postgres *postgres = context_postgres(context);
-    if (postgres == NULL)
+    if (context_postgres(context) == NULL)
         return EXIT_FAILED;
-    if (read_partitions(postgres, &status))
+    if (read_partitions(context, &status))
         return context_fail_postgres(context, "reading partitions");
     struct redis *redis = context_redis(context);
     if (redis == NULL || read_redis(redis, &status))
@@ -71,7 +71,7 @@ static int status_run(struct context *context, const struct command *command, in
         print_status(&status);
     free(status.partition);
     free(status.gateway);
-    return *status.redis_fault ? EXIT_FAILED : EXIT_SUCCESS;
+    return *status.redis_fault || *status.database_fault ? EXIT_FAILED : EXIT_SUCCESS;
 }
 
 static void copy_text(struct span text, char *into, size_t bytes)
@@ -79,7 +79,17 @@ static void copy_text(struct span text, char *into, size_t bytes)
     snprintf(into, bytes, "%.*s", (int)(text.len < bytes ? text.len : bytes - 1), text.bytes);
 }
 
-static enum err read_partitions(struct postgres *postgres, struct status *status)
+static void read_row(const struct postgres_result *result, size_t row, struct partition_status *p)
+{
+    copy_text(postgres_cell(result, row, 1), p->owner, sizeof(p->owner));
+    p->epoch = postgres_cell_i64(result, row, 2);
+    p->version = postgres_cell_i64(result, row, 3);
+    copy_text(postgres_cell(result, row, 4), p->cursor, sizeof(p->cursor));
+    p->heartbeat_age_ms = postgres_cell_i64(result, row, 5);
+}
+
+/* What home has of partitions elsewhere is only where they are. */
+static enum err read_home(struct postgres *postgres, struct status *status)
 {
     struct postgres_result *result;
     TRY(postgres_query(postgres, partitions_sql, 0, NULL, false, &result));
@@ -90,16 +100,45 @@ static enum err read_partitions(struct postgres *postgres, struct status *status
     for (size_t i = 0; i < status->partitions; i++) {
         struct partition_status *p = &status->partition[i];
         p->partition = (uint32_t)postgres_cell_i64(result, i, 0);
-        copy_text(postgres_cell(result, i, 1), p->owner, sizeof(p->owner));
-        p->epoch = postgres_cell_i64(result, i, 2);
-        p->version = postgres_cell_i64(result, i, 3);
-        copy_text(postgres_cell(result, i, 4), p->cursor, sizeof(p->cursor));
-        p->heartbeat_age_ms = postgres_cell_i64(result, i, 5);
+        read_row(result, i, p);
+        copy_text(postgres_cell(result, i, 6), p->dsn, sizeof(p->dsn));
         p->oldest_ms = p->rate = -1;
         snprintf(p->state, sizeof(p->state), "no report");
     }
     postgres_result_free(result);
     return ERR_NONE;
+}
+
+static void read_other(const struct database *database, struct status *status)
+{
+    struct postgres_result *result = NULL;
+    if (!postgres_is_connected(database->postgres) ||
+        postgres_query(database->postgres, partitions_sql, 0, NULL, false, &result)) {
+        snprintf(status->database_fault, sizeof(status->database_fault), "%.60s: %.60s",
+                 database->dsn, postgres_why(database->postgres));
+        return;
+    }
+    for (size_t row = 0; row < postgres_rows(result); row++)
+        for (size_t i = 0; i < status->partitions; i++) {
+            struct partition_status *p = &status->partition[i];
+            if (p->partition == (uint32_t)postgres_cell_i64(result, row, 0) &&
+                strcmp(p->dsn, database->dsn) == 0)
+                read_row(result, row, p);
+        }
+    postgres_result_free(result);
+}
+
+static enum err read_partitions(struct context *context, struct status *status)
+{
+    struct databases databases;
+    enum err err = read_home(context->postgres, status);
+    if (err)
+        return err;
+    err = databases_open(context, &databases);
+    for (size_t i = 1; !err && i < databases.count; i++)
+        read_other(&databases.each[i], status);
+    databases_close(&databases);
+    return err;
 }
 
 /* base/allocator_report.h; the key is gone soon after its allocator is. */
@@ -178,22 +217,37 @@ static const char *seconds(int64_t ms, char into[32])
     return into;
 }
 
-static void print_partition(const struct partition_status *p)
+static void print_partition(const struct partition_status *p, bool with_database)
 {
     char heartbeat[32], oldest[32], rate[32];
     snprintf(rate, sizeof(rate), "%" PRId64, p->rate);
-    printf("%-10u %-24s %-7" PRId64 " %-10" PRId64 " %-17s %-9" PRId64 " %-8s %-9s %s\n",
+    printf("%-10u %-24s %-7" PRId64 " %-10" PRId64 " %-17s %-9" PRId64 " %-8s %-9s %-*s%s\n",
            p->partition, *p->owner ? p->owner : "-", p->epoch, p->version, p->state,
            p->backlog_entries, p->rate < 0 ? "-" : rate, seconds(p->oldest_ms, oldest),
-           seconds(p->heartbeat_age_ms, heartbeat));
+           with_database ? 10 : 0, seconds(p->heartbeat_age_ms, heartbeat),
+           !with_database ? ""
+           : *p->dsn      ? p->dsn
+                          : "home");
+}
+
+static bool has_several_databases(const struct status *status)
+{
+    bool several = false;
+    for (size_t i = 0; i < status->partitions; i++)
+        several = several || *status->partition[i].dsn != '\0';
+    return several;
 }
 
 static void print_status(const struct status *status)
 {
-    printf("%-10s %-24s %-7s %-10s %-17s %-9s %-8s %-9s %s\n", "partition", "owner", "epoch",
-           "version", "state", "backlog", "rate/s", "oldest", "heartbeat");
+    bool several = has_several_databases(status);
+    printf("%-10s %-24s %-7s %-10s %-17s %-9s %-8s %-9s %s%s\n", "partition", "owner", "epoch",
+           "version", "state", "backlog", "rate/s", "oldest", "heartbeat",
+           several ? " database" : "");
     for (size_t i = 0; i < status->partitions; i++)
-        print_partition(&status->partition[i]);
+        print_partition(&status->partition[i], several);
+    if (*status->database_fault)
+        printf("\nPostgres: %s\n", status->database_fault);
     if (*status->redis_fault) {
         printf("\nRedis: %s\n", status->redis_fault);
         return;

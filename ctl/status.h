@@ -8,12 +8,14 @@
 
 #include "arguments.h"
 #include "base/bounds.h"
+#include "link/dsn.h"
 
 #define STATUS_TEXT_BYTES 128
 #define STATUS_GATEWAYS_MAX 1024
 
 struct partition_status {
     uint32_t partition;
+    char dsn[DSN_BYTES_MAX + 1];   /* of its database; "": home */
     char owner[STATUS_TEXT_BYTES]; /* as Postgres has it; "" if it was never taken */
     int64_t epoch;
     int64_t version;
@@ -32,6 +34,7 @@ struct status {
     size_t gateways;
     char (*gateway)[GATEWAY_NAME_BYTES_MAX + 1]; /* owned */
     char redis_fault[STATUS_TEXT_BYTES];         /* "" where Redis answered */
+    char database_fault[STATUS_TEXT_BYTES];      /* "" where each database did */
 };
 
 extern const struct command status_command;

@@ -216,6 +216,14 @@ static const struct check checks[] = {
      " a.booking, a.number, b.show) FROM admissions a JOIN bookings b ON b.id = a.booking"
      " WHERE b.show <> a.show"},
 
+    {"a show is of its database",
+     "SELECT format('show %s: its number is not one of this database, which are %s to %s', s.show,"
+     " d.first_show, d.last_show) FROM shows s JOIN databases d ON d.dsn = ''"
+     " WHERE s.show NOT BETWEEN d.first_show AND d.last_show"
+     " UNION ALL"
+     " SELECT format('show %s: its partition %s is in another database', s.show, s.partition)"
+     " FROM shows s JOIN partitions p USING (partition) WHERE p.dsn <> ''"},
+
     {"the journal ends where its partition is",
      "SELECT format('partition %s: it is at version %s (cursor %s), its journal ends at version %s"
      " (cursor %s)', p.partition, p.version, p.cursor, b.version, b.cursor)"
@@ -240,7 +248,7 @@ static const struct check checks[] = {
 };
 
 static const char counts_sql[] = "SELECT (SELECT count(*) FROM shows), (SELECT count(*) FROM"
-                                 " bookings), (SELECT count(*) FROM partitions)";
+                                 " bookings), (SELECT count(*) FROM partitions WHERE dsn = '')";
 
 static enum err run_check(struct postgres *postgres, const struct check *check,
                           struct differences *found)

@@ -76,6 +76,15 @@ def own_cluster(tmp_path_factory, session_folder, migrated, request):
         own.stop()
 
 
+@pytest.fixture
+def elsewhere(session_folder, migrated):
+    """A cluster for another database, of the test's own, to be stopped and killed."""
+    other = Postgres(session_folder, f"else_{secrets.token_hex(3)}").create_from(migrated).start()
+    yield other
+    if other.process.alive():
+        other.stop()
+
+
 def make_world(request, session_folder, cluster):
     folder = Path(tempfile.mkdtemp(prefix="world-", dir=session_folder))
     world = World(folder, cluster, TEMPLATE)

@@ -182,7 +182,7 @@ def test_status_shows_owner_backlog_and_gateways(world):
     world.start_redis()
     before = json.loads(world.ctl("status", "--json").out)
     assert before["partitions"][0] == {
-        "partition": 1, "owner": "", "epoch": 0, "version": 0, "cursor": "0-0",
+        "partition": 1, "database": "", "owner": "", "epoch": 0, "version": 0, "cursor": "0-0",
         "heartbeat_age_ms": None, "state": "no report", "stream": False, "backlog": 0,
         "oldest_ms": None, "rate": None}
     world.start_allocator(partition=1)

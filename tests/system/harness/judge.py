@@ -310,7 +310,7 @@ def judge_grant(where, reply, booking, said=None):
 def judge_redis(connection, redis):
     """Violations in a Redis at rest. Only meaningful while versions stand still."""
     found = []
-    for partition in rows_of(connection, "SELECT * FROM partitions"):
+    for partition in rows_of(connection, "SELECT * FROM partitions WHERE dsn = ''"):
         found += judge_partition(connection, redis, partition)
     return found
 

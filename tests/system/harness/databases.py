@@ -1,0 +1,53 @@
+"""Other databases of a world, beside its home or in clusters of their own."""
+
+from . import judge
+from .postgres_server import quote
+from .programs import run_program
+
+LAST = 2147483646        # the last number there is for a show
+RANGE = 16777216         # numbers of each other database
+FIRST = LAST - RANGE + 1  # the first one of the first
+
+
+class Other:
+    """Another database than home."""
+
+    def __init__(self, world, cluster, name, template="usher_template"):
+        self.world, self.cluster, self.database = world, cluster, name
+        cluster.run("postgres", f"CREATE DATABASE {quote(name)} TEMPLATE {quote(template)}")
+
+    def drop(self):
+        self.cluster.run("postgres", f"DROP DATABASE {quote(self.database)} WITH (FORCE)")
+
+    @property
+    def dsn(self):
+        """As home names it: where it is, and nothing of who comes."""
+        return f"host=127.0.0.1 port={self.cluster.port} dbname={self.database}"
+
+    def url(self, user="postgres"):
+        return self.cluster.url(self.database, user)
+
+    def run(self, statement, *parameters):
+        return self.cluster.run(self.database, statement, *parameters)
+
+    def value(self, statement, *parameters):
+        return self.run(statement, *parameters)[0][0]
+
+    def ctl(self, *words):
+        """usherctl that is told of this database instead of home."""
+        return run_program("usherctl", *words, env={"USHER_POSTGRES": self.url()})
+
+    def judge(self):
+        """As World.judge, of this database."""
+        connection = self.cluster.connect(self.database)
+        try:
+            violations = judge.judge(connection, self.world.redis.client())
+        finally:
+            connection.close()
+        assert not violations, "\n".join(violations)
+
+
+def add_partition(world, number, other):
+    result = world.ctl("partition", "add", number, "--dsn", other.dsn)
+    assert result.code == 0, result
+    return result
