@@ -7,6 +7,7 @@
 #include "allocator/handover.h"
 #include "allocator/outcome.h"
 #include "allocator/preview.h"
+#include "allocator/standby.h"
 #include "allocator/tenure.h"
 #include "base/clock.h"
 #include "base/keys.h"
@@ -369,17 +370,26 @@ static void explain(struct allocator *a, enum err err)
         tenure_say_away(a, "redis", redis_why(a->redis));
 }
 
+/* With several databases, one that is away (home, too) keeps nobody from the others. */
 static enum err stand_by(struct allocator *a)
 {
-    if (a->ledger.held != 0 && postgres_is_connected(a->ledger.owner))
+    struct ledger *l = &a->ledger;
+
+    if (l->held != 0 && postgres_is_connected(l->owner))
         return ERR_NONE;
     while (!is_stopping(a)) {
-        TRY(ledger_connect(&a->ledger));
-        if (a->away != NULL && strcmp(a->away, "postgres") == 0)
-            tenure_say_away(a, NULL, NULL);
-        TRY(ledger_look(&a->ledger, (uint32_t)a->options->partition, a->options->heartbeat_ms_max));
-        if (a->ledger.held != 0)
+        if (l->held != 0) /* the session with its lock is gone */
+            ledger_disconnect(l);
+        enum err err =
+            standby_look(l, (uint32_t)a->options->partition, a->options->heartbeat_ms_max);
+        if (l->held != 0)
             return ERR_NONE;
+        if (err && l->databases == 1)
+            return err;
+        if (err)
+            tenure_say_away(a, "postgres", ledger_why(l));
+        else if (a->away != NULL && strcmp(a->away, "postgres") == 0)
+            tenure_say_away(a, NULL, NULL);
         clock_sleep_ms(a->options->stand_by_ms);
     }
     return ERR_NONE;

@@ -8,11 +8,10 @@
 
 #include "allocator/history.h"
 #include "allocator/intake.h"
+#include "allocator/standby.h"
 #include "base/bounds.h"
 #include "base/log.h"
 
-/* "ushr": the class of our advisory locks; the object is the partition. */
-#define LOCK_CLASS "1970497650"
 #define SQL_BYTES_MAX 2048
 #define JOURNAL_MS_MAX ((int64_t)ANSWER_KEYED_SECONDS * 1000)
 
@@ -24,40 +23,33 @@
 #define COMMIT_NAME_BYTES 24
 _Static_assert(COMMIT_PARTS <= 7, "ledger.prepared has a bit for each choice of parts");
 
-/* Free partitions first come first served; one that somebody owns has its lock taken. */
-static const char look_sql[] =
-    "SELECT partition FROM partitions WHERE ($1::integer = 0 OR partition = $1::integer) "
-    "AND NOT EXISTS (SELECT FROM pg_locks k WHERE k.locktype = 'advisory' AND k.granted "
-    "  AND k.classid = " LOCK_CLASS " AND k.objid = partition::oid AND k.objsubid = 2 "
-    "  AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())) "
-    "ORDER BY partition";
-
-static const char lock_sql[] = "SELECT pg_try_advisory_lock(" LOCK_CLASS ", $1::integer)";
-
-/* The owner has not stamped for too long: end its session, which frees the lock. */
-static const char end_hung_sql[] =
-    "SELECT p.partition, k.pid, pg_terminate_backend(k.pid) FROM partitions p "
-    "JOIN pg_locks k ON k.locktype = 'advisory' AND k.granted AND k.classid = " LOCK_CLASS
-    "  AND k.objid = p.partition::oid AND k.objsubid = 2 AND k.pid <> pg_backend_pid() "
-    "  AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "WHERE ($1::integer = 0 OR p.partition = $1::integer) "
-    "AND p.heartbeat < clock_timestamp() - make_interval(secs => $2::double precision / 1000) "
-    /* Who has just locked but not yet claimed has no heartbeat: give it the time of its session. */
-    "AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = k.pid "
-    "  AND a.state_change < clock_timestamp() - make_interval(secs => $2::double precision / "
-    "1000))";
-
 void ledger_init(struct ledger *l, const char *conninfo, const char *name, int64_t timeout_ms)
 {
     memset(l, 0, sizeof *l);
-    l->owner = postgres_new(conninfo, name, timeout_ms);
-    l->reader = postgres_new(conninfo, name, timeout_ms);
+    l->conninfo = conninfo;
+    l->name = name;
+    l->timeout_ms = timeout_ms;
+    l->database[0].owner = postgres_new(conninfo, name, timeout_ms);
+    l->database[0].reader = postgres_new(conninfo, name, timeout_ms);
+    l->databases = 1;
+    ledger_go(l, &l->database[0]);
 }
 
 void ledger_free(struct ledger *l)
 {
-    postgres_free(l->owner);
-    postgres_free(l->reader);
+    for (size_t i = 0; i < l->databases; i++) {
+        postgres_free(l->database[i].owner);
+        postgres_free(l->database[i].reader);
+        buf_free(&l->database[i].partitions);
+    }
+}
+
+void ledger_go(struct ledger *l, struct ledger_database *database)
+{
+    assert(l->held == 0 && !l->committing);
+    l->at = database;
+    l->owner = database->owner;
+    l->reader = database->reader;
 }
 
 #define BATCH_PART 1u /* bit of the first part, that all batches have */
@@ -79,7 +71,7 @@ static enum err prepare_commit(struct ledger *l, unsigned parts)
     char name[COMMIT_NAME_BYTES];
     enum err err = ERR_MEMORY;
 
-    if ((l->prepared >> parts / 2 & 1) != 0) /* all choices have the first part */
+    if ((l->at->prepared >> parts / 2 & 1) != 0) /* all choices have the first part */
         return ERR_NONE;
     buf_init(&sql, COMMIT_SQL_BYTES_MAX);
     for (size_t i = 0; i < COMMIT_PARTS; i++) {
@@ -97,18 +89,19 @@ static enum err prepare_commit(struct ledger *l, unsigned parts)
         err = postgres_prepare(l->owner, name, text);
     buf_free(&sql);
     if (!err)
-        l->prepared |= (uint64_t)1 << parts / 2;
+        l->at->prepared |= (uint64_t)1 << parts / 2;
     return err;
 }
 
-static enum err connect_owner(struct ledger *l)
+enum err ledger_connect_owner(struct ledger *l, int64_t wait_ms)
 {
     if (postgres_is_connected(l->owner))
         return ERR_NONE;
     l->held = 0;
     l->committing = false;
-    l->prepared = 0;
-    TRY(postgres_connect(l->owner));
+    l->at->prepared = 0;
+    TRY(postgres_connect_within(l->owner, wait_ms));
+    TRY(postgres_prepare(l->owner, STANDBY_LOOK, standby_look_sql));
     return prepare_commit(l, BATCH_PART);
 }
 
@@ -131,7 +124,7 @@ static enum err connect_reader(struct ledger *l)
 
 enum err ledger_connect(struct ledger *l)
 {
-    enum err err = connect_owner(l);
+    enum err err = ledger_connect_owner(l, l->timeout_ms);
 
     if (!err)
         err = connect_reader(l);
@@ -209,51 +202,6 @@ static enum err owner_query(struct ledger *l, const char *sql, const struct word
 {
     return ledger_judge(l, l->owner,
                         postgres_query(l->owner, sql, w->count, w->parameter, false, result));
-}
-
-static enum err end_hung_owners(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max)
-{
-    struct words w = {0};
-    struct postgres_result *result = NULL;
-
-    put_number(&w, wanted);
-    put_number(&w, heartbeat_ms_max);
-    TRY(owner_query(l, end_hung_sql, &w, &result));
-    for (size_t i = 0; i < postgres_rows(result); i++)
-        log_event(LOG_WARN, "hung_owner_ended", "partition",
-                  log_i64(postgres_cell_i64(result, i, 0)), "backend",
-                  log_i64(postgres_cell_i64(result, i, 1)), NULL);
-    postgres_result_free(result);
-    return ERR_NONE;
-}
-
-static enum err try_lock(struct ledger *l, uint32_t partition)
-{
-    struct words w = {0};
-    struct postgres_result *result = NULL;
-
-    put_number(&w, partition);
-    TRY(owner_query(l, lock_sql, &w, &result));
-    if (span_is(postgres_cell(result, 0, 0), "t"))
-        l->held = partition;
-    postgres_result_free(result);
-    return ERR_NONE;
-}
-
-enum err ledger_look(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max)
-{
-    struct words w = {0};
-    struct postgres_result *result = NULL;
-    enum err err = ERR_NONE;
-
-    put_number(&w, wanted);
-    TRY(owner_query(l, look_sql, &w, &result));
-    for (size_t i = 0; !err && l->held == 0 && i < postgres_rows(result); i++)
-        err = try_lock(l, (uint32_t)postgres_cell_i64(result, i, 0));
-    postgres_result_free(result);
-    if (!err && l->held == 0)
-        err = end_hung_owners(l, wanted, heartbeat_ms_max);
-    return err;
 }
 
 static enum err read_claim(const struct postgres_result *r, struct ledger *l, struct tenure *t)

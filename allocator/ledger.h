@@ -1,7 +1,8 @@
 /*
- * Postgres as the allocator uses it: who owns a partition, the commit of a batch, and what was
- * committed before. Two sessions: the owner's, which holds the advisory lock and commits, and a
- * reader for look-ups while a commit is under way.
+ * Postgres as the allocator uses it: the claim of a partition, the commit of a batch, and what was
+ * committed before, all of it in the database that the partition lies in. Two sessions: the
+ * owner's, which holds the advisory lock and commits, and a reader for look-ups while a commit is
+ * under way.
  */
 #ifndef USHER_ALLOCATOR_LEDGER_H
 #define USHER_ALLOCATOR_LEDGER_H
@@ -11,35 +12,56 @@
 
 #include "allocator/batch.h"
 #include "allocator/decider.h"
+#include "base/bounds.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "link/dsn.h"
 #include "link/postgres.h"
 
+/* A database that partitions lie in: home, or one that home's partitions point to. */
+struct ledger_database {
+    char dsn[DSN_BYTES_MAX + 1]; /* "": home */
+    struct postgres *owner;      /* owned */
+    struct postgres *reader;     /* owned */
+    uint64_t prepared; /* a bit for each statement of a commit that the owner's session has */
+
+    /* While standing by (standby.c). */
+    struct buf partitions; /* those that home says are there, as an array's text; home: empty */
+    bool is_asked;         /* which of them are free: the answer is on its way … */
+    int64_t asked_us;      /* … since then */
+    bool is_away;          /* and not tried again … */
+    int64_t next_us;       /* … before that */
+};
+
 struct ledger {
-    struct postgres *owner;  /* owned */
-    struct postgres *reader; /* owned */
-    uint32_t held;           /* the partition whose lock the owner's session has; 0: none */
-    uint64_t prepared;       /* a bit for each statement of a commit that the owner's session has */
+    const char *conninfo, *name; /* borrowed from the options */
+    int64_t timeout_ms;
+    struct ledger_database database[DATABASES_MAX]; /* home first */
+    size_t databases;
+    struct ledger_database *at; /* where the sessions are that are meant by all that follows */
+    struct postgres *owner;     /* its; borrowed from there */
+    struct postgres *reader;
+    uint32_t held; /* the partition whose lock the owner's session has; 0: none */
     bool committing;
     bool unwell; /* Postgres said lately that it cannot do now what it may do later */
 };
 
+/* `conninfo` names home; it and `name` live as long as the ledger. */
 void ledger_init(struct ledger *l, const char *conninfo, const char *name, int64_t timeout_ms);
 void ledger_free(struct ledger *l);
 
-/* Both sessions up, statements prepared. Connected ones are left alone; a session that had to be
- * connected anew holds nothing (l->held is 0 then). */
+/* From here on this database is meant. Nothing is held. */
+void ledger_go(struct ledger *l, struct ledger_database *database);
+
+/* Both sessions up that are meant, statements prepared. Connected ones are left alone; a session
+ * that had to be connected anew holds nothing (l->held is 0 then). */
 enum err ledger_connect(struct ledger *l);
+/* The owner's alone, no host waited for longer than wait_ms. */
+enum err ledger_connect_owner(struct ledger *l, int64_t wait_ms);
 void ledger_disconnect(struct ledger *l);
 /* An error of one of the sessions, as what it means: fenced, not now, or refused. */
 enum err ledger_judge(struct ledger *l, const struct postgres *session, enum err err);
 const char *ledger_why(const struct ledger *l);
-
-/*
- * Look once for a partition that nobody owns (`wanted`, or any if 0) and lock it: l->held says
- * which. An owner that has not stamped for heartbeat_ms_max is ended, so that a later look finds
- * its partition free.
- */
-enum err ledger_look(struct ledger *l, uint32_t wanted, int64_t heartbeat_ms_max);
 
 /* Begin a tenure of the held partition: the epoch advances, older owners cannot commit any more. */
 enum err ledger_claim(struct ledger *l, const char *name, uint64_t epoch_min, struct tenure *t);

@@ -211,7 +211,7 @@ static void notice(void *context, const char *message)
 }
 
 static enum err connect_one(struct postgres *p, const struct hosts *hosts, size_t index,
-                            const char *attrs)
+                            const char *attrs, int64_t wait_ms)
 {
     char host[256], hostaddr[256], port[16], user_timeout[24];
     snprintf(user_timeout, sizeof(user_timeout), "%lld", (long long)p->timeout_ms);
@@ -232,7 +232,7 @@ static enum err connect_one(struct postgres *p, const struct hosts *hosts, size_
     if (conn == NULL)
         abort();
     PQsetNoticeProcessor(conn, notice, p);
-    enum err err = await_connected(p, conn, clock_mono_us() + p->timeout_ms * 1000);
+    enum err err = await_connected(p, conn, clock_mono_us() + wait_ms * 1000);
     if (err || PQsetnonblocking(conn, 1) != 0) {
         PQfinish(conn);
         return ERR_UNAVAILABLE;
@@ -242,6 +242,11 @@ static enum err connect_one(struct postgres *p, const struct hosts *hosts, size_
 }
 
 enum err postgres_connect(struct postgres *p)
+{
+    return postgres_connect_within(p, p->timeout_ms);
+}
+
+enum err postgres_connect_within(struct postgres *p, int64_t wait_ms)
 {
     postgres_disconnect(p);
     p->sqlstate[0] = '\0';
@@ -254,7 +259,7 @@ enum err postgres_connect(struct postgres *p)
         err = ERR_UNAVAILABLE;
     for (size_t round = 0; err == ERR_UNAVAILABLE && round < (prefer ? 2 : 1); round++)
         for (size_t i = 0; err == ERR_UNAVAILABLE && i < hosts.count; i++)
-            err = connect_one(p, &hosts, i, rounds[round]);
+            err = connect_one(p, &hosts, i, rounds[round], wait_ms);
     hosts_free(&hosts);
     if (err)
         postgres_disconnect(p);
@@ -412,6 +417,18 @@ bool postgres_is_settled(struct postgres *p)
     assert(p->under_way);
     gather(p);
     return p->settled || p->lost;
+}
+
+bool postgres_await(struct postgres *p, int64_t wait_ms)
+{
+    int64_t deadline_us = clock_mono_us() + wait_ms * 1000;
+    bool is_here;
+    while (!(is_here = postgres_is_settled(p))) {
+        short seen, events = PQflush(p->conn) > 0 ? POLLIN | POLLOUT : POLLIN;
+        if (wait_for(PQsocket(p->conn), events, deadline_us, &seen))
+            break;
+    }
+    return is_here;
 }
 
 enum err postgres_settle(struct postgres *p, struct postgres_result **result)

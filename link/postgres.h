@@ -25,6 +25,8 @@ void postgres_free(struct postgres *p);
 const char *postgres_check(const char *conninfo);
 
 enum err postgres_connect(struct postgres *p);
+/* The same, but no host is waited for longer than that. */
+enum err postgres_connect_within(struct postgres *p, int64_t wait_ms);
 void postgres_disconnect(struct postgres *p);
 bool postgres_is_connected(const struct postgres *p);
 const char *postgres_why(const struct postgres *p);      /* the last error in words, one line */
@@ -76,6 +78,8 @@ enum err postgres_begin(struct postgres *p, const char *name, size_t count,
                         const struct postgres_parameter *parameters, bool binary_results);
 bool postgres_is_settled(
     struct postgres *p); /* reads what is there; true when settle will not wait */
+/* The same after waiting for it a little. */
+bool postgres_await(struct postgres *p, int64_t wait_ms);
 enum err postgres_settle(struct postgres *p, struct postgres_result **result);
 /* The socket, to wait for it together with another; -1 when not connected. */
 int postgres_socket(const struct postgres *p);
