@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.nginx import Nginx
+from harness.front import Nginx
 
 PLACES = 40
 LISTEN = """
@@ -11,7 +11,7 @@ LISTEN = """
     const stream = new EventSource('/v1/shows/rock/events');
     stream.onopen = () => window.opened++;
     stream.onmessage = (event) => window.heard.stream.push(JSON.parse(event.data));
-    const socket = new WebSocket(`ws://${location.host}/v1/shows/rock/ws`);
+    const socket = new WebSocket(`wss://${location.host}/v1/shows/rock/ws`);
     socket.onmessage = (event) => window.heard.socket.push(JSON.parse(event.data));
 """
 
@@ -41,7 +41,7 @@ def is_left(browser, how, places):
 
 def test_a_browser_follows_a_sale_through_nginx(venue, browser):
     browser.expect(r"failed|closed before|ERR_")  # a gateway ends while the page is open
-    browser.open(venue.nginx.port, "/")
+    browser.open(venue.nginx.port, "/", origin="https://box.example")
     browser.run(LISTEN)
     for how in ("stream", "socket"):
         browser.until(f"a snapshot by {how}", lambda how=how: is_left(browser, how, PLACES))

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from harness.live import Listener
-from harness.nginx import Nginx
+from harness.front import NAME, Nginx, Resolver
 from harness.process import patience, wait_until
 
 PLACES = 40
@@ -39,14 +39,19 @@ def is_sold_out(listener):
 
 def test_a_sale_is_followed_to_its_end(venue, tmp_path):
     client = venue.client()
-    wires = [Listener(port, "/v1/shows/rock/events", version="1.0")
-             for port in (venue.gateways[0].port, venue.gateways[1].port, venue.nginx.port)]
+    nginx = venue.nginx
+    wires = [Listener(port, "/v1/shows/rock/events", version="1.0", tls=tls)
+             for port, tls in ((venue.gateways[0].port, None), (venue.gateways[1].port, None),
+                               (nginx.port, nginx.tls))]
     out = tmp_path / "curl.txt"
     with open(out, "wb") as file:
         curls = [subprocess.Popen(["curl", "-sN", "--max-time", str(int(patience(60))),
-                                   f"http://127.0.0.1:{port}/v1/shows/rock/events"],
-                                  stdout=file if port == venue.nginx.port else subprocess.DEVNULL)
-                 for port in (venue.nginx.port, venue.gateways[0].port)]
+                                   "--cacert", nginx.certificate, "--resolve",
+                                   f"{NAME}:{nginx.port}:127.0.0.1",
+                                   f"{origin}/v1/shows/rock/events"], stdout=stdout)
+                 for origin, stdout in (
+                     (f"https://{NAME}:{nginx.port}", file),
+                     (f"http://127.0.0.1:{venue.gateways[0].port}", subprocess.DEVNULL))]
         for wire in wires:
             wire.wait_snapshot()
         wait_until("curl to hear", lambda: b'"opened"' in out.read_bytes())
@@ -63,11 +68,12 @@ def test_a_sale_is_followed_to_its_end(venue, tmp_path):
         wire.close()
 
 
-async def follow(port, heard):
+async def follow(origin, heard, tls):
     """What aiohttp's client is told, until the sale is over."""
-    async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"http://127.0.0.1:{port}/v1/shows/rock/ws",
-                                      headers={"Origin": f"http://127.0.0.1:{port}"}) as ws:
+    connector = aiohttp.TCPConnector(ssl=tls, resolver=Resolver())
+    async with aiohttp.ClientSession(connector=connector) as session:
+        async with session.ws_connect(f"{origin}/v1/shows/rock/ws",
+                                      headers={"Origin": origin}) as ws:
             async for message in ws:
                 heard.append(json.loads(message.data))
                 if heard[-1].get("state") == "sold_out":
@@ -78,29 +84,31 @@ async def follow(port, heard):
 
 def test_websockets_follow_it_too(venue):
     client = venue.client()
-    ports = [venue.gateways[0].port, venue.nginx.port]
-    heard, codes = {port: [] for port in ports}, {}
-    def run(port):
-        codes[port] = asyncio.run(asyncio.wait_for(follow(port, heard[port]), patience(60)))
-    threads = [threading.Thread(target=run, args=(port,), daemon=True) for port in ports]
+    origins = [f"http://127.0.0.1:{venue.gateways[0].port}", f"https://{NAME}:{venue.nginx.port}"]
+    heard, codes = {origin: [] for origin in origins}, {}
+    def run(origin):
+        followed = follow(origin, heard[origin], venue.nginx.tls)
+        codes[origin] = asyncio.run(asyncio.wait_for(followed, patience(60)))
+    threads = [threading.Thread(target=run, args=(origin,), daemon=True) for origin in origins]
     for thread in threads:
         thread.start()
-    for port in ports:
-        wait_until("a first message", lambda p=port: heard[p])
+    for origin in origins:
+        wait_until("a first message", lambda o=origin: heard[o])
     sell_out(venue, client)
     for thread in threads:
         thread.join(timeout=patience(60))
         assert not thread.is_alive()
-    assert codes == {port: 1000 for port in ports}
-    for port in ports:
-        left = [event["available"] for event in heard[port] if event["type"] == "availability"]
+    assert codes == {origin: 1000 for origin in origins}
+    for origin in origins:
+        left = [event["available"] for event in heard[origin] if event["type"] == "availability"]
         assert left[0] == PLACES and left[-1] == 0 and left == sorted(left, reverse=True)
 
 
 def test_a_gateway_ends_behind_nginx(venue):
     """The stream ends, says when to come again, and whoever comes goes on where he was."""
     client = venue.client(1)
-    with Listener(venue.nginx.port, "/v1/shows/rock/events", version="1.0") as wire:
+    with Listener(venue.nginx.port, "/v1/shows/rock/events", version="1.0",
+                  tls=venue.nginx.tls) as wire:
         wire.wait_snapshot()
         last = wire.last_id()
         text = [venue.client(n).get("/metrics").body.decode() for n in (0, 1)]
@@ -111,6 +119,6 @@ def test_a_gateway_ends_behind_nginx(venue):
     other = venue.client(1 - serving) if serving else client
     assert other.book("rock", "ann", "STD", 1).status == 201
     with Listener(venue.nginx.port, "/v1/shows/rock/events", version="1.0",
-                  Last_Event_ID=last) as wire:
+                  tls=venue.nginx.tls, Last_Event_ID=last) as wire:
         wire.wait_available(PLACES - 1)
         assert wire.of("sale") == []

@@ -66,8 +66,7 @@ class Client:
         for attempt in (1, 2):
             is_fresh = self.connection is None
             if is_fresh:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                             timeout=self.timeout)
+                self.connection = self.connect()
             try:
                 self.connection.request(method, path, body=body, headers=headers)
                 return self.connection.getresponse()
@@ -77,6 +76,9 @@ class Client:
                 if is_fresh or attempt == 2 or method not in ("GET", "HEAD", "OPTIONS"):
                     raise
         raise AssertionError("not reached")
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
 
     def close(self):
         if self.connection is not None:

@@ -33,13 +33,15 @@ class Listener:
     """One GET of a stream. A thread reads; what has come so far is in `events`."""
 
     def __init__(self, port, path, read=True, receive_bytes=None, schema=None, version="1.1",
-                 **headers):
+                 tls=None, **headers):
         self.schema = schema or LIVE_EVENT
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(patience(60))
         self.socket.connect(("127.0.0.1", port))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="box.example")
         lines = [f"GET {path} HTTP/{version}", "Host: box.example", "Accept: text/event-stream"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.socket.sendall("\r\n".join(lines + ["", ""]).encode())
@@ -149,8 +151,10 @@ class WebSocket:
     ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
-    def __init__(self, port, path, **headers):
+    def __init__(self, port, path, tls=None, **headers):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=patience(30))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="box.example")
         fields = {"Host": "box.example", "Upgrade": "websocket", "Connection": "keep-alive, Upgrade",
                   "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": self.KEY}
         fields.update((name.replace("_", "-"), value) for name, value in headers.items())
