@@ -402,10 +402,11 @@ static enum err greet(struct redis *r)
     return learn_run_id(r);
 }
 
-/* Any command about a key of the partition tells: only the node that has it answers. */
+/* Any command about a key of the partition tells: only the node that has it answers. The stream is
+ * the one key that every program may name (ops/redis.acl). */
 static enum err has_partition(struct redis *r)
 {
-    struct key key = key_state(r->partition);
+    struct key key = key_requests(r->partition);
     struct span exists[] = {SPAN("EXISTS"), {key.text, key.len}};
     return expect_ok(r, 2, exists);
 }

@@ -28,7 +28,7 @@ daemons_configure() {
     secret_of redis
     private_file "$run_dir/usher.env" <<CONF
 USHER_URL=$usher_url
-USHER_REDIS=redis://:$secret@127.0.0.1:$redis_port/0
+USHER_REDIS=redis://usher_ops:$secret@127.0.0.1:$redis_port/0
 USHER_PG=$url
 CONF
 }
@@ -53,10 +53,10 @@ random_hex() {
 daemon_settings() { # daemon_settings SECTION [LINE…]: writes conf/SECTION.conf
     local section=$1
     shift
-    secret_of redis
+    secret_of "redis-$section"
     {
         printf '# Written at each start by ops/daemons.sh.\n[usher]\n'
-        printf 'redis = unix://:%s@%s\n' "$secret" "$(url_path "$redis_socket")"
+        printf 'redis = unix://usher_%s:%s@%s\n' "$section" "$secret" "$(url_path "$redis_socket")"
         printf 'postgres = %s\n\n[%s]\n' "$url" "$section"
         (($# == 0)) || printf '%s\n' "$@"
     } | private_file "$conf_dir/$section.conf"

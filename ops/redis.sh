@@ -11,8 +11,22 @@ redis_prepare() {
     redis_port=$port
     socket_dir redis "$redis_dir"
     redis_socket=$sockets/redis.sock
-    secret_of redis
+    redis_users | private_file "$conf_dir/redis.acl"
     redis_settings | private_file "$conf_dir/redis.conf"
+}
+
+# A user for each program, with a password of its own; people have usher_ops'.
+readonly redis_programs='gateway allocator courier ctl'
+
+redis_users() {
+    local name
+    secret_of redis
+    set -- "usher_ops=$secret_dir/redis"
+    for name in $redis_programs; do
+        secret_of "redis-$name"
+        set -- "$@" "usher_$name=$secret_dir/redis-$name"
+    done
+    "$top/ops/redis-acl" "$@"
 }
 
 # The append-only file holds what is asked and not yet decided; Postgres holds the truth. Nothing
@@ -27,7 +41,7 @@ bind 127.0.0.1
 port $redis_port
 unixsocket $redis_socket
 unixsocketperm 700
-requirepass $secret
+aclfile $conf_dir/redis.acl
 protected-mode yes
 daemonize no
 dir $redis_dir
@@ -62,5 +76,6 @@ redis_put_aside_broken_file() {
 }
 
 redis_answers() {
-    [[ $(REDISCLI_AUTH=$redis_password redis-cli -s "$redis_socket" ping 2>/dev/null) == PONG ]]
+    secret_of redis
+    [[ $(REDISCLI_AUTH=$secret redis-cli --user usher_ops -s "$redis_socket" ping 2>/dev/null) == PONG ]]
 }

@@ -15,7 +15,6 @@ declare -A pid_of=() started_ms=() wait_ms=() restart_at_ms=()
 start_all() {
     postgres_prepare
     redis_prepare
-    redis_password=$secret
     daemons_configure
     start postgres
     start redis

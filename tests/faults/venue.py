@@ -265,7 +265,7 @@ class Venue:
 
     def _daemon(self, kind, name, role, options):
         made = kind(name, self.folder,
-                    redis=f"redis://127.0.0.1:{self.links[f'{role}-redis'].port}",
+                    redis=self.redis.url_of(role, self.links[f"{role}-redis"].port),
                     postgres=self.postgres.url(DATABASE, f"test_{role}",
                                                self.links[f"{role}-postgres"].port), **options)
         if "clock" not in self.missing:
@@ -293,7 +293,7 @@ class Venue:
         return {"USHER_ADMIN_TOKEN": ADMIN_TOKEN,
                 "USHER_ADMIN_URL": f"http://127.0.0.1:{self.gateways[0].port if self.gateways else 1}",
                 "USHER_POSTGRES": self.postgres.url(DATABASE),
-                "USHER_REDIS": self.redis.url if self.redis else "redis://127.0.0.1:1"}
+                "USHER_REDIS": self.redis.url_of("ctl") if self.redis else "redis://127.0.0.1:1"}
 
     def ctl(self, *words):
         return run_program("usherctl", *words, env=self.ctl_environment(), seconds=60)

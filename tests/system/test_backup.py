@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from harness.postgres_server import BINARIES, Postgres
-from harness.process import build_folder
+from harness.process import REPOSITORY, build_folder
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/OPERATE.md"
 SECONDS = 120
@@ -20,7 +20,7 @@ def commands(name):
 
 
 def shell(name, folder, **variables):
-    env = dict(variables, PATH=f"{build_folder()}:{BINARIES}:{os.environ['PATH']}")
+    env = dict(variables, PATH=f"{build_folder()}:{BINARIES}:{REPOSITORY}/ops:{os.environ['PATH']}")
     done = subprocess.run(["bash", "-euc", commands(name)], cwd=folder, env=env, timeout=SECONDS,
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

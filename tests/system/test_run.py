@@ -213,8 +213,15 @@ def test_the_roles_can_do_what_they_need_and_no_more(shared):
     connection.close()
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(f"postgresql://usher:wrong@{url}")
+    address = run.env()["USHER_REDIS"].split("@")[1]
     with pytest.raises(redis.AuthenticationError):
-        redis.from_url("redis://" + run.env()["USHER_REDIS"].split("@")[1]).ping()
+        redis.from_url(f"redis://{address}").ping()
+    for name in ("gateway", "allocator", "courier", "ctl"):
+        secret = (run.run_dir / "secret" / f"redis-{name}").read_text()
+        program = redis.from_url(f"redis://usher_{name}:{secret}@{address}")
+        assert program.ping() and secret not in (run.run_dir / "conf" / "redis.acl").read_text()
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            program.set("usher:{1}:limit:x" if name != "gateway" else "usher:{1}:state", "x")
 
 
 def test_durability_is_on(shared):

@@ -1,11 +1,13 @@
 """Several Redis servers: nodes of a cluster, or a master with replicas."""
 
+import os
 import subprocess
 
 import redis
 
 from .process import free_port, patience, wait_until
 from .redis_server import Redis
+from .redis_users import RedisUsers
 from .words import Keys
 
 SLOTS = 16384
@@ -15,26 +17,31 @@ NODE_TIMEOUT_MS = 2000
 class RedisCluster:
     """Real nodes on loopback: masters first, then a replica for each."""
 
-    def __init__(self, folder, masters=3, replicas=1):
+    def __init__(self, folder, masters=3, replicas=1, strict=False):
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
                    "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor",
                    "0", "--repl-diskless-sync-delay", "0"]
         count = masters * (1 + replicas)
-        self.nodes = [Redis(folder, name=f"node-{number}", options=[
+        self.users = RedisUsers(folder, strict)
+        self.nodes = [Redis(folder, name=f"node-{number}", users=self.users, options=[
             *options, "--cluster-port", str(free_port())]) for number in range(1, count + 1)]
         self.masters, self.replicas = masters, replicas
 
     @property
     def url(self):
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes[:3])
+        return self.url_of("ops")
+
+    def url_of(self, program, _port=None):
+        return f"redis+cluster://{self.users.login(program)}" + ",".join(
+            f"127.0.0.1:{node.port}" for node in self.nodes[:3])
 
     def start(self):
         for node in self.nodes:
             node.start()
         subprocess.run(["redis-cli", "--cluster", "create",
                         *[f"127.0.0.1:{node.port}" for node in self.nodes],
-                        "--cluster-replicas", str(self.replicas), "--cluster-yes"],
-                       check=True, stdout=subprocess.DEVNULL, timeout=patience(60))
+                        "--cluster-replicas", str(self.replicas), "--cluster-yes", "--user", "usher_ops"],
+                       env={**os.environ, "REDISCLI_AUTH": self.users.password["ops"]}, check=True, stdout=subprocess.DEVNULL, timeout=patience(60))
         for node in self.nodes:
             client = node.client()
             wait_until("a node to know of the cluster",
@@ -66,13 +73,18 @@ class RedisCluster:
     # What a World and its judge want of a Redis.
 
     @property
+    def servers(self):
+        return self.nodes
+
+    @property
     def process(self):
         return next((node for node in self.nodes if node.process.alive()), self.nodes[0]).process
 
     def client(self):
         """One that finds the node of each key by itself."""
         node = next(node for node in self.nodes if node.process.alive())
-        return redis.RedisCluster(host="127.0.0.1", port=node.port, socket_timeout=10)
+        return redis.RedisCluster(host="127.0.0.1", port=node.port, socket_timeout=10,
+                                  **self.users.of_tests)
 
     def node_id(self, node):
         return _raw(node.client(), "CLUSTER", "MYID").decode()
@@ -89,6 +101,7 @@ class RedisCluster:
             if not keys:
                 break
             source_client.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000,
+                                          "AUTH2", "usher_ops", self.users.password["ops"],
                                           "KEYS", *keys)
         for client in (target_client, source_client):
             client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", self.node_id(target))

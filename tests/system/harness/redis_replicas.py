@@ -2,6 +2,7 @@
 
 from .process import Process, free_port, wait_until
 from .redis_server import Redis
+from .redis_users import RedisUsers
 
 SENTINEL = """
 port {port}
@@ -10,20 +11,27 @@ dir {folder}
 sentinel monitor usher 127.0.0.1 {master} 1
 sentinel down-after-milliseconds usher 1000
 sentinel failover-timeout usher 5000
+sentinel auth-user usher usher_sentinel
+sentinel auth-pass usher {password}
 """
 
 
 class RedisReplicas:
     """Two servers that replicate; who is the master is Sentinel's to say."""
 
-    def __init__(self, folder):
-        self.servers = [Redis(folder, name="redis-1"), Redis(folder, name="redis-2")]
+    def __init__(self, folder, strict=False):
+        self.users = RedisUsers(folder, strict)
+        self.servers = [Redis(folder, name=f"redis-{n}", users=self.users) for n in (1, 2)]
         self.sentinel = None
         self.folder = folder
 
     @property
     def url(self):
-        return "redis://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+        return self.url_of("ops")
+
+    def url_of(self, program, _port=None):
+        return f"redis://{self.users.login(program)}" + ",".join(
+            f"127.0.0.1:{server.port}" for server in self.servers)
 
     def start(self):
         first, second = self.servers
@@ -33,7 +41,8 @@ class RedisReplicas:
         wait_until("the replica to follow", lambda: second.client().info("replication").get(
             "master_link_status") == "up", 30)
         conf = self.folder / "sentinel.conf"
-        conf.write_text(SENTINEL.format(port=free_port(), folder=self.folder, master=first.port))
+        conf.write_text(SENTINEL.format(port=free_port(), folder=self.folder, master=first.port,
+                                        password=self.users.password["sentinel"]))
         self.sentinel = Process("sentinel", ["/usr/bin/redis-server", conf, "--sentinel"],
                                 self.folder)
         self.sentinel.start()

@@ -7,26 +7,35 @@ from pathlib import Path
 import redis
 
 from .process import Process, free_port, wait_until
+from .redis_users import RedisUsers
 
 
 class Redis:
-    """redis-server with its own port, socket and folder; with an append-only file if durable."""
+    """redis-server with its own port, socket and folder; with an append-only file if durable.
 
-    def __init__(self, folder, durable=False, name="redis", options=()):
+    Every program logs in as its own user; the tests need no login unless `strict`.
+    """
+
+    def __init__(self, folder, durable=False, name="redis", options=(), users=None, strict=False):
         self.folder = Path(folder) / name
         self.folder.mkdir()
         self.port = free_port()
         self.socket = self.folder / "redis.sock"
         self.durable = durable
+        self.users = users or RedisUsers(folder, strict)
         argv = ["/usr/bin/redis-server", "--port", self.port, "--bind", "127.0.0.1",
                 "--unixsocket", self.socket, "--dir", self.folder, "--save", "",
                 "--appendonly", "yes" if durable else "no", "--appendfsync", "no",
-                "--maxmemory-policy", "noeviction", "--daemonize", "no", *options]
+                "--maxmemory-policy", "noeviction", "--daemonize", "no", *self.users.options, *options]
         self.process = Process(name, argv, folder)
 
     @property
     def url(self):
-        return f"redis://127.0.0.1:{self.port}"
+        return self.url_of("ops")
+
+    def url_of(self, program, port=None):
+        """A program's URL, to this port's if not to ours."""
+        return f"redis://{self.users.login(program)}127.0.0.1:{port or self.port}"
 
     def start(self):
         self.process.start()
@@ -34,6 +43,10 @@ class Redis:
         wait_until("Redis to answer", lambda: self._answers(client))
         client.close()
         return self
+
+    @property
+    def servers(self):
+        return [self]
 
     def _answers(self, client):
         try:
@@ -43,7 +56,8 @@ class Redis:
             return False
 
     def client(self):
-        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10)
+        return redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=10,
+                           **self.users.of_tests)
 
     def stop(self):
         self.process.stop()

@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 
+import redis
+
 from . import judge
 from .crowd import Crowd, lines_of
 from .postgres_server import quote
@@ -11,6 +13,7 @@ from .programs import Allocator, Courier, Gateway, run_program
 from .provider import SECRET, Provider
 from .proxy import Proxy
 from .redis_server import Redis
+from .redis_users import denials
 from .words import Keys
 
 ALLOCATOR_USER, GATEWAY_USER = "test_allocator", "test_gateway"
@@ -50,7 +53,7 @@ class World:
         env = {"USHER_ADMIN_TOKEN": ADMIN_TOKEN,
                "USHER_ADMIN_URL": f"http://127.0.0.1:{self.gateways[0].port if self.gateways else 1}",
                "USHER_POSTGRES": self.cluster.url(self.database),
-               "USHER_REDIS": self.redis.url if self.redis else "redis://127.0.0.1:1"}
+               "USHER_REDIS": self._redis_url("ctl")}
         return run_program("usherctl", *words, env=env, **options)
 
     def show(self, slug, tiers, **rules):
@@ -65,12 +68,13 @@ class World:
         assert result.code == 0, result
         return slug
 
-    def _redis_url(self, port=None):
-        return f"redis://127.0.0.1:{port}" if port else self.redis.url
+    def _redis_url(self, program, port=None):
+        """Of the program's own user; perhaps by a proxy's port."""
+        return self.redis.url_of(program, port) if self.redis else "redis://127.0.0.1:1"
 
     def start_allocator(self, via_redis=None, via_postgres=None, **options):
         name = options.pop("name", f"allocator-{len(self.allocators) + 1}")
-        options.setdefault("redis", self._redis_url(via_redis))
+        options.setdefault("redis", self._redis_url("allocator", via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, ALLOCATOR_USER,
                                                         via_postgres))
         allocator = Allocator(name, self.folder, **options)
@@ -79,7 +83,7 @@ class World:
 
     def start_gateway(self, via_redis=None, via_postgres=None, wait=True, **options):
         name = options.pop("name", f"gateway-{len(self.gateways) + 1}")
-        options.setdefault("redis", self._redis_url(via_redis))
+        options.setdefault("redis", self._redis_url("gateway", via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, GATEWAY_USER,
                                                         via_postgres))
         options.setdefault("admin_token_hashes", ADMIN_HASH)
@@ -97,7 +101,7 @@ class World:
     def start_courier(self, via_redis=None, via_postgres=None, **options):
         """Carries to the world's provider if there is one, else the simulated one."""
         name = options.pop("name", f"courier-{len(self.couriers) + 1}")
-        options.setdefault("redis", self._redis_url(via_redis))
+        options.setdefault("redis", self._redis_url("courier", via_redis))
         options.setdefault("postgres", self.cluster.url(self.database, COURIER_USER, via_postgres))
         if self.provider is not None:
             options.setdefault("provider", "http")
@@ -196,7 +200,7 @@ class World:
 
     def close(self):
         """Stop what was started; what went wrong meanwhile, as sentences."""
-        problems = []
+        problems = self._denials()
         for client in self._clients:
             client.close()
         if self.provider is not None:
@@ -214,6 +218,15 @@ class World:
         for process in self.processes:
             problems += [f"{process.name}: {line}" for line in process.complaints()]
         return problems
+
+    def _denials(self):
+        """Commands that a program needs and ops/redis.acl does not grant."""
+        servers = self.redis.servers if self.redis is not None else []
+        try:
+            return [problem for server in servers if server.process.alive()
+                    for problem in denials(server.client())]
+        except redis.exceptions.RedisError:
+            return []  # a test may end with a Redis that is stopped, full or a replica
 
     def _end(self, process):
         if not process.alive():
