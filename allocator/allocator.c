@@ -34,8 +34,9 @@ static struct batch *free_batch(struct allocator *a)
     return b;
 }
 
-/* Wait for the commit under way. It is then committed, and the tenure one version further. */
-static enum err settle(struct allocator *a)
+/* Wait for the commit under way. It is then committed, and the tenure one version further.
+ * `overlapped`: the next batch was decided meanwhile. */
+static enum err settle(struct allocator *a, bool overlapped)
 {
     struct batch *b = a->in_flight;
 
@@ -48,7 +49,7 @@ static enum err settle(struct allocator *a)
     a->tenure.cursor = b->cursor;
     a->refusals = 0;
     a->intake.single = false;
-    reporter_count(&a->reporter, b, turn_us);
+    reporter_count(&a->reporter, b, turn_us, overlapped);
     return ERR_NONE;
 }
 
@@ -67,7 +68,7 @@ static enum err settle_and_publish(struct allocator *a)
 {
     if (a->in_flight == NULL)
         return ERR_NONE;
-    TRY(settle(a));
+    TRY(settle(a, false));
     struct batch *committed = a->in_flight;
     a->in_flight = NULL;
     TRY(publish(a, committed));
@@ -307,7 +308,7 @@ static enum err turn(struct allocator *a)
     if (has_work)
         TRY(decide(a, next, again));
     if (a->in_flight != NULL) {
-        TRY(settle(a));
+        TRY(settle(a, has_work));
         committed = a->in_flight;
         a->in_flight = NULL;
     }

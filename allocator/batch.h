@@ -46,6 +46,12 @@ struct preview {
 };
 void preview_reset(struct preview *p);
 
+/* A payment that this batch begins or settles, for how long that took (payment_clock.h). */
+struct paid {
+    struct id payment;
+    enum result result; /* 0: it begins */
+};
+
 /* Finds a request of the batch by its id: open addressing, at most half full. */
 #define BATCH_INDEX_SLOTS (2 * BATCH_REQUESTS_MAX)
 
@@ -66,6 +72,8 @@ struct batch {
     struct preview preview;
     size_t shows;
     struct availability show[BATCH_SHOWS_MAX]; /* what the batch left in the shows it touched */
+    size_t payments;
+    struct paid payment[BATCH_REQUESTS_MAX];
     size_t expired, moved;
     uint64_t outcomes[CODES_END];
     uint64_t repeated;

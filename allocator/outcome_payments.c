@@ -31,16 +31,26 @@ static void put_settle(struct columns *c, const struct request *r)
     put_text(c, COLUMN_S_REASON, r->reason);
 }
 
+static void note(struct batch *batch, struct id payment, enum result result)
+{
+    if (batch->payments < BATCH_REQUESTS_MAX)
+        batch->payment[batch->payments++] = (struct paid){payment, result};
+}
+
 bool outcome_put_payment(struct batch *batch, const struct request *r, struct value before,
                          const struct booking *after)
 {
     struct columns *c = &batch->columns;
     struct span payment;
 
-    if (r->op == OP_PAY)
+    if (r->op == OP_PAY) {
         put_pay(c, r, after);
-    else if (r->op == OP_SETTLE)
+        if (after->state == STATE_PENDING) /* one of nothing is settled at once */
+            note(batch, r->id, 0);
+    } else if (r->op == OP_SETTLE) {
         put_settle(c, r);
+        note(batch, r->payment, r->result);
+    }
     if (r->op != OP_CANCEL && r->op != OP_ADMIN)
         return true;
     if (!value_str(value_at(before, B_PAYMENT), &payment))

@@ -5,7 +5,10 @@
 #include <stdint.h>
 
 #include "allocator/batch.h"
+#include "allocator/capacity.h"
 #include "allocator/decider.h"
+#include "allocator/hot_show.h"
+#include "allocator/payment_clock.h"
 #include "base/allocator_report.h"
 #include "base/err.h"
 
@@ -22,13 +25,18 @@ struct reporter {
     double rate; /* requests a second that it can decide, from full turns */
     int64_t oldest_ms;
     uint64_t per_entry_milli;
-    int64_t reported_ms; /* monotonic */
+    int64_t faded_us; /* monotonic: when the shows' counts were last faded */
+    struct capacity capacity;
+    struct hot_shows hot;
+    struct payment_clock payments;
 };
 
 void reporter_init(struct reporter *r, struct decider *decider, const char *name);
 
-/* A committed batch: its outcomes, and what a turn like it says about the rate. */
-void reporter_count(struct reporter *r, const struct batch *batch, int64_t turn_us);
+/* A committed batch: its outcomes, and what a turn like it says about the rate; one that was
+ * `overlapped` by the next one's decisions says what the allocator is capable of, too. */
+void reporter_count(struct reporter *r, const struct batch *batch, int64_t turn_us,
+                    bool overlapped);
 /* Send a report; its reply, which may say FENCED, is taken with the publisher's. */
 enum err reporter_send(struct reporter *r, const struct tenure *t, enum allocator_state state,
                        int64_t now_ms);

@@ -98,6 +98,22 @@ static enum err mend_stream(struct allocator *a)
     return ERR_NONE;
 }
 
+/* Payments that were begun under other owners are timed all the same: the newest of them. */
+static enum err clock_payments(struct allocator *a)
+{
+    static const char sql[] = "SELECT id, created_ms FROM payments WHERE status = 'PENDING' "
+                              "ORDER BY created_ms DESC LIMIT 4096";
+    struct postgres_result *result = NULL;
+    struct id payment;
+
+    TRY(ledger_ask(&a->ledger, sql, 0, NULL, &result));
+    for (size_t i = 0; i < postgres_rows(result); i++)
+        if (id_from_uuid(postgres_cell(result, i, 0), &payment) == ERR_NONE)
+            payment_clock_begin(&a->reporter.payments, payment, postgres_cell_i64(result, i, 1));
+    postgres_result_free(result);
+    return ERR_NONE;
+}
+
 enum err tenure_take(struct allocator *a)
 {
     struct tenure *t = &a->tenure;
@@ -122,6 +138,7 @@ enum err tenure_take(struct allocator *a)
         TRY(rebuild_availability(&a->rebuild, t));
     }
     TRY(former_read(&a->ledger, t, &a->formers));
+    TRY(clock_payments(a));
     TRY(decider_find_next_due(&a->decider, t));
     TRY(mend_stream(a));
     return publisher_replay(&a->publisher, &a->ledger, t, taken.published, JOURNAL_REPLAY_BATCHES);

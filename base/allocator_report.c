@@ -25,6 +25,19 @@ const struct metric_row allocator_metric_rows[ALLOCATOR_METRICS_COUNT] = {
     [AM_BACKLOG_ENTRIES] = {METRIC_GAUGE, "usher_backlog_entries", "",
                             "Stream entries after the cursor that wait for a decision."},
     [AM_BATCH_REQUESTS] = {METRIC_GAUGE, "usher_batch_requests", "", "Requests in the last batch."},
+    [AM_CAPACITY] = {METRIC_GAUGE, "usher_partition_capacity", "",
+                     "Requests a second that the allocator could decide; 0: not known yet."},
+    [AM_CPU] = {METRIC_SECONDS, "usher_allocator_cpu_seconds_total", "",
+                "Processor time of the allocators."},
+    [AM_RESIDENT] = {METRIC_GAUGE, "usher_allocator_resident_bytes", "",
+                     "Memory of the allocators."},
+#define PAYMENT(which, name)                                                                       \
+    [which] = {METRIC_HISTOGRAM, "usher_payment_seconds", "result=\"" name "\"",                   \
+               "Time from the decision that a booking is to be paid to its settlement."}
+    PAYMENT(AM_PAYMENT_SUCCEEDED, "succeeded"),
+    PAYMENT(AM_PAYMENT_FAILED, "failed"),
+    PAYMENT(AM_PAYMENT_GIVEN_UP, "given_up"),
+#undef PAYMENT
 #define STAGE(which, name)                                                                         \
     [which] = {METRIC_HISTOGRAM, "usher_stage_seconds", "stage=\"" name "\"",                      \
                "Time that batches spend in each stage."}

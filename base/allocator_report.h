@@ -3,7 +3,12 @@
  * second and at every change of state; the key expires ALLOCATOR_REPORT_SECONDS after the last.
  * Gateways read it for backpressure, readiness and /metrics, usherctl for status.
  *
- *   fields: allocator, state, epoch, version, at_ms, rate, per_entry_milli, oldest_ms, metrics
+ *   fields: allocator, state, epoch, version, at_ms, rate, per_entry_milli, oldest_ms, hot_show,
+ *           hot_permille, metrics
+ *
+ * `rate` is what turns of the present size decide a second: how fast a queue goes down. What the
+ * allocator could decide at most is the metric usher_partition_capacity. `hot_show` is the show
+ * that most requests were for lately, with so many of a thousand; 0: there were hardly any.
  */
 #ifndef USHER_BASE_ALLOCATOR_REPORT_H
 #define USHER_BASE_ALLOCATOR_REPORT_H
@@ -33,14 +38,20 @@ enum allocator_metric {
     AM_TAKEOVERS,
     AM_REDIS_RECONNECTS,
     AM_POSTGRES_RECONNECTS,
-    AM_EPOCH,           /* gauge */
-    AM_VERSION,         /* gauge */
-    AM_BACKLOG_ENTRIES, /* gauge */
-    AM_BATCH_REQUESTS,  /* gauge: size of the last batch; the sum over time is decisions */
-    AM_STAGE_WAIT,      /* histogram: enqueued to read */
-    AM_STAGE_DECIDE,    /* histogram: the script */
-    AM_STAGE_COMMIT,    /* histogram: the transaction */
-    AM_STAGE_PUBLISH,   /* histogram: answers sent */
+    AM_EPOCH,             /* gauge */
+    AM_VERSION,           /* gauge */
+    AM_BACKLOG_ENTRIES,   /* gauge */
+    AM_BATCH_REQUESTS,    /* gauge: size of the last batch; the sum over time is decisions */
+    AM_CAPACITY,          /* gauge; 0: turns were too few or too small to tell */
+    AM_CPU,               /* seconds */
+    AM_RESIDENT,          /* gauge */
+    AM_PAYMENT_SUCCEEDED, /* histogram: PAY's decision to its settlement's, likewise the others */
+    AM_PAYMENT_FAILED,
+    AM_PAYMENT_GIVEN_UP,
+    AM_STAGE_WAIT,    /* histogram: enqueued to read */
+    AM_STAGE_DECIDE,  /* histogram: the script */
+    AM_STAGE_COMMIT,  /* histogram: the transaction */
+    AM_STAGE_PUBLISH, /* histogram: answers sent */
     ALLOCATOR_METRICS_COUNT
 };
 

@@ -42,7 +42,8 @@
 #define BATCH_OFFERS_MAX 256   /* places offered to people who wait, by one run */
 #define BATCH_LISTS_MAX 64     /* waiting lists one run looks at for an earlier one */
 #define GATEWAY_NAME_BYTES_MAX 32
-#define BOOKING_BYTES_MAX 8192 /* a booking, packed: more than any has */
+#define PROGRAM_NAME_BYTES_MAX 64 /* of a gateway or a courier, where it reports of itself */
+#define BOOKING_BYTES_MAX 8192    /* a booking, packed: more than any has */
 
 /* The waiting room. */
 #define ROOM_PEOPLE_MAX 10000000 /* numbers of one room; sql/0010_room.sql says the same */

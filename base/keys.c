@@ -97,6 +97,24 @@ struct key key_limit(char kind, uint64_t subject)
     return key;
 }
 
+struct key key_reports(const char *kind)
+{
+    struct key key = of_partition(1, "reports:");
+
+    add(&key, kind);
+    return key;
+}
+
+struct key key_report(const char *kind, const char *name)
+{
+    struct key key = of_partition(1, "report:");
+
+    add(&key, kind);
+    add(&key, ":");
+    add(&key, name);
+    return key;
+}
+
 struct key key_replies_channel(const char *gateway)
 {
     struct key key = {.len = 0};

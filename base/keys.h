@@ -27,7 +27,9 @@
  *     …seatlog:<show>             list      msgpack [version, changes], published, bounded
  *     …admitted:<show>            string    a bit a number: its admission made a booking
  *     …shows                      set       shows that are loaded
- *   usher:replies:<gateway>       channel   answers for one gateway
+ *   usher:{1}:reports:<kind>      zset      programs of a kind (gateway, courier) that report, by
+ * the time of the last report (expires) usher:{1}:report:<kind>:<name> string   what one reports of
+ * itself (expires) usher:replies:<gateway>       channel   answers for one gateway
  *   usher:show:<show>             channel   what is new about a show (news.h)
  *   usher:shows                   channel   silent: what a listener to shows is always subscribed
  * to
@@ -64,6 +66,9 @@ struct key key_generation(uint32_t partition, const char *generation); /* ends i
 /* What lua/limits.lua counts, of one of its kinds (a letter). All lie with partition 1: one script
  * looks at several, and a user's are the same whatever show is asked for. */
 struct key key_limit(char kind, uint64_t subject);
+/* What programs without a partition report of themselves lies with partition 1, like the limits. */
+struct key key_reports(const char *kind);
+struct key key_report(const char *kind, const char *name); /* at most PROGRAM_NAME_BYTES_MAX */
 struct key key_replies_channel(const char *gateway);
 struct key key_show_channel(uint32_t show);
 struct key key_shows_channel(void);

@@ -33,10 +33,13 @@ static const uint64_t bounds_us[HISTOGRAM_BUCKETS] = {BOUNDS(X)};
 static const char *const bounds_labels[HISTOGRAM_BUCKETS] = {BOUNDS(X)};
 #undef X
 
-static const char *const kind_names[] = {
-    [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+static const char *const kind_names[] = {[METRIC_COUNTER] = "counter",
+                                         [METRIC_GAUGE] = "gauge",
+                                         [METRIC_HISTOGRAM] = "histogram",
+                                         [METRIC_SECONDS] = "counter"};
 
 static void put_family_head(struct buf *out, const struct metric_row *row);
+static void put_figure(struct buf *out, enum metric_kind kind, const struct metric_value *value);
 static void put_histogram(struct buf *out, const struct metric_row *row,
                           const struct metric_value *value, const char *extra);
 static void put_name(struct buf *out, const char *name, const char *suffix,
@@ -82,8 +85,7 @@ void metrics_render(struct buf *out, const struct metric_row *rows, size_t count
                 put_histogram(out, row, &sets[j][i], extra);
             } else {
                 put_name(out, row->name, "", (const char *const[]){row->labels, extra, NULL});
-                buf_put_u64(out, sets[j][i].count);
-                buf_putc(out, '\n');
+                put_figure(out, row->kind, &sets[j][i]);
             }
         }
     }
@@ -132,6 +134,21 @@ static void put_family_head(struct buf *out, const struct metric_row *row)
     buf_putc(out, '\n');
 }
 
+static void put_seconds(struct buf *out, uint64_t us)
+{
+    buf_putf(out, "%llu.%06u\n", (unsigned long long)(us / 1000000), (unsigned)(us % 1000000));
+}
+
+static void put_figure(struct buf *out, enum metric_kind kind, const struct metric_value *value)
+{
+    if (kind == METRIC_SECONDS) {
+        put_seconds(out, value->sum_us);
+        return;
+    }
+    buf_put_u64(out, value->count);
+    buf_putc(out, '\n');
+}
+
 static void put_histogram(struct buf *out, const struct metric_row *row,
                           const struct metric_value *value, const char *extra)
 {
@@ -155,8 +172,7 @@ static void put_histogram(struct buf *out, const struct metric_row *row,
     labels[2] = NULL;
     buf_putc(out, '\n');
     put_name(out, row->name, "_sum", labels);
-    buf_putf(out, "%llu.%06u\n", (unsigned long long)(sum_us / 1000000),
-             (unsigned)(sum_us % 1000000));
+    put_seconds(out, sum_us);
     put_name(out, row->name, "_count", labels);
     buf_put_u64(out, all);
     buf_putc(out, '\n');

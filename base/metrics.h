@@ -14,7 +14,8 @@
 #include "buf.h"
 #include "err.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+/* SECONDS: a counter of time, kept in sum_us. */
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SECONDS };
 
 struct metric_row {
     enum metric_kind kind;

@@ -7,9 +7,10 @@ UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.
                 $(addprefix gateway/,fields.c json.c jwt.c keyring.c origin.c problem.c pubkey.c \
                              rate.c render.c router.c seatmap.c seed_seat.c show.c signature.c \
                              token.c) \
-                allocator/pace.c courier/outside.c link/dsn.c
+                $(addprefix allocator/,capacity.c hot_show.c pace.c payment_clock.c) \
+                courier/outside.c link/dsn.c
 UNIT_MODULES += $(addprefix gateway/,live_seats.c live_state.c seat_status.c websocket.c)
-UNIT_LIBS    := -lcmocka -lpq -lmsgpackc -linih -lcrypto -lhttp_parser -lwslay -ljansson -ljwt
+UNIT_LIBS    := -lcmocka -lpq -lmsgpackc -linih -lcrypto -lhttp_parser -lwslay -ljansson -ljwt -lm
 
 UNIT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 UNIT_OBJECTS  := $(patsubst %.c,$(BUILD)/%.o,$(UNIT_MODULES))

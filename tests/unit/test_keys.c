@@ -26,6 +26,8 @@ TEST(every_name_is_the_documented_one)
     assert_key(key_queued(1, id_one()), "usher:{1}:queued:00000000000000000000000001");
     assert_key(key_availability(1, 7), "usher:{1}:availability:7");
     assert_key(key_queue_news(1, 7), "usher:{1}:queue-news:7");
+    assert_key(key_reports("courier"), "usher:{1}:reports:courier");
+    assert_key(key_report("courier", "a.1"), "usher:{1}:report:courier:a.1");
     assert_key(key_generation(1, "3-a1b2"), "usher:{1}:3-a1b2:");
     assert_key(key_replies_channel("gateway-1"), "usher:replies:gateway-1");
     assert_key(key_show_channel(7), "usher:show:7");

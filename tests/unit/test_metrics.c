@@ -1,16 +1,18 @@
 #include <stdio.h>
 
 #include "base/allocator_report.h"
+#include "base/courier_report.h"
 #include "base/metrics.h"
 #include "tests/unit/unit.h"
 
-enum { REQUESTS_GET, REQUESTS_POST, CONNECTIONS, SECONDS, ROWS };
+enum { REQUESTS_GET, REQUESTS_POST, CONNECTIONS, SECONDS, CPU, ROWS };
 
 static const struct metric_row rows[ROWS] = {
     [REQUESTS_GET] = {METRIC_COUNTER, "t_requests_total", "method=\"GET\"", "Requests."},
     [REQUESTS_POST] = {METRIC_COUNTER, "t_requests_total", "method=\"POST\"", "Requests."},
     [CONNECTIONS] = {METRIC_GAUGE, "t_connections", "", "Open."},
     [SECONDS] = {METRIC_HISTOGRAM, "t_seconds", "stage=\"wait\"", "Time."},
+    [CPU] = {METRIC_SECONDS, "t_cpu_seconds_total", "", "Processor time."},
 };
 
 TEST(an_observation_falls_into_the_first_bucket_that_holds_it)
@@ -210,7 +212,7 @@ TEST(the_allocators_rows_are_in_order)
         assert_non_null(row->help);
         len = strlen(row->name);
         total = len > 6 && strcmp(row->name + len - 6, "_total") == 0;
-        assert_int_equal(total, row->kind == METRIC_COUNTER);
+        assert_int_equal(total, row->kind == METRIC_COUNTER || row->kind == METRIC_SECONDS);
         assert_int_equal(strncmp(row->name, "usher_", 6), 0);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(row->name, allocator_metric_rows[j].name) != 0)
@@ -226,6 +228,42 @@ TEST(the_allocators_rows_are_in_order)
                         "outcome=\"SOLD_OUT\"");
 }
 
+TEST(time_is_told_in_seconds)
+{
+    struct metric_value value = {.sum_us = 61000042};
+    const struct metric_value *sets[] = {&value};
+    struct buf b;
+
+    buf_init(&b, 1024);
+    metrics_render(&b, &rows[CPU], 1, sets, NULL, 1);
+    assert_string_equal(buf_text(&b), "# HELP t_cpu_seconds_total Processor time.\n"
+                                      "# TYPE t_cpu_seconds_total counter\n"
+                                      "t_cpu_seconds_total 61.000042\n");
+    buf_free(&b);
+}
+
+TEST(the_couriers_rows_are_in_order)
+{
+    for (size_t i = 0; i < COURIER_METRICS_COUNT; i++) {
+        const struct metric_row *row = &courier_metric_rows[i];
+
+        assert_non_null(row->name);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(row->name, courier_metric_rows[j].name) != 0)
+                continue;
+            /* One family stands together, each row with labels of its own. */
+            assert_string_equal(row->name, courier_metric_rows[i - 1].name);
+            assert_string_not_equal(row->labels, courier_metric_rows[j].labels);
+        }
+    }
+    assert_string_equal(
+        courier_metric_rows[courier_answer_row(COURIER_CALL_ASK, COURIER_VERDICT_ABSENT)].labels,
+        "call=\"ask\",result=\"absent\"");
+    assert_string_equal(
+        courier_metric_rows[courier_delivery_row(COURIER_MAIL, DELIVERY_GIVEN_UP)].labels,
+        "kind=\"mail\",result=\"given_up\"");
+}
+
 int main(void)
 {
     return RUN(cmocka_unit_test(an_observation_falls_into_the_first_bucket_that_holds_it),
@@ -237,5 +275,7 @@ int main(void)
                cmocka_unit_test(a_histogram_caught_in_the_middle_of_a_write_is_still_one),
                cmocka_unit_test(numbers_survive_the_report),
                cmocka_unit_test(what_is_no_report_is_refused),
-               cmocka_unit_test(the_allocators_rows_are_in_order));
+               cmocka_unit_test(the_allocators_rows_are_in_order),
+               cmocka_unit_test(time_is_told_in_seconds),
+               cmocka_unit_test(the_couriers_rows_are_in_order));
 }
