@@ -12,6 +12,7 @@
 #include "courier/notify.h"
 #include "courier/outbox.h"
 #include "courier/provider.h"
+#include "courier/report.h"
 #include "link/redis.h"
 
 #define RECONNECT_MS 500
@@ -26,6 +27,7 @@ struct courier {
     struct redis *redis;
     struct provider provider;
     struct notify *notify;
+    struct report *report;
     struct job job[JOBS_MAX];
     struct job claimed[JOBS_MAX];
     size_t under_way;
@@ -193,6 +195,7 @@ static void on_done(void *context, struct job *job, const struct verdict *verdic
     struct courier *c = context;
 
     say(job, verdict);
+    report_answer(c->report, job->kind, verdict->kind, clock_mono_us() - job->began_us);
     switch (job->kind) {
     case JOB_CHARGE:
         on_charged(c, job, verdict);
@@ -236,6 +239,7 @@ static void begin(struct courier *c, const struct job *claimed)
         at++;
     assert(at < JOBS_MAX);
     c->job[at] = *claimed;
+    c->job[at].began_us = clock_mono_us();
     c->under_way++;
     c->provider.begin(c->provider.self, &c->job[at]);
 }
@@ -329,6 +333,7 @@ static void turn(struct courier *c, bool stopping)
     int64_t wait_ms = WAIT_MS_MAX;
 
     if (connect_both(c)) {
+        report_send(c->report, c->under_way, notify_under_way(c->notify));
         enum err err = stopping ? ERR_NONE : recover(c);
         if (!err && !stopping)
             err = look(c);
@@ -356,7 +361,8 @@ void courier_run(const struct options *options, const volatile sig_atomic_t *sto
     c->was_connected = true; /* so that the first failure is told */
     c->provider = strcmp(options->provider, "http") == 0 ? stripe_new(options, on_done, c)
                                                          : simulated_new(options, on_done, c);
-    c->notify = notify_new(options, c->postgres);
+    c->report = report_new(options);
+    c->notify = notify_new(options, c->postgres, c->report);
     log_event(LOG_INFO, "courier_began", "provider", options->provider, NULL);
     while (!*stop)
         turn(c, false);
@@ -364,6 +370,7 @@ void courier_run(const struct options *options, const volatile sig_atomic_t *sto
     while (c->under_way + notify_under_way(c->notify) > 0 && clock_mono_us() < end_us)
         turn(c, true);
     notify_free(c->notify);
+    report_free(c->report);
     c->provider.free(c->provider.self);
     redis_free(c->redis);
     postgres_free(c->postgres);

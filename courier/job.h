@@ -43,6 +43,7 @@ struct job {
     bool is_succeeded; /* … or its money had been taken */
     bool is_cancelled; /* … and its booking was */
     int64_t age_ms;    /* of the payment, then */
+    int64_t began_us;  /* when the provider was asked */
     int64_t due_us;    /* the simulated provider's */
 };
 

@@ -21,6 +21,7 @@
 struct notify {
     const struct options *options;
     struct postgres *postgres;
+    struct report *report;
     struct web *web;
     struct delivery delivery[DELIVERIES_MAX], claimed[DELIVERIES_MAX];
     size_t under_way;
@@ -70,6 +71,7 @@ static void on_done(void *context, void *about, int status, struct span body, co
     /* SMTP's 5xx is for ever: nobody has this address. */
     if (attempt.is_gone || (d->kind == DELIVERY_MAIL && status >= 500))
         attempt.pause_ms = -1;
+    report_delivery(n->report, d->kind, &attempt, clock_mono_us() - d->began_us);
     finish(n, d, &attempt);
 }
 
@@ -167,13 +169,15 @@ void notify_wait(struct notify *n, int64_t ms)
         web_wait(n->web, ms);
 }
 
-struct notify *notify_new(const struct options *options, struct postgres *postgres)
+struct notify *notify_new(const struct options *options, struct postgres *postgres,
+                          struct report *report)
 {
     struct notify *n = calloc(1, sizeof *n);
 
     assert(n != NULL);
     n->options = options;
     n->postgres = postgres;
+    n->report = report;
     n->web = web_new(options->webhook_ms, on_done, n);
     return n;
 }

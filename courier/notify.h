@@ -8,12 +8,14 @@
 
 #include "base/err.h"
 #include "courier/options.h"
+#include "courier/report.h"
 #include "link/postgres.h"
 
 struct notify;
 
-/* Never NULL. Both are borrowed. */
-struct notify *notify_new(const struct options *options, struct postgres *postgres);
+/* Never NULL. All three are borrowed. */
+struct notify *notify_new(const struct options *options, struct postgres *postgres,
+                          struct report *report);
 void notify_free(struct notify *n); /* what is under way is anybody's when its lease is over */
 
 enum err notify_look(struct notify *n); /* take what is due */

@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/keys.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "gateway/alternatives.h"
 #include "gateway/blocks.h"
 #include "gateway/database.h"
@@ -18,6 +19,7 @@
 #include "gateway/identity.h"
 #include "gateway/limits.h"
 #include "gateway/live.h"
+#include "gateway/overview.h"
 #include "gateway/partitions.h"
 #include "gateway/redis_servers.h"
 #include "gateway/rooms.h"
@@ -41,6 +43,7 @@ struct run {
     struct http_counts counted; /* already in the shared gauges */
     struct database_counts database_counted;
     uint64_t reconnects_counted[3];
+    uint64_t cpu_counted_us;
     ev_timer count_timer, drain_notice, drain_tell, drain_end;
     int64_t drain_began_us;
     ev_signal terminate, interrupt, hangup;
@@ -110,6 +113,9 @@ void gateway_count(struct gateway *g)
              &run->reconnects_counted[1]);
     count_up(&g->own[G_LIVE_RECONNECTS], live_reconnects(g->live), &run->reconnects_counted[2]);
     count_database(run);
+    uint64_t cpu_us = process_cpu_us();
+    g->own[G_CPU].sum_us += cpu_us - run->cpu_counted_us;
+    run->cpu_counted_us = cpu_us;
     g->own[G_CONNECTIONS].count = now->connections;
     g->own[G_TASKS].count = g->tasks.taken;
     g->own[G_WAITERS].count = waiters_count(g->waiters);
@@ -118,9 +124,12 @@ void gateway_count(struct gateway *g)
 
 static void on_count(struct ev_loop *loop, ev_timer *timer, int events)
 {
+    struct gateway *g = timer->data;
+
     (void)loop;
     (void)events;
-    gateway_count(timer->data);
+    g->own[G_RESIDENT].count = process_resident_bytes();
+    gateway_count(g);
 }
 
 static void on_drained(void *context)
@@ -232,6 +241,8 @@ static void open_links(struct gateway *g)
     partitions_begin(g->partitions);
     shows_begin(g->shows);
     live_begin(g->live);
+    if (g->overview != NULL)
+        overview_begin(g->overview);
 }
 
 static void close_links(struct gateway *g)
@@ -267,10 +278,13 @@ static void open_parts(struct run *run, const struct gateway_options *options, u
     g->live = live_new(g);
     g->identity = identity_new(g);
     g->limits = limits_new(g);
+    g->overview = worker == 0 ? overview_new(g) : NULL;
 }
 
 static void close_parts(struct gateway *g)
 {
+    if (g->overview != NULL)
+        overview_free(g->overview);
     live_free(g->live);
     if (g->limits != NULL)
         limits_free(g->limits);
@@ -335,13 +349,15 @@ static void watch(struct run *run)
     ev_signal_start(g->loop, &run->hangup);
 }
 
-int gateway_run(const struct gateway_options *options, struct gauges *gauges, unsigned worker)
+int gateway_run(const struct gateway_options *options, struct gauges *gauges, struct board *board,
+                unsigned worker)
 {
     static struct run run;
     struct gateway *g = &run.gateway;
 
     open_parts(&run, options, worker);
     g->gauges = gauges;
+    g->board = board;
     g->own = gauges_of(gauges, worker);
     gauges_restart(gauges, worker);
     if (g->identity == NULL || g->limits == NULL || open_server(&run)) {

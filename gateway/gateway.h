@@ -8,6 +8,7 @@
 #include "base/bounds.h"
 #include "base/buf.h"
 #include "base/metrics.h"
+#include "gateway/board.h"
 #include "gateway/gauges.h"
 #include "gateway/options.h"
 #include "gateway/task.h"
@@ -24,6 +25,7 @@ struct gateway {
               1];             /* of its channel: the gateway's, and the worker's number */
     struct gauges *gauges;    /* of all workers; shared memory */
     struct metric_value *own; /* this worker's part of them */
+    struct board *board;      /* of all workers, too */
 
     struct identity *identity;
     struct limits *limits;
@@ -40,6 +42,7 @@ struct gateway {
     struct partitions *partitions;
     struct enqueue *enqueue;
     struct waiters *waiters;
+    struct overview *overview; /* the first worker's; NULL: it is another */
 
     struct task_pool tasks;
     struct buf headers, body; /* of the answer that is being written */
@@ -49,7 +52,8 @@ struct gateway {
 };
 
 /* Run one worker until it is asked to stop and has drained. Returns the exit code. */
-int gateway_run(const struct gateway_options *options, struct gauges *gauges, unsigned worker);
+int gateway_run(const struct gateway_options *options, struct gauges *gauges, struct board *board,
+                unsigned worker);
 
 /* Bring this worker's gauges up to date. */
 void gateway_count(struct gateway *gateway);

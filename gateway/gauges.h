@@ -65,6 +65,8 @@
     X(HTTP_BYTES_IN, COUNTER, "usher_http_bytes_total", "direction=\"in\"", "Bytes of HTTP")       \
     X(HTTP_BYTES_OUT, COUNTER, "usher_http_bytes_total", "direction=\"out\"", "")                  \
     X(CONNECTIONS, GAUGE, "usher_gateway_connections", "", "Connections that are open")            \
+    X(CPU, SECONDS, "usher_gateway_cpu_seconds_total", "", "Processor time of the workers")        \
+    X(RESIDENT, GAUGE, "usher_gateway_resident_bytes", "", "Memory of the workers")                \
     X(TASKS, GAUGE, "usher_gateway_requests_under_way", "", "Requests that are not answered yet")  \
     X(WAITERS, GAUGE, "usher_gateway_awaiting", "", "Requests that await a decision")              \
     X(STREAMS_SSE, GAUGE, "usher_gateway_streams", "transport=\"sse\"",                            \
@@ -79,9 +81,10 @@
     X(STAGE_ENQUEUE, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"enqueue\"",                \
       "Time by stage: an entry's way into the stream; a command from its last byte to its "        \
       "answer; "                                                                                   \
-      "a read likewise")                                                                           \
+      "a read likewise, and of reads by themselves those of what is left")                         \
     X(STAGE_COMMAND, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"command\"", "")            \
-    X(STAGE_READ, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"read\"", "")
+    X(STAGE_READ, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"read\"", "")                  \
+    X(STAGE_AVAILABILITY, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"availability\"", "")
 
 enum gauge {
 #define X(name, kind, metric, labels, help) G_##name,

@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 {
     struct gateway_options options;
     struct gauges *gauges;
+    struct board *board;
     int code;
 
     options_load(&options, argc, argv);
@@ -24,14 +25,16 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* until there is somebody who reads keys again */
     gauges = gauges_map((unsigned)options.workers);
-    if (gauges == NULL) {
+    board = board_map();
+    if (gauges == NULL || board == NULL) {
         fprintf(stderr, "usher-gateway: no memory\n");
         return 1;
     }
     if (options.workers == 1)
-        code = gateway_run(&options, gauges, 0);
+        code = gateway_run(&options, gauges, board, 0);
     else
-        code = workers_run(&options, gauges);
+        code = workers_run(&options, gauges, board);
+    board_unmap(board);
     gauges_unmap(gauges);
     options_free(&options);
     return code;

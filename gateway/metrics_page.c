@@ -1,6 +1,8 @@
-/* /metrics: what the gateway's workers count, and what the allocators report. */
+/* /metrics: what the gateway's workers count, what the allocators report, and what the first worker
+ * looks up for all (overview.h). */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "gateway/database.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
@@ -71,5 +73,6 @@ void get_metrics(struct task *task)
     put_partitions(g, body);
     put_allocators(g, body);
     put_replica(g, body);
+    board_read(g->board, clock_mono_us(), body);
     reply_send(task, 200, "text/plain; version=0.0.4; charset=utf-8");
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "gateway/admin_access.h"
 #include "gateway/postgres_link.h"
+#include "gateway/stock.h"
 
 #define NAME_DIGITS 12
 #define WORKERS_MAX 64
@@ -59,6 +60,10 @@ static const struct option_row rows[] = {
            "ms to go on serving when asked to stop, while /readyz says 503 and connections are "
            "closed"),
     NUMBER(drain_ms, "35000", 0, 600000, "ms to answer those who wait when asked to stop"),
+    NUMBER(show_gauges, "20", 0, STOCK_SHOWS_MAX,
+           "shows on sale, the newest, whose places /metrics tells"),
+    NUMBER(scale_window_ms, "300000", 6000, 86400000,
+           "ms before /metrics wants fewer gateways or partitions than it did"),
     TEXT(auth, "auth", "open",
          "open: the user is whom a request names; jwt: whom its bearer token names"),
     TEXT(jwt_keys, "jwt_keys", "",

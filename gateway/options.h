@@ -30,6 +30,7 @@ struct gateway_options {
     char *limit_user_text, *limit_address_text, *limit_show_text, *limit_cancellations_text;
     char *limit_users_of_address_text, *on_cancellations_text, *on_users_of_address_text;
     char *trusted_proxies, *forwarded_field, *challenge_url, *challenge_keys, *challenge_secrets;
+    int64_t show_gauges, scale_window_ms;
     int64_t availability_max_age_ms, shows_max, postgres_connections, replica_lag_ms_max;
     int64_t drain_notice_ms, drain_ms;
 

@@ -74,6 +74,7 @@ static void forget_report(struct partition *one)
     one->epoch = one->version = 0;
     one->rate = 0;
     one->oldest_ms = 0;
+    one->hot_show = one->hot_permille = 0;
 }
 
 struct partition *partitions_note(struct partitions *p, uint32_t number)
@@ -140,6 +141,10 @@ static void take_field(struct partition *one, struct span name, struct span text
         one->requests_per_entry = (double)take_number(text) / 1000;
     else if (span_is(name, "oldest_ms"))
         one->oldest_ms = (int64_t)take_number(text);
+    else if (span_is(name, "hot_show"))
+        one->hot_show = (uint32_t)take_number(text);
+    else if (span_is(name, "hot_permille"))
+        one->hot_permille = (unsigned)take_number(text);
     else if (span_is(name, "metrics"))
         one->has_metrics = !metrics_read(text, one->metrics, ALLOCATOR_METRICS_COUNT);
 }

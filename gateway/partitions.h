@@ -32,7 +32,9 @@ struct partition {
     int64_t report_at_ms;
     double rate; /* requests a second that it can decide */
     double requests_per_entry;
-    int64_t oldest_ms; /* age of the oldest request in line */
+    int64_t oldest_ms;     /* age of the oldest request in line */
+    uint32_t hot_show;     /* 0: there were hardly any requests */
+    unsigned hot_permille; /* of its requests, for that show */
     bool has_metrics;
     struct metric_value metrics[ALLOCATOR_METRICS_COUNT];
 

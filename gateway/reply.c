@@ -144,12 +144,18 @@ static void say(const struct task *task, int status, int64_t us)
               task->trace[0] != '\0' ? task->trace : "-", NULL);
 }
 
+static enum gauge stage_of(const struct task *task)
+{
+    if (task->counted != NULL)
+        return G_STAGE_AVAILABILITY;
+    return exchange_method(task->exchange) == METHOD_POST ? G_STAGE_COMMAND : G_STAGE_READ;
+}
+
 static void count(const struct task *task, int status)
 {
     struct metric_value *own = task->gateway->own;
     int64_t us = clock_mono_us() - exchange_began_us(task->exchange);
-    bool is_command = exchange_method(task->exchange) == METHOD_POST;
-    enum gauge stage = is_command ? G_STAGE_COMMAND : G_STAGE_READ;
+    enum gauge stage = stage_of(task);
 
     gauges_count_status(own, status);
     metric_observe_us(&own[stage], us > 0 ? (uint64_t)us : 0);

@@ -30,6 +30,7 @@ struct worker {
 struct master {
     const struct gateway_options *options;
     struct gauges *gauges;
+    struct board *board;
     size_t count, running;
     struct worker *worker;
     bool is_ending, is_failing;
@@ -51,7 +52,7 @@ static void begin(struct master *m, size_t index)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != master)
             _exit(1);
-        exit(gateway_run(m->options, m->gauges, (unsigned)index));
+        exit(gateway_run(m->options, m->gauges, m->board, (unsigned)index));
     }
     w->begun_us = clock_mono_us();
     if (pid < 0) {
@@ -173,10 +174,11 @@ static void take_signal(struct master *m)
 }
 
 static void master_open(struct master *m, const struct gateway_options *options,
-                        struct gauges *gauges)
+                        struct gauges *gauges, struct board *board)
 {
     m->options = options;
     m->gauges = gauges;
+    m->board = board;
     m->count = (size_t)options->workers;
     m->worker = calloc(m->count, sizeof *m->worker);
     assert(m->worker != NULL);
@@ -190,11 +192,11 @@ static void master_open(struct master *m, const struct gateway_options *options,
     sigprocmask(SIG_BLOCK, &m->signals, NULL);
 }
 
-int workers_run(struct gateway_options *options, struct gauges *gauges)
+int workers_run(struct gateway_options *options, struct gauges *gauges, struct board *board)
 {
     struct master m = {0};
 
-    master_open(&m, options, gauges);
+    master_open(&m, options, gauges, board);
     while (!m.is_ending || m.running > 0) {
         begin_due(&m);
         take_signal(&m);

@@ -3,10 +3,11 @@
 #ifndef USHER_GATEWAY_WORKERS_H
 #define USHER_GATEWAY_WORKERS_H
 
+#include "gateway/board.h"
 #include "gateway/gauges.h"
 #include "gateway/options.h"
 
 /* Returns the exit code: 0 if all workers ended well when they were asked to. */
-int workers_run(struct gateway_options *options, struct gauges *gauges);
+int workers_run(struct gateway_options *options, struct gauges *gauges, struct board *board);
 
 #endif

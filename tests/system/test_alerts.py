@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from harness.process import wait_until
+
 OPS = Path(__file__).resolve().parents[2] / "ops"
 KINDS = r"(_bucket|_sum|_count)?$"
 
@@ -29,13 +31,20 @@ def test_every_rule_is_tested():
 def test_the_metrics_that_they_are_about_are_there(world):
     world.show("show", {"Floor": (100, 10)})
     world.start()
+    world.start_courier()
     client = world.client()
     assert client.post("/v1/shows/show/bookings",
                        {"user": "ann", "tier": "Floor", "quantity": 1}).status == 201
-    there = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").body.decode(), re.M))
+
+    def there():
+        return set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").body.decode(), re.M))
     expressions = re.findall(r"expr: (.*)", (OPS / "alerts.yml").read_text())
     expressions += [target["expr"] for panel in json.loads((OPS / "grafana.json").read_text())[
         "panels"] for target in panel["targets"]]
     named = {re.sub(KINDS, "", name) for expression in expressions
              for name in re.findall(r"\busher_\w+", expression)}
-    assert named and named <= there, named - there
+    assert named
+    try:
+        wait_until("all of them", lambda: named <= there(), 30)
+    except TimeoutError:
+        assert not named - there()
