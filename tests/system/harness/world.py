@@ -30,6 +30,9 @@ class World:
         self.cluster = cluster
         self.database = "t_" + secrets.token_hex(6)
         cluster.run("postgres", f"CREATE DATABASE {quote(self.database)} TEMPLATE {quote(template)}")
+        cluster.run("postgres", f"REVOKE ALL ON DATABASE {quote(self.database)} FROM PUBLIC;"
+                    f"GRANT CONNECT ON DATABASE {quote(self.database)}"
+                    f" TO {ALLOCATOR_USER}, {GATEWAY_USER}, {COURIER_USER}")  # docs/OPERATE.md
         self.redis = None
         self.allocators = []
         self.gateways = []
