@@ -57,8 +57,6 @@ $(BUILD)/gen/%.inc: %
 	@mkdir -p $(@D)
 	xxd -i < $< > $@
 
-$(BUILD)/courier/report.o: $(BUILD)/gen/lua/report_program.lua.inc
-
 # usherctl carries the migrations, in the order of their numbers.
 MIGRATIONS := $(sort $(wildcard sql/[0-9][0-9][0-9][0-9]_*.sql))
 $(BUILD)/gen/migrations.inc: $(patsubst %,$(BUILD)/gen/%.inc,$(MIGRATIONS)) ctl/migrations.sh

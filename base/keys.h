@@ -27,9 +27,9 @@
  *     …seatlog:<show>             list      msgpack [version, changes], published, bounded
  *     …admitted:<show>            string    a bit a number: its admission made a booking
  *     …shows                      set       shows that are loaded
- *   usher:{1}:reports:<kind>      zset      programs of a kind (gateway, courier) that report, by
- * the time of the last report (expires) usher:{1}:report:<kind>:<name> string   what one reports of
- * itself (expires) usher:replies:<gateway>       channel   answers for one gateway
+ *   usher:{1}:reports:<kind>      set       names of gateways or couriers that report (expires)
+ *   usher:{1}:report:<kind>:<name>          string: what that one reports of itself (expires)
+ *   usher:replies:<gateway>       channel   answers for one gateway
  *   usher:show:<show>             channel   what is new about a show (news.h)
  *   usher:shows                   channel   silent: what a listener to shows is always subscribed
  * to

@@ -1,8 +1,9 @@
 /*
  * What gateways and couriers say of themselves, so that whoever asks any gateway for /metrics, or
  * usherctl, hears of all of them. Each writes its text under key_report about once a second, where
- * it expires PROGRAM_REPORT_SECONDS after the last, and its name into the set of its kind
- * (lua/report_program.lua). Readers take the names, then the texts of those that have one.
+ * it expires PROGRAM_REPORT_SECONDS after the last, and its name into the set of its kind. Readers
+ * take the names, then the texts; a gateway takes names out that have no text any more. One that
+ * comes back just then is missing for a second, which does no harm.
  */
 #ifndef USHER_BASE_PROGRAM_REPORT_H
 #define USHER_BASE_PROGRAM_REPORT_H
@@ -18,19 +19,18 @@
 #define PROGRAM_GATEWAY "gateway"
 #define PROGRAM_COURIER "courier"
 
-/* The command that reports: its words borrow from here. */
-#define PROGRAM_REPORT_WORDS 8
+/* The commands that report, in order. Their words borrow from here, and name and text from the
+ * caller. */
+#define PROGRAM_REPORT_COMMANDS 3
+#define PROGRAM_REPORT_WORDS 5
 struct program_report {
     struct key set, own;
-    size_t argc;
-    struct span argv[PROGRAM_REPORT_WORDS];
+    struct program_command {
+        size_t argc;
+        struct span argv[PROGRAM_REPORT_WORDS];
+    } command[PROGRAM_REPORT_COMMANDS];
 };
-/* `script`: the text of lua/report_program.lua. Name and text are borrowed. */
 void program_report_make(struct program_report *report, const char *kind, const char *name,
-                         struct span text, struct span script);
-
-/* The command that lists those of a kind: argv borrows from *set. Returns argc. */
-#define PROGRAM_LIST_WORDS 4
-size_t program_report_list(const struct key *set, struct span argv[PROGRAM_LIST_WORDS]);
+                         struct span text);
 
 #endif

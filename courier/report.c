@@ -17,10 +17,6 @@
 #define AGAIN_MS 5000       /* after a failure */
 #define OWN_DIGITS 8
 
-static const char script[] = {
-#include "lua/report_program.lua.inc"
-};
-
 _Static_assert((int)JOB_KINDS_COUNT == (int)COURIER_CALLS_COUNT, "every job is a call");
 _Static_assert((int)JOB_REFUND == (int)COURIER_CALL_REFUND, "in the same order");
 _Static_assert((int)VERDICT_UNKNOWN == (int)COURIER_VERDICT_UNKNOWN, "in the same order");
@@ -75,21 +71,21 @@ void report_delivery(struct report *r, enum delivery_kind kind, const struct att
 static enum err send(struct report *r)
 {
     struct program_report report;
-    struct redis_reply *reply = NULL;
     struct buf text;
     enum err err = ERR_MEMORY;
 
     buf_init(&text, REPORT_BYTES_MAX);
     metrics_write(&text, r->metrics, COURIER_METRICS_COUNT);
-    program_report_make(&report, PROGRAM_COURIER, r->name, buf_span(&text),
-                        (struct span){script, sizeof script});
+    program_report_make(&report, PROGRAM_COURIER, r->name, buf_span(&text));
     if (!text.failed)
         err = redis_is_connected(r->redis) ? ERR_NONE : redis_connect(r->redis);
     if (!err)
         err = redis_go_to(r->redis, 1); /* where reports lie (base/keys.h) */
-    if (!err)
-        err = redis_do(r->redis, report.argc, report.argv, &reply);
-    redis_reply_free(reply);
+    for (size_t i = 0; !err && i < PROGRAM_REPORT_COMMANDS; i++) {
+        struct redis_reply *reply = NULL;
+        err = redis_do(r->redis, report.command[i].argc, report.command[i].argv, &reply);
+        redis_reply_free(reply);
+    }
     buf_free(&text);
     return err;
 }

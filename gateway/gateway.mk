@@ -2,7 +2,6 @@
 
 # A script and the document travel inside the program.
 $(BUILD)/gateway/seat_look.o: $(BUILD)/gen/lua/seatmap.lua.inc
-$(BUILD)/gateway/reports.o: $(BUILD)/gen/lua/report_program.lua.inc
 $(BUILD)/gateway/limits.o: $(BUILD)/gen/lua/limits.lua.inc
 $(BUILD)/gateway/openapi.o: $(BUILD)/gen/docs/openapi.json.inc
 $(BUILD)/gateway/queue.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,room_join room_come)

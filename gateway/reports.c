@@ -15,10 +15,6 @@
 #define LOAD_BYTES_MAX 512
 #define LABEL_BYTES (PROGRAM_NAME_BYTES_MAX + 16)
 
-static const char script[] = {
-#include "lua/report_program.lua.inc"
-};
-
 struct courier {
     char name[PROGRAM_NAME_BYTES_MAX + 1];
     struct metric_value metrics[COURIER_METRICS_COUNT];
@@ -30,9 +26,12 @@ struct kind {
     const char *name;
     bool is_asking;
     size_t count;
-    struct key *key; /* PROGRAM_REPORTS_MAX; of those that are asked for */
+    struct reporting {
+        char name[PROGRAM_NAME_BYTES_MAX + 1];
+        struct key key;
+    } * program; /* PROGRAM_REPORTS_MAX; those that are asked for */
     void (*forget)(struct reports *reports);
-    void (*take)(struct reports *reports, struct span key, struct span text);
+    void (*take)(struct reports *reports, const char *name, struct span text);
 };
 
 struct reports {
@@ -43,7 +42,7 @@ struct reports {
     struct gateway_load load[PROGRAM_REPORTS_MAX];
     size_t courier_count;
     struct courier courier[COURIERS_MAX];
-    struct span argv[PROGRAM_REPORTS_MAX + 1]; /* of a command that is being made */
+    struct span argv[PROGRAM_REPORTS_MAX + 2]; /* of a command that is being made */
 };
 
 static void forget_gateways(struct reports *r)
@@ -52,9 +51,9 @@ static void forget_gateways(struct reports *r)
     r->load_count = 0;
 }
 
-static void take_gateway(struct reports *r, struct span key, struct span text)
+static void take_gateway(struct reports *r, const char *name, struct span text)
 {
-    (void)key;
+    (void)name;
     gateway_load_read(text, &r->load[r->load_count++]);
 }
 
@@ -63,16 +62,14 @@ static void forget_couriers(struct reports *r)
     r->courier_count = 0;
 }
 
-/* "usher:{1}:report:courier:NAME.process": the name, as a label may have it. */
-static void name_courier(struct span key, char name[PROGRAM_NAME_BYTES_MAX + 1])
+/* "NAME.process": the name, as a label may have it. */
+static void name_courier(const char *text, char name[PROGRAM_NAME_BYTES_MAX + 1])
 {
     static const char right[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t prefix = key_report(PROGRAM_COURIER, "").len, n;
-    const char *dot = memrchr(key.bytes, '.', key.len);
+    const char *dot = strrchr(text, '.');
+    size_t n = dot != NULL && dot > text ? (size_t)(dot - text) : strlen(text);
 
-    n = dot != NULL && dot > key.bytes + prefix ? (size_t)(dot - key.bytes) - prefix
-                                                : key.len - prefix;
-    memcpy(name, key.bytes + prefix, n);
+    memcpy(name, text, n);
     name[n] = '\0';
     for (size_t i = 0; i < n; i++)
         if (strchr(right, name[i]) == NULL)
@@ -80,14 +77,14 @@ static void name_courier(struct span key, char name[PROGRAM_NAME_BYTES_MAX + 1])
 }
 
 /* Several processes of one name are told as one. */
-static void take_courier(struct reports *r, struct span key, struct span text)
+static void take_courier(struct reports *r, const char *name, struct span text)
 {
     struct courier one;
     size_t at = 0;
 
     if (metrics_read(text, one.metrics, COURIER_METRICS_COUNT) != ERR_NONE)
         return; /* of another version */
-    name_courier(key, one.name);
+    name_courier(name, one.name);
     while (at < r->courier_count && strcmp(r->courier[at].name, one.name) != 0)
         at++;
     if (at < r->courier_count)
@@ -106,20 +103,20 @@ struct reports *reports_new(struct gateway *gateway)
                                 .name = PROGRAM_GATEWAY,
                                 .forget = forget_gateways,
                                 .take = take_gateway,
-                                .key = calloc(PROGRAM_REPORTS_MAX, sizeof(struct key))};
+                                .program = calloc(PROGRAM_REPORTS_MAX, sizeof(struct reporting))};
     r->couriers = (struct kind){.reports = r,
                                 .name = PROGRAM_COURIER,
                                 .forget = forget_couriers,
                                 .take = take_courier,
-                                .key = calloc(PROGRAM_REPORTS_MAX, sizeof(struct key))};
-    assert(r->gateways.key != NULL && r->couriers.key != NULL);
+                                .program = calloc(PROGRAM_REPORTS_MAX, sizeof(struct reporting))};
+    assert(r->gateways.program != NULL && r->couriers.program != NULL);
     return r;
 }
 
 void reports_free(struct reports *r)
 {
-    free(r->gateways.key);
-    free(r->couriers.key);
+    free(r->gateways.program);
+    free(r->couriers.program);
     free(r);
 }
 
@@ -135,7 +132,28 @@ static bool is_list(const struct redis_value *reply)
     return reply != NULL && redis_kind(*reply) == REDIS_ARRAY;
 }
 
-/* What has expired meanwhile is nil. */
+static void on_told(void *context, const struct redis_value *reply)
+{
+    (void)context;
+    (void)reply; /* it is done again in a second */
+}
+
+/* Names whose text has expired. */
+static void take_out(struct kind *k, const struct redis_value *texts)
+{
+    struct reports *r = k->reports;
+    struct key set = key_reports(k->name);
+    size_t argc = 2;
+
+    for (size_t i = 0; i < redis_count(*texts) && i < k->count; i++)
+        if (redis_kind(redis_at(*texts, i)) == REDIS_NIL)
+            r->argv[argc++] = span_of(k->program[i].name);
+    r->argv[0] = SPAN("SREM");
+    r->argv[1] = (struct span){set.text, set.len};
+    if (argc > 2)
+        send(r, argc, r->argv, on_told, r);
+}
+
 static void on_texts(void *context, const struct redis_value *reply)
 {
     struct kind *k = context;
@@ -147,20 +165,21 @@ static void on_texts(void *context, const struct redis_value *reply)
         return;
     for (size_t i = 0; i < redis_count(*reply) && i < k->count; i++)
         if (redis_kind(redis_at(*reply, i)) == REDIS_STRING)
-            k->take(r, (struct span){k->key[i].text, k->key[i].len},
-                    redis_text(redis_at(*reply, i)));
+            k->take(r, k->program[i].name, redis_text(redis_at(*reply, i)));
     r->is_known = r->is_known || k == &r->gateways;
+    take_out(k, reply);
 }
 
 static void add_name(struct kind *k, struct span name)
 {
-    char text[PROGRAM_NAME_BYTES_MAX + 1];
+    struct reporting *one = &k->program[k->count];
 
     if (name.len > PROGRAM_NAME_BYTES_MAX || memchr(name.bytes, '\0', name.len) != NULL)
         return;
-    memcpy(text, name.bytes, name.len);
-    text[name.len] = '\0';
-    k->key[k->count++] = key_report(k->name, text);
+    memcpy(one->name, name.bytes, name.len);
+    one->name[name.len] = '\0';
+    one->key = key_report(k->name, one->name);
+    k->count++;
 }
 
 static void on_names(void *context, const struct redis_value *reply)
@@ -174,7 +193,7 @@ static void on_names(void *context, const struct redis_value *reply)
         add_name(k, redis_text(redis_at(*reply, i)));
     r->argv[0] = SPAN("MGET");
     for (size_t i = 0; i < k->count; i++)
-        r->argv[i + 1] = (struct span){k->key[i].text, k->key[i].len};
+        r->argv[i + 1] = (struct span){k->program[i].key.text, k->program[i].key.len};
     if (k->count == 0 || !send(r, k->count + 1, r->argv, on_texts, k))
         on_texts(k, NULL);
 }
@@ -182,20 +201,13 @@ static void on_names(void *context, const struct redis_value *reply)
 static void ask(struct kind *k)
 {
     struct key set = key_reports(k->name);
-    struct span argv[PROGRAM_LIST_WORDS];
-    size_t argc = program_report_list(&set, argv);
+    struct span argv[] = {SPAN("SMEMBERS"), {set.text, set.len}};
 
     if (k->is_asking)
         return;
-    k->is_asking = send(k->reports, argc, argv, on_names, k);
+    k->is_asking = send(k->reports, 2, argv, on_names, k);
     if (!k->is_asking)
         k->forget(k->reports);
-}
-
-static void on_reported(void *context, const struct redis_value *reply)
-{
-    (void)context;
-    (void)reply; /* the next one comes in a second */
 }
 
 void reports_turn(struct reports *r, const struct gateway_load *own)
@@ -205,10 +217,9 @@ void reports_turn(struct reports *r, const struct gateway_load *own)
 
     buf_init(&text, LOAD_BYTES_MAX);
     gateway_load_write(&text, own);
-    program_report_make(&report, PROGRAM_GATEWAY, r->gateway->options->name, buf_span(&text),
-                        (struct span){script, sizeof script});
-    if (!text.failed)
-        send(r, report.argc, report.argv, on_reported, r);
+    program_report_make(&report, PROGRAM_GATEWAY, r->gateway->options->name, buf_span(&text));
+    for (size_t i = 0; !text.failed && i < PROGRAM_REPORT_COMMANDS; i++)
+        send(r, report.command[i].argc, report.command[i].argv, on_told, r);
     buf_free(&text);
     ask(&r->gateways);
     ask(&r->couriers);

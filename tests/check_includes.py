@@ -48,7 +48,6 @@ GENERATED = {
     "lua/room_join.lua.inc": ["gateway/queue.c"],
     "lua/room_come.lua.inc": ["gateway/queue.c"],
     "lua/limits.lua.inc": ["gateway/limits.c"],
-    "lua/report_program.lua.inc": ["gateway/reports.c", "courier/report.c"],
     "lua/*.lua.inc": ["allocator/*.c", "tests/*"],
     "migrations.inc": ["ctl/migrate.c"],
     "pages.inc": ["gateway/pages.c"],

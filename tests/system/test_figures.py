@@ -109,7 +109,7 @@ def test_couriers_of_one_name_are_one_and_the_dead_are_forgotten(world):
     world.start_courier(name='a "name"')
     client = world.client()
     redis = world.redis_client()
-    wait_until("both to report", lambda: redis.zcard("usher:{1}:reports:courier") == 2, 20)
+    wait_until("both to report", lambda: redis.scard("usher:{1}:reports:courier") == 2, 20)
     assert all(0 < redis.ttl(key) <= EXPIRY_SECONDS
                for key in redis.keys("usher:{1}:report:courier:*"))
     label = "a__name_"
@@ -117,7 +117,7 @@ def test_couriers_of_one_name_are_one_and_the_dead_are_forgotten(world):
         client, "usher_courier_cpu_seconds_total", courier=label) is not None, 20)
     first.kill9()
     wait_until("one of them to be forgotten",
-               lambda: redis.zcard("usher:{1}:reports:courier") == 1
+               lambda: redis.scard("usher:{1}:reports:courier") == 1
                and len(redis.keys("usher:{1}:report:courier:*")) == 1, 3 * EXPIRY_SECONDS)
     world.couriers[1].kill9()
     wait_until("both to be forgotten", lambda: figure(

@@ -25,9 +25,12 @@ from harness.words import Keys
 from test_admin import HASHES, Operator
 from test_backup import shell
 
-# What each program is made of. base/keys.c makes one command, of those that look for answers.
-SOURCES = {"gateway": ["gateway/*.c", "base/keys.c"], "allocator": ["allocator/*.c", "base/keys.c"],
-           "courier": ["courier/*.c"], "ctl": ["ctl/*.c"]}
+# What each program is made of. base/keys.c makes one command, of those that look for answers, and
+# base/program_report.c those by which programs tell how they are.
+REPORTS = "base/program_report.c"
+SOURCES = {"gateway": ["gateway/*.c", "base/keys.c", REPORTS],
+           "allocator": ["allocator/*.c", "base/keys.c"],
+           "courier": ["courier/*.c", REPORTS], "ctl": ["ctl/*.c"]}
 SCRIPTS_OF_GATEWAYS = {"limits", "room_join", "room_come", "seatmap"}
 # Words that are commands of Redis too, and are none where they stand.
 NO_COMMANDS = {"gateway": {"wait"}, "allocator": {"readonly"}, "courier": {"publish"}, "ctl": {"time", "type"}}
@@ -119,7 +122,9 @@ KEY = {"state": P1.state, "requests": P1.requests, "status": P1.status, "other":
        "news": "usher:{1}:queue-news:1", "room": "usher:{1}:room:1", "came": "usher:{1}:room-came:1",
        "users": "usher:{1}:room-users:1", "limit": "usher:{1}:limit:u:01", "elsewhere": "usher:{2}:limit:u:01",
        "show": "usher:{1}:3:show:1", "bookings": "usher:{1}:3:bookings:1", "seats": "usher:{1}:3:seats:1",
-       "admitted": "usher:{1}:3:admitted:1"}
+       "admitted": "usher:{1}:3:admitted:1", "courier": "usher:{1}:report:courier:x",
+       "couriers": "usher:{1}:reports:courier", "gateways": "usher:{1}:reports:gateway",
+       "gateway": "usher:{1}:report:gateway:x"}
 
 NOBODY = [
     "FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "RANDOMKEY", "DBSIZE", "CONFIG GET *",
@@ -145,7 +150,7 @@ WRITES = {"set": "SET {} x", "hset": "HSET {} x y", "del": "DEL {}", "unlink": "
 BUSINESS = {
     "gateway": {
         "writes": ["state", "status", "answers", "reply", "availability", "generations", "news", "show",
-                   "bookings", "seats", "admitted", "elsewhere"],
+                   "bookings", "seats", "admitted", "elsewhere", "courier"],
         "reads": ["requests", "generations", "show", "bookings", "elsewhere"],
         "words": ["XTRIM {requests} MAXLEN 0", "XDEL {requests} 1-1", "DEL {requests}",
                   "SET {requests} x", "XADD {state} * b x", "HSET {room} serving 9",
@@ -154,14 +159,16 @@ BUSINESS = {
                   "PUBLISH usher:replies:g x", "PUBLISH usher:show:1 x", "MULTI", "SUBSCRIBE usher:other",
                   "EVAL_RO x 0", "XREADGROUP GROUP g c STREAMS {requests} >"]},
     "allocator": {
-        "writes": ["limit", "users", "queued", "elsewhere"], "reads": ["limit", "users", "queued"],
+        "writes": ["limit", "users", "queued", "elsewhere", "courier", "couriers", "gateway"],
+        "reads": ["limit", "users", "queued", "courier", "couriers"],
         "words": ["SUBSCRIBE usher:replies:g", "SUBSCRIBE usher:shows", "PUBLISH usher:shows x", "EVAL x 0",
                   "XGROUP SETID {requests} g 0", "XINFO GROUPS {requests}", "RENAME {state} {status}",
                   "PEXPIRE {state} 1", "INCR {availability}", "TIME"]},
     "courier": {
         "writes": ["state", "answers", "reply", "availability", "show", "bookings", "seats", "limit", "room",
-                   "came", "users", "queued", "status", "generations"],
-        "reads": ["state", "requests", "answers", "reply", "bookings", "limit", "room", "users", "status"],
+                   "came", "users", "queued", "status", "generations", "gateway", "gateways"],
+        "reads": ["state", "requests", "answers", "reply", "bookings", "limit", "room", "users", "status",
+                  "courier", "couriers", "gateway"],
         "words": ["XTRIM {requests} MAXLEN 0", "XDEL {requests} 1-1", "DEL {requests}", "SET {requests} x",
                   "XLEN {requests}", "EVAL x 0", "EVALSHA x 0", "SCRIPT LOAD x", "PUBLISH usher:replies:g x",
                   "SUBSCRIBE usher:replies:g", "MULTI"]},
