@@ -10,8 +10,9 @@
 #include "base/log.h"
 
 #define LOOK_MS_MAX 250
-#define LOOKS 4   /* at least, while a lag grows to what it may be */
-#define MARKS 256 /* whoever is behind all of these is behind what any option allows */
+#define SAY_MS 1000 /* between two words about it: around the bound it changes often */
+#define LOOKS 4     /* at least, while a lag grows to what it may be */
+#define MARKS 256   /* whoever is behind all of these is behind what any option allows */
 
 /* Where the primary's log ended, at some moment after it was asked. */
 struct mark {
@@ -43,6 +44,7 @@ struct database {
     struct mark mark[MARKS];
     uint64_t asked_primary, told_by_replica;
     enum replica_status said;
+    int64_t said_us;
 };
 
 /* A question that a replica was asked: whatever becomes of it, the primary can be asked it. */
@@ -232,9 +234,10 @@ static void tell(struct database *d)
 {
     struct replica_report now = database_replica(d);
 
-    if (now.status == d->said)
+    if (now.status == d->said || clock_mono_us() - d->said_us < SAY_MS * 1000)
         return;
     d->said = now.status;
+    d->said_us = clock_mono_us();
     log_event(now.status == REPLICA_OK ? LOG_INFO : LOG_WARN, "replica", "status",
               replica_status_word(now.status), "lag_ms", log_i64(now.lag_ms), "why",
               now.status == REPLICA_DOWN ? postgres_link_why(d->session[0].link) : "", NULL);
@@ -288,12 +291,13 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     tell(d);
-    if (d->is_marking) {
-        look(d);
-        return;
+    if (!d->is_marking) {
+        d->marking_us = clock_mono_us(); /* before it is asked */
+        d->is_marking = postgres_link_query(d->primary, &query);
+        if (d->is_marking)
+            return;
     }
-    d->marking_us = clock_mono_us(); /* before it is asked */
-    d->is_marking = postgres_link_query(d->primary, &query);
+    look(d);
 }
 
 /* Questions. */

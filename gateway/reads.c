@@ -127,15 +127,12 @@ static void on_booking(void *context, enum err err, const struct postgres_rows *
     struct task *task = context;
     struct booking booking;
 
-    if (!task_resume(task))
+    if (!reads_have(task, err, rows))
         return;
-    if (err) {
-        reads_fail(task, err);
-    } else if (rows_count(rows) == 0) {
-        reply_not_found(task, "There is no such booking");
-    } else if (booking_from_row(&booking, rows, 0, 0)) {
+    bool is_there = rows_count(rows) > 0;
+    if (is_there && booking_from_row(&booking, rows, 0, 0)) {
         reads_fail(task, ERR_INPUT);
-    } else if (identity_hides(task, booking.user)) {
+    } else if (!is_there || identity_hides(task, booking.user)) {
         reply_not_found(task, "There is no such booking");
     } else {
         err = put_booking(reply_open_private(task), task->show, &booking, rows);

@@ -47,9 +47,8 @@ def replica(sturdy_world, session_folder):
 
 def start_gateway(world, replica, lag_ms, **options):
     """Without an allocator, if the world has none: nobody books, and the primary's log is still."""
-    world.start_gateway(
-        wait=bool(world.allocators), replica_lag_ms_max=lag_ms,
-        postgres_replica=replica.url(world.database, GATEWAY_USER), **options)
+    options.setdefault("postgres_replica", replica.url(world.database, GATEWAY_USER))
+    world.start_gateway(wait=bool(world.allocators), replica_lag_ms_max=lag_ms, **options)
     await_status(world, "ok")
     return world.client()
 
@@ -132,7 +131,7 @@ def test_what_is_told_is_never_older_than_it_says(sturdy_world, replica):
     committed an Age before a question was asked is in its answer."""
     world = sturdy_world
     world.show("show", {"Floor": (100, 10)})
-    client = start_gateway(world, replica, LAG_MS)
+    client = start_gateway(world, replica, 2 * LAG_MS)
     committed = []  # when each of the names was
     ages = set()
     for i in range(240):
@@ -148,7 +147,6 @@ def test_what_is_told_is_never_older_than_it_says(sturdy_world, replica):
         must = [n for n, at in enumerate(committed) if at < asked - int(age or 0)]
         assert not must or int(seen) >= must[-1], (i, seen, age)
         time.sleep(0.02)
-    assert None in ages or len(ages) > 1, ages
     assert ages - {None}, "the replica was never asked"
 
 
@@ -181,8 +179,8 @@ def test_nobody_waits_for_a_replica_that_is_away(sturdy_world, replica, fault):
     rename(world, "second")
     asked = time.monotonic()
     assert names(client) == (["second"], None)
-    # The lag, and a tick; less than the patience with a primary that does not answer.
-    assert time.monotonic() - asked < patience(LAG_MS / 1000 + 1)
+    # The lag, and a tick; not as long as one waits for a primary.
+    assert time.monotonic() - asked < patience(LAG_MS / 1000 + 2)
     await_status(world, "down")
     for _ in range(20):
         assert names(client) == (["second"], None)
@@ -192,6 +190,32 @@ def test_nobody_waits_for_a_replica_that_is_away(sturdy_world, replica, fault):
         replica.start()
     await_status(world, "ok")
     assert names(client)[0] == ["second"]
+
+
+def test_what_is_known_of_one_replica_is_not_believed_of_another(
+        sturdy_world, session_folder, replica):
+    """Of two in the URL the first dies; the second was paused long ago."""
+    world = sturdy_world
+    world.show("show", {"Floor": (100, 10)}, name="first")
+    name = f"{world.cluster.name[:11]}second"
+    second = Replica(session_folder, name).create_standby_of(world.cluster).start()
+    try:
+        second.pause()
+        rename(world, "second")
+        hosts = f"127.0.0.1:{replica.port},127.0.0.1:{second.port}"
+        client = start_gateway(world, replica, LONG_MS, postgres_replica=(
+            f"postgresql://{GATEWAY_USER}@{hosts}/{world.database}?target_session_attrs=standby"))
+        assert names(client) == (["second"], "1")
+        replica.kill9()
+
+        def status_of_the_second():
+            assert names(client)[0] == ["second"]
+            return report(world)["status"] == "behind"
+        wait_until("the second to be asked how far it is", status_of_the_second, 30)
+        second.resume()
+        await_status(world, "ok")
+    finally:
+        second.stop()
 
 
 def test_a_replica_that_was_promoted_is_not_asked(sturdy_world, replica):
@@ -244,7 +268,7 @@ def test_a_replica_of_another_timeline_is_not_asked_until_it_follows(
 def test_without_a_primary_the_replica_answers_as_long_as_it_may(sturdy_world, replica):
     world = sturdy_world
     world.show("show", {"Floor": (100, 10)}, name="first")
-    client = start_gateway(world, replica, 5 * LAG_MS)
+    client = start_gateway(world, replica, 8 * LAG_MS)
     world.cluster.kill9()
     seen, age = names(client)
     assert seen == ["first"] and int(age) >= 1
