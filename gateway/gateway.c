@@ -32,6 +32,8 @@
 #define BODY_BYTES_MAX (4 << 20) /* /metrics of many partitions is the longest */
 #define COUNT_EVERY_S 0.25
 #define DRAIN_TELL_MS 500 /* before the drain's end, those who still wait are told so */
+#define BEGIN_LOOK_S 0.02
+#define BEGIN_MS_MAX 30000 /* at a port of others; then it lets clients in, ready or not */
 #define AGAIN_MS 1000 /* a signal so soon behind the first came another way, and says the same */
 
 /* What only this file needs, around the gateway. */
@@ -39,12 +41,14 @@ struct run {
     struct gateway gateway;
     struct http_application application, admin_application;
     struct door door, admin_door;
+    bool shares_port;           /* somebody listened there when this worker began */
+    bool cannot_serve;          /* the address could not be had after all */
     unsigned undrained;         /* servers */
     struct http_counts counted; /* already in the shared gauges */
     struct database_counts database_counted;
     uint64_t reconnects_counted[3];
     uint64_t cpu_counted_us;
-    ev_timer count_timer, drain_notice, drain_tell, drain_end;
+    ev_timer begin_timer, count_timer, drain_notice, drain_tell, drain_end;
     int64_t drain_began_us;
     ev_signal terminate, interrupt, hangup;
 };
@@ -140,12 +144,40 @@ static void on_drained(void *context)
         ev_break(run->gateway.loop, EVBREAK_ALL);
 }
 
+static void begin_serving(struct run *run)
+{
+    struct gateway *g = &run->gateway;
+
+    run->cannot_serve =
+        !http_server_begin(g->http) || (g->admin_http != NULL && !http_server_begin(g->admin_http));
+    if (run->cannot_serve) {
+        ev_feed_event(g->loop, &run->drain_end, EV_TIMER);
+        return;
+    }
+    log_event(LOG_INFO, "serving", "name", g->name, "port",
+              log_u64((unsigned)http_server_port(g->http)), "version", USHER_VERSION, NULL);
+}
+
+/* A share of a port's clients comes to each who listens there: not before they can be served. */
+static void on_begin_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct run *run = timer->data;
+    struct gateway *g = &run->gateway;
+
+    (void)events;
+    if (!gateway_is_ready(g) && clock_mono_us() - g->began_us < BEGIN_MS_MAX * 1000)
+        return;
+    ev_timer_stop(loop, timer);
+    begin_serving(run);
+}
+
 static void drain(struct run *run)
 {
     struct gateway *g = &run->gateway;
     int64_t notice_ms = g->options->drain_notice_ms;
 
     g->is_draining = true;
+    ev_timer_stop(g->loop, &run->begin_timer);
     run->undrained = g->admin_http != NULL ? 2 : 1;
     http_server_drain(g->http, notice_ms, on_drained, run);
     if (g->admin_http != NULL)
@@ -308,6 +340,7 @@ static enum err open_server(struct run *run)
     struct gateway *g = &run->gateway;
     const struct gateway_options *o = g->options;
     struct http_server_options http = {.listen = o->listen,
+                                       .begins_later = true,
                                        .connections_max = (size_t)o->connections_max,
                                        .idle_ms = o->idle_ms,
                                        .head_ms = o->head_ms,
@@ -333,6 +366,8 @@ static void watch(struct run *run)
 {
     struct gateway *g = &run->gateway;
 
+    ev_timer_init(&run->begin_timer, on_begin_look, BEGIN_LOOK_S, BEGIN_LOOK_S);
+    run->begin_timer.data = run;
     ev_timer_init(&run->count_timer, on_count, 0, COUNT_EVERY_S);
     ev_timer_init(&run->drain_notice, on_drain_notice, 0, 0);
     ev_timer_init(&run->drain_tell, on_drain_tell, 0, 0);
@@ -355,6 +390,7 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, st
     static struct run run;
     struct gateway *g = &run.gateway;
 
+    run.shares_port = http_address_is_shared(options->listen);
     open_parts(&run, options, worker);
     g->gauges = gauges;
     g->board = board;
@@ -366,8 +402,10 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, st
     }
     open_links(g);
     watch(&run);
-    log_event(LOG_INFO, "serving", "name", g->name, "port",
-              log_u64((unsigned)http_server_port(g->http)), "version", USHER_VERSION, NULL);
+    if (run.shares_port)
+        ev_timer_start(g->loop, &run.begin_timer);
+    else
+        begin_serving(&run);
     ev_run(g->loop, 0);
     gateway_count(g);
     http_server_close(g->http);
@@ -376,5 +414,5 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, st
     close_links(g);
     close_parts(g);
     log_event(LOG_INFO, "ended", NULL);
-    return 0;
+    return run.cannot_serve ? 1 : 0;
 }

@@ -58,4 +58,11 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, st
 /* Bring this worker's gauges up to date. */
 void gateway_count(struct gateway *gateway);
 
+/*
+ * Requests can be taken (health.c). That every partition has its allocator is waited for once, when
+ * the gateway begins; later the queue bridges a takeover, and one partition's trouble is no reason
+ * to take a gateway away from all others.
+ */
+bool gateway_is_ready(struct gateway *gateway);
+
 #endif

@@ -44,28 +44,26 @@ void get_livez(struct task *task)
     answer(task, true);
 }
 
-static const char *ready_word(const struct gateway *g, bool is_well)
+bool gateway_is_ready(struct gateway *g)
 {
-    return g->is_draining ? "draining" : is_well ? "ok" : "down";
+    g->has_been_ready = g->has_been_ready || allocators_are_well(g);
+    return redis_is_well(g) && database_is_ready(g->database) && g->has_been_ready;
 }
 
-/*
- * Requests can be taken, and will be for a while. That every partition has its allocator is waited
- * for once, when the gateway begins; later the queue bridges a takeover, and one partition's
- * trouble is no reason to take a gateway away from all others.
- */
+static const char *ready_word(const struct gateway *g, bool is_ready)
+{
+    return g->is_draining ? "draining" : is_ready ? "ok" : "down";
+}
+
 void get_readyz(struct task *task)
 {
     struct gateway *g = task->gateway;
-    bool redis = redis_is_well(g), postgres = database_is_ready(g->database);
-    bool is_ready;
+    bool is_ready = gateway_is_ready(g);
 
-    g->has_been_ready = g->has_been_ready || allocators_are_well(g);
-    is_ready = redis && postgres && g->has_been_ready;
     struct buf *body = reply_open(task);
     buf_putf(body, "{\"status\":\"%s\"", ready_word(g, is_ready));
-    put_status(body, "redis", redis);
-    put_status(body, "postgres", postgres);
+    put_status(body, "redis", redis_is_well(g));
+    put_status(body, "postgres", database_is_ready(g->database));
     put_status(body, "allocators", g->has_been_ready);
     buf_putc(body, '}');
     answer(task, is_ready && !g->is_draining);

@@ -41,20 +41,20 @@ static bool set_option(int fd, int level, int option, int value)
 }
 
 /* Accepted sockets inherit TCP_NODELAY. An IPv6 socket for all addresses takes IPv4 too. */
-static bool prepare(int fd, const struct addrinfo *info)
+static bool prepare(int fd, const struct addrinfo *info, bool shares)
 {
     return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-           set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) &&
+           set_option(fd, SOL_SOCKET, SO_REUSEPORT, shares) &&
            set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
            (info->ai_family != AF_INET6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
-           bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0;
+           bind(fd, info->ai_addr, info->ai_addrlen) == 0;
 }
 
-/* A listening descriptor, or -1 and errno. */
-static int listen_on(const struct addrinfo *info)
+/* A bound descriptor, or -1 and errno. */
+static int bind_to(const struct addrinfo *info, bool shares)
 {
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || prepare(fd, info))
+    if (fd < 0 || prepare(fd, info, shares))
         return fd;
     int cause = errno;
     close(fd);
@@ -62,20 +62,35 @@ static int listen_on(const struct addrinfo *info)
     return -1;
 }
 
-/* The same by name; -1 and the error's text. */
-static int listen_at(const char *host, const char *port, const char **error)
+/* The same by name; -1, errno and the error's text. */
+static int bind_at(const char *host, const char *port, bool shares, const char **error)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     int failure = getaddrinfo(host, port, &hints, &found);
     if (failure != 0) {
         *error = gai_strerror(failure);
+        errno = 0;
         return -1;
     }
-    int fd = listen_on(found);
-    if (fd < 0)
-        *error = strerror(errno);
+    int fd = bind_to(found, shares), cause = errno;
     freeaddrinfo(found);
+    *error = strerror(cause);
+    errno = cause;
+    return fd;
+}
+
+static int bind_anywhere(const char *address, bool shares, const char **error)
+{
+    char host[ADDRESS_BYTES_MAX];
+    const char *service;
+    *error = "it is not host:port";
+    errno = 0;
+    if (!split_address(address, host, &service))
+        return -1;
+    int fd = bind_at(host[0] != '\0' ? host : "::", service, shares, error);
+    if (fd < 0 && host[0] == '\0' && errno != EADDRINUSE) /* there may be no IPv6 here */
+        fd = bind_at("0.0.0.0", service, shares, error);
     return fd;
 }
 
@@ -95,21 +110,30 @@ static int bound_port(int fd)
 
 enum err listener_open(const char *address, int *fd, int *port)
 {
-    char host[ADDRESS_BYTES_MAX];
-    const char *service;
-    const char *error = "it is not host:port";
-    *fd = -1;
-    if (split_address(address, host, &service)) {
-        *fd = listen_at(host[0] != '\0' ? host : "::", service, &error);
-        if (*fd < 0 && host[0] == '\0') /* there may be no IPv6 here */
-            *fd = listen_at("0.0.0.0", service, &error);
-    }
+    const char *error;
+    *fd = bind_anywhere(address, true, &error);
     if (*fd < 0) {
         log_event(LOG_ERROR, "listen_failed", "address", address, "error", error, NULL);
         return ERR_INPUT;
     }
     *port = bound_port(*fd);
     return ERR_NONE;
+}
+
+bool listener_begin(int fd)
+{
+    return listen(fd, LISTEN_BACKLOG) == 0;
+}
+
+/* Who will not share is refused an address at which somebody listens. */
+bool listener_is_shared(const char *address)
+{
+    const char *error;
+    int fd = bind_anywhere(address, false, &error);
+    if (fd < 0)
+        return errno == EADDRINUSE;
+    close(fd);
+    return false;
 }
 
 /* Run on the TCP header of each segment: those with SYN and without ACK are dropped unheard.

@@ -64,9 +64,30 @@ enum err http_server_open(struct ev_loop *loop, const struct http_server_options
     ev_set_priority(&s->turn_end, EV_MINPRI);
     ev_timer_init(&s->notice, on_notice, 0., 0.);
     s->listener.data = s->accept_pause.data = s->tick.data = s->turn_end.data = s->notice.data = s;
-    ev_io_start(loop, &s->listener);
+    if (!options->begins_later && !http_server_begin(s)) {
+        http_server_close(s);
+        return ERR_INPUT;
+    }
     *server = s;
     return ERR_NONE;
+}
+
+bool http_address_is_shared(const char *listen)
+{
+    return listener_is_shared(listen);
+}
+
+bool http_server_begin(struct http_server *server)
+{
+    if (server->has_begun)
+        return true;
+    server->has_begun = listener_begin(server->listener.fd);
+    if (server->has_begun)
+        ev_io_start(server->loop, &server->listener);
+    else
+        log_event(LOG_ERROR, "listen_failed", "port", log_u64((unsigned)server->port), "error",
+                  strerror(errno), NULL);
+    return server->has_begun;
 }
 
 void server_look_at_clock(struct http_server *server)
@@ -202,7 +223,8 @@ static void free_dead(struct http_server *server)
 static void begin_draining(struct http_server *server)
 {
     server->has_begun_draining = true;
-    accept_some(server, LISTEN_BACKLOG);
+    if (server->has_begun)
+        accept_some(server, LISTEN_BACKLOG);
     ev_timer_stop(server->loop, &server->accept_pause);
     ev_io_stop(server->loop, &server->listener);
     close(server->listener.fd);

@@ -2,6 +2,7 @@
 #ifndef USHER_HTTP_SERVER_H
 #define USHER_HTTP_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct http_server;
 
 struct http_server_options {
     const char *listen;      /* "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses) */
+    bool begins_later;       /* nobody can connect before http_server_begin */
     size_t connections_max;  /* beyond: 503 with Retry-After and close */
     int64_t idle_ms;         /* a kept-alive connection with nothing under way */
     int64_t head_ms;         /* from a request's first byte to the end of its head: 408 */
@@ -29,6 +31,10 @@ struct http_counts { /* for metrics; monotonic except connections */
  * used. The application outlives the server. */
 enum err http_server_open(struct ev_loop *loop, const struct http_server_options *options,
                           const struct http_application *application, struct http_server **server);
+/* Whether somebody listens there already: another process that is shared the clients with. */
+bool http_address_is_shared(const char *listen);
+/* Let clients in; false, logged: the address cannot be had after all. */
+bool http_server_begin(struct http_server *server);
 /*
  * Graceful end. For notice_ms clients are still taken in and answered, each answer with Connection:
  * close, so that whoever stands in front has time to hear of it and nobody is cut off. Then: stop

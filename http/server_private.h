@@ -51,6 +51,7 @@ struct http_server {
     struct response_date date;
     struct buf response_head, error_headers, error_body;
 
+    bool has_begun;          /* clients can connect */
     bool is_draining;        /* each answer is its connection's last */
     ev_timer notice;         /* … and clients are still taken in, until it is over */
     bool is_deaf;            /* … of those only who has begun to connect */

@@ -35,6 +35,7 @@ class Crowd:
         self.seconds = patience(seconds)
         self.asks = []
         self.refusals = {}  # status at the door → how often
+        self.losses = []    # requests that got no answer at all
         self.problem = None
         self._stopping = threading.Event()
         self._thread = None
@@ -148,7 +149,8 @@ class Crowd:
             ask.sendings += 1
             try:
                 pause = await self._send(ask, path)
-            except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+                self.losses.append(repr(error))
                 pause = 0.1
             if pause is None or ask.key is None:
                 return

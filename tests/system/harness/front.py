@@ -110,6 +110,14 @@ class Front(Process):
         return version, Answer(int(status), fields, rest)
 
 
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 class Resolver(aiohttp.abc.AbstractResolver):
     """The name is this machine's."""
 
@@ -176,6 +184,10 @@ class Nginx(Front):
 class Haproxy(Front):
     kind, example = "haproxy", "haproxy.cfg.example"
 
+    def __init__(self, folder, gateways):
+        self.missing = [at for at, gateway in enumerate(gateways, 1) if not listens(gateway.port)]
+        super().__init__(folder, gateways)
+
     def arguments(self, gateways):
         both = self.folder / "usher.pem"
         both.write_bytes(self.certificate.read_bytes() + self.key.read_bytes())
@@ -195,4 +207,7 @@ class Haproxy(Front):
         return self
 
     def _serves(self):
-        return self.curl("/livez")[1].status == 200
+        """It takes every one for ready until it has looked."""
+        said = self.log.read_text(errors="replace")
+        return self.curl("/livez")[1].status == 200 and \
+            all(f"gateways/gateway-{at} is DOWN" in said for at in self.missing)

@@ -42,7 +42,8 @@ class Program(Process):
     def __init__(self, name, folder, **options):
         options.setdefault("name", name)
         options.setdefault("log_level", "debug")
-        super().__init__(name, [build_folder() / self.program, *flags(options)], folder)
+        programs = options.pop("programs", None) or build_folder()
+        super().__init__(name, [programs / self.program, *flags(options)], folder)
 
     def events(self, event):
         """Lines of its log about this event."""
