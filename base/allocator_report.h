@@ -9,6 +9,9 @@
  * `rate` is what turns of the present size decide a second: how fast a queue goes down. What the
  * allocator could decide at most is the metric usher_partition_capacity. `hot_show` is the show
  * that most requests were for lately, with so many of a thousand; 0: there were hardly any.
+ *
+ * Fields and states that a reader does not know are passed over (the partition is not serving
+ * then); metrics of another version, which has other rows, are left out until both have the same.
  */
 #ifndef USHER_BASE_ALLOCATOR_REPORT_H
 #define USHER_BASE_ALLOCATOR_REPORT_H

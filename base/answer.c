@@ -8,7 +8,7 @@
 #define FIELDS 8
 #define BOOKING_FIELDS 7
 #define LINE_FIELDS 3
-#define WAITING_FIELDS 6 /* never as many as a booking has */
+#define WAITING_FIELDS 6
 
 static bool answer_from(struct value v, struct answer *a);
 static bool code_from(struct value v, enum code *code);
@@ -16,6 +16,7 @@ static bool operation_from(struct value v, enum operation *op);
 static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRINT_BYTES]);
 static bool subject_from(struct value v, struct answer *a);
 static bool more_from(struct value v, size_t count, struct answer *a);
+static bool has_element(struct value v, size_t count, size_t at);
 static void waiting_pack(struct buf *b, const struct waiting *w);
 static bool waiting_is_whole(struct value v, struct waiting *w);
 static bool optional_available_from(struct value v, struct answer *a);
@@ -150,13 +151,18 @@ static bool answer_from(struct value v, struct answer *a)
     size_t count;
 
     memset(a, 0, sizeof(*a));
-    return value_is_array(v, &count) && count >= FIELDS && count <= FIELDS + 2 &&
-           code_from(value_at(v, 0), &a->code) && natural_from(value_at(v, 1), &a->at_ms) &&
-           operation_from(value_at(v, 2), &a->op) &&
+    return value_is_array(v, &count) && count >= FIELDS && code_from(value_at(v, 0), &a->code) &&
+           natural_from(value_at(v, 1), &a->at_ms) && operation_from(value_at(v, 2), &a->op) &&
            fingerprint_from(value_at(v, 3), a->fingerprint) &&
            value_u32(value_at(v, 4), &a->show) && subject_from(value_at(v, 5), a) &&
            optional_available_from(value_at(v, 6), a) && value_uint(value_at(v, 7), &a->detail) &&
-           (count == FIELDS || more_from(v, count, a));
+           more_from(v, count, a);
+}
+
+/* One of those that may be missing: at the end, or nil where a later version has more behind it. */
+static bool has_element(struct value v, size_t count, size_t at)
+{
+    return at < count && !value_is_nil(value_at(v, at));
 }
 
 /* What stands behind the fields. A str must be whole bookings, so that whoever reads them later
@@ -164,18 +170,21 @@ static bool answer_from(struct value v, struct answer *a)
 static bool more_from(struct value v, size_t count, struct answer *a)
 {
     static struct booking bookings[PARTS_MAX];
-    struct value more = value_at(v, FIELDS);
     size_t others;
 
+    if (!has_element(v, count, FIELDS))
+        return true;
+    struct value more = value_at(v, FIELDS);
     if (a->op == OP_ADMIN && a->code != CODE_SEAT_TAKEN)
-        return count == FIELDS + 1 && value_str(more, &a->told) && a->told.len > 0 &&
-               a->told.len <= SETTINGS_BYTES_MAX && text_is_utf8(a->told);
+        return value_str(more, &a->told) && a->told.len > 0 && a->told.len <= SETTINGS_BYTES_MAX &&
+               text_is_utf8(a->told);
     if (a->op != OP_SEVERAL)
-        return count == FIELDS + 1 && seats_from(more, &a->conflicts);
+        return seats_from(more, &a->conflicts);
     if (!a->has_booking)
         return value_u32(more, &a->refused_show) && a->refused_show != 0 &&
-               (count == FIELDS + 1 || seats_from(value_at(v, FIELDS + 1), &a->conflicts));
-    return count == FIELDS + 1 && value_str(more, &a->others) &&
+               (!has_element(v, count, FIELDS + 1) ||
+                seats_from(value_at(v, FIELDS + 1), &a->conflicts));
+    return value_str(more, &a->others) &&
            bookings_read(a->others, bookings, PARTS_MAX, &others) == ERR_NONE && others > 0;
 }
 
@@ -211,11 +220,15 @@ static bool fingerprint_from(struct value v, unsigned char fingerprint[FINGERPRI
 
 static bool subject_from(struct value v, struct answer *a)
 {
-    size_t count = 0;
+    size_t count, lines;
 
     if (value_is_nil(v))
         return true;
-    a->has_waiting = value_is_array(v, &count) && count == WAITING_FIELDS;
+    if (!value_is_array(v, &count) || count < WAITING_FIELDS)
+        return false;
+    /* Of a booking the seventh are its lines. */
+    a->has_waiting =
+        count == WAITING_FIELDS || !value_is_array(value_at(v, WAITING_FIELDS), &lines);
     a->has_booking = !a->has_waiting;
     return a->has_waiting ? waiting_is_whole(v, &a->waiting) : booking_is_whole(v, &a->booking);
 }
@@ -251,13 +264,14 @@ static bool booking_is_whole(struct value v, struct booking *booking)
     size_t count;
 
     booking->seats = booking->seat_ids = (struct span){NULL, 0};
-    return value_is_array(v, &count) && (count == BOOKING_FIELDS || count == BOOKING_FIELDS + 1) &&
+    return value_is_array(v, &count) && count >= BOOKING_FIELDS &&
            id_from(value_at(v, 0), &booking->id) && value_str(value_at(v, 1), &booking->user) &&
            text_is_user(booking->user) && state_from(value_at(v, 2), &booking->state) &&
            natural_from(value_at(v, 3), &booking->created_ms) &&
            natural_from(value_at(v, 4), &booking->expires_ms) &&
            natural_from(value_at(v, 5), &booking->amount) && lines_from(value_at(v, 6), booking) &&
-           (count == BOOKING_FIELDS || seats_from(value_at(v, BOOKING_FIELDS), &booking->seats));
+           (!has_element(v, count, BOOKING_FIELDS) ||
+            seats_from(value_at(v, BOOKING_FIELDS), &booking->seats));
 }
 
 static bool id_from(struct value v, struct id *id)
@@ -296,7 +310,7 @@ static bool lines_from(struct value v, struct booking *booking)
         struct booking_line *line = &booking->line[i];
         size_t count;
 
-        if (!value_is_array(of, &count) || count != LINE_FIELDS ||
+        if (!value_is_array(of, &count) || count < LINE_FIELDS ||
             !value_u32(value_at(of, 0), &line->tier) || line->tier < 1 || line->tier > TIERS_MAX ||
             !value_u32(value_at(of, 1), &line->quantity) || line->quantity > QUANTITY_MAX ||
             !natural_from(value_at(of, 2), &line->price) || line->price > PRICE_MAX)

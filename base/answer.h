@@ -23,6 +23,12 @@
  * Behind an answer to ADMIN stands a str: if granted, a JSON object, what it is like now; if
  * refused, a sentence, unless there is none to say.
  *
+ * Gateways of an earlier version read what allocators of a later one write, in Redis and in the
+ * journal too: elements behind those that a reader knows are passed over, in answers, bookings,
+ * lines and who waits. Whoever adds one behind an element that may be missing writes nil in its
+ * place; and never an array as the seventh of who waits, for that tells a booking. A code that is
+ * new is for what an earlier version cannot ask.
+ *
  * Gateways listen on the channel of their name for messages
  *
  *   [partition uint, [[id str16, repeated uint, answer str], …]]

@@ -43,7 +43,7 @@ static bool availability_from(struct value v, struct availability *a)
     struct value tiers;
     size_t count;
 
-    if (!value_is_array(v, &count) || count != FIELDS || !value_u32(value_at(v, 0), &a->show) ||
+    if (!value_is_array(v, &count) || count < FIELDS || !value_u32(value_at(v, 0), &a->show) ||
         !value_uint(value_at(v, 1), &a->version))
         return false;
     tiers = value_at(v, 2);
@@ -60,7 +60,7 @@ static bool tier_from(struct value v, struct tier_count *tier)
 {
     size_t count;
 
-    return value_is_array(v, &count) && count == TIER_FIELDS &&
+    return value_is_array(v, &count) && count >= TIER_FIELDS &&
            value_u32(value_at(v, 0), &tier->tier) && tier->tier >= 1 && tier->tier <= TIERS_MAX &&
            value_u32(value_at(v, 1), &tier->capacity) &&
            value_u32(value_at(v, 2), &tier->available) && value_u32(value_at(v, 3), &tier->held) &&

@@ -4,7 +4,8 @@
  *
  *   [show uint, version uint, [[tier, capacity, available, held, booked, blocked], …]]
  *
- * `version` is the partition's; `booked` counts pending and confirmed places.
+ * `version` is the partition's; `booked` counts pending and confirmed places. Elements behind
+ * these, of a later version, are passed over.
  */
 #ifndef USHER_BASE_AVAILABILITY_H
 #define USHER_BASE_AVAILABILITY_H

@@ -37,6 +37,10 @@
  * room, [number uint, until uint (wall ms)]. It is no part of what is asked, and so not of the
  * fingerprint: the same booking may be asked for again with another admission for the same number.
  *
+ * Whatever stands in a request is part of what is asked, so none of it is passed over: an allocator
+ * that does not know all of it refuses the entry. Hence allocators are replaced before gateways,
+ * and read what all earlier versions wrote.
+ *
  * An entry that a gateway appended again after an unknown outcome also has a field "again".
  */
 #ifndef USHER_BASE_REQUEST_H

@@ -234,7 +234,7 @@ static enum err hear_one(struct waiters *w, struct value v)
     uint64_t repeated;
     struct id id;
 
-    if (!value_is_array(v, &count) || count != 3 || !value_str(value_at(v, 0), &id_bytes) ||
+    if (!value_is_array(v, &count) || count < 3 || !value_str(value_at(v, 0), &id_bytes) ||
         id_bytes.len != ID_BYTES || !value_uint(value_at(v, 1), &repeated) ||
         !value_str(value_at(v, 2), &bytes))
         return ERR_INPUT;
@@ -249,7 +249,7 @@ static enum err hear_all(struct waiters *w, struct value root)
     size_t count;
     struct value answers;
 
-    if (!value_is_array(root, &count) || count != 2 || !value_uint(value_at(root, 0), &partition) ||
+    if (!value_is_array(root, &count) || count < 2 || !value_uint(value_at(root, 0), &partition) ||
         partition > UINT32_MAX)
         return ERR_INPUT;
     answers = value_at(root, 1);

@@ -386,6 +386,57 @@ TEST(seats_come_back)
     buf_free(&bytes);
 }
 
+/* Packed as a version would that has so many elements more, each of them one byte. */
+static void is_same_with(struct answer a, struct span more)
+{
+    struct answer back;
+    struct buf b = packed(&a);
+
+    b.bytes[0] = (char)(b.bytes[0] + (char)more.len);
+    buf_put(&b, more.bytes, more.len);
+    assert_int_equal(answer_read(buf_span(&b), &back), ERR_NONE);
+    assert_same(&a, &back);
+    buf_free(&b);
+}
+
+TEST(what_a_later_version_adds_is_passed_over)
+{
+    struct answer taken = refused(), admin = refused();
+    struct booking booking;
+    struct tree t;
+    static const struct span longer = BYTES("\x9a\xb0"
+                                            "0123456789abcdef\xa1u\x03\x05\x00\x0a"
+                                            "\x91\x95\x01\x01\x0a\xc0\x90"
+                                            "\xc0\x80\x07");
+
+    taken.code = CODE_SEAT_TAKEN;
+    taken.conflicts = ((struct span){"\0\0\0\7", 4});
+    admin.op = OP_ADMIN;
+    admin.told = SPAN("{\"state\":\"open\"}");
+    is_same_with(granted(), BYTES("\xc0\x80"));
+    is_same_with(granted(), BYTES("\xc0\xc0\x07\x90"));
+    is_same_with(refused(), BYTES("\xc0\x07"));
+    is_same_with(waits(), BYTES("\xc0\x80"));
+    is_same_with(taken, BYTES("\x80"));
+    is_same_with(admin, BYTES("\xc0\x07"));
+    assert_int_equal(tree_read(&t, longer.bytes, longer.len), ERR_NONE);
+    assert_int_equal(booking_from(tree_root(&t), &booking), ERR_NONE);
+    assert_true(booking.lines == 1 && booking.line[0].price == 10 && booking.seats.len == 0);
+    tree_free(&t);
+}
+
+TEST(more_is_told_of_who_waits)
+{
+    struct answer a;
+
+    assert_int_equal(answer_read(BYTES("\x98\x01\x05\x08\xa8"
+                                       "01234567\x07\x98\xb0"
+                                       "0123456789abcdef\xa1u\x01\x02\x05\x09\x07\x90\xc0\x00"),
+                                 &a),
+                     ERR_NONE);
+    assert_true(a.has_waiting && !a.has_booking && a.waiting.place == 9);
+}
+
 TEST(seats_that_are_none_are_refused)
 {
     REFUSED(a.booking.seats = ((struct span){"\0\0\0\2\0\0\0\2", 8}));
@@ -489,6 +540,8 @@ int main(void)
         cmocka_unit_test(every_field_of_a_booking_has_its_kind),
         cmocka_unit_test(what_cannot_be_is_refused), cmocka_unit_test(who_cannot_wait_is_refused),
         cmocka_unit_test(what_stands_at_its_bound_is_taken), cmocka_unit_test(seats_come_back),
+        cmocka_unit_test(what_a_later_version_adds_is_passed_over),
+        cmocka_unit_test(more_is_told_of_who_waits),
         cmocka_unit_test(seats_that_are_none_are_refused),
         cmocka_unit_test(an_id_of_another_length_is_refused),
         cmocka_unit_test(more_lines_than_there_may_be_are_refused),

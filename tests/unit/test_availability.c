@@ -64,14 +64,12 @@ TEST(what_is_none_is_refused)
     static const struct span wrong[] = {
         BYTES("\xc0"),
         BYTES("\x92\x07\x01"),
-        BYTES("\x94\x07\x01\x90\x00"),
         BYTES("\x93\xff\x01\x90"),
         BYTES("\x93\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x01\x90"), /* a show beyond 32 bits */
         BYTES("\x93\x07\xff\x90"),
         BYTES("\x93\x07\x01\xc0"),
         BYTES("\x93\x07\x01\x91\xc0"),
         BYTES("\x93\x07\x01\x91\x95\x01\x02\x03\x04\x05"),
-        BYTES("\x93\x07\x01\x91\x97\x01\x02\x03\x04\x05\x06\x07"),
         BYTES("\x93\x07\x01\x91\x96\x00\x02\x03\x04\x05\x06"), /* tier 0 */
         BYTES("\x93\x07\x01\x91\x96\x21\x02\x03\x04\x05\x06"), /* tier 33 */
         BYTES("\x93\x07\x01\x91\x96\x01\xff\x03\x04\x05\x06"),
@@ -86,6 +84,18 @@ TEST(what_is_none_is_refused)
         is_refused(wrong[i]);
     assert_int_equal(availability_read(BYTES("\x93\x07\x01\x91\x96\x01\x02\x03\x04\x05\x06"), &a),
                      ERR_NONE);
+}
+
+TEST(what_a_later_version_adds_is_passed_over)
+{
+    struct availability a;
+
+    assert_int_equal(
+        availability_read(BYTES("\x95\x07\x01\x91\x98\x01\x02\x03\x04\x05\x06\xc0\x90\xa1z\x80"),
+                          &a),
+        ERR_NONE);
+    assert_true(a.show == 7 && a.version == 1 && a.tiers == 1);
+    assert_true(a.tier[0].tier == 1 && a.tier[0].blocked == 6);
 }
 
 TEST(more_tiers_than_there_may_be_are_refused)
@@ -110,5 +120,6 @@ int main(void)
 {
     return RUN(cmocka_unit_test(it_survives_the_way), cmocka_unit_test(every_truncation_is_refused),
                cmocka_unit_test(what_is_none_is_refused),
+               cmocka_unit_test(what_a_later_version_adds_is_passed_over),
                cmocka_unit_test(more_tiers_than_there_may_be_are_refused));
 }

@@ -141,6 +141,23 @@ TEST(bytes_of_another_length_are_refused)
                      ERR_NONE);
 }
 
+/* It may be what makes another request of it: an allocator of an earlier version does not guess. */
+TEST(what_a_later_version_asks_is_refused)
+{
+    for (int op = 1; op < OPERATIONS_END; op++) {
+        struct request r = sample((enum operation)op);
+        struct buf b = entry_of(&r);
+
+        b.bytes[1]++; /* behind the arguments, an admission that is none */
+        pack_nil(&b);
+        is_refused(buf_span(&b));
+        b.bytes[1]++;
+        pack_nil(&b);
+        is_refused(buf_span(&b));
+        buf_free(&b);
+    }
+}
+
 TEST(what_is_no_entry_is_refused)
 {
     is_refused(BYTES("\xc0"));
@@ -285,6 +302,7 @@ int main(void)
                cmocka_unit_test(every_truncation_is_refused),
                cmocka_unit_test(every_field_has_its_kind),
                cmocka_unit_test(bytes_of_another_length_are_refused),
+               cmocka_unit_test(what_a_later_version_asks_is_refused),
                cmocka_unit_test(what_is_no_entry_is_refused),
                cmocka_unit_test(an_entry_beyond_the_bound_is_refused),
                cmocka_unit_test(more_requests_than_asked_for_are_a_bound),
