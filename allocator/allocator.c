@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/figures.h"
 #include "allocator/handover.h"
 #include "allocator/outcome.h"
 #include "allocator/preview.h"
@@ -49,6 +50,7 @@ static enum err settle(struct allocator *a, bool overlapped)
     a->tenure.cursor = b->cursor;
     a->refusals = 0;
     a->intake.single = false;
+    figures_count(a, b);
     reporter_count(&a->reporter, b, turn_us, overlapped);
     return ERR_NONE;
 }
@@ -257,9 +259,11 @@ static enum err keep_house(struct allocator *a)
     TRY(publisher_finish(&a->publisher));
     if (a->in_flight == NULL)
         TRY(ledger_stamp(&a->ledger, &a->tenure, allocator_now(a)));
+    TRY(figures_hand(a));
     if (mono_ms - a->pruned_ms < PRUNE_EVERY_MS)
         return ERR_NONE;
     a->pruned_ms = mono_ms;
+    TRY(figures_roll_up(a));
     return ledger_prune_journal(&a->ledger, &a->tenure, a->options->journal_batches_max);
 }
 
@@ -404,7 +408,8 @@ static enum err serve(struct allocator *a)
     a->housekept_ms = 0;
     while (!is_stopping(a))
         TRY(turn(a));
-    return settle_and_publish(a);
+    TRY(settle_and_publish(a));
+    return figures_hand(a);
 }
 
 static void open_parts(struct allocator *a, const struct options *options,

@@ -36,6 +36,7 @@ struct slot {
     uint32_t leader;    /* ORIGIN_FOLLOWS; ORIGIN_MOVED: the partition */
     uint32_t answer_at; /* into batch.answers */
     uint32_t answer_len;
+    enum code code; /* ORIGIN_DECIDED */
 };
 
 /* What Postgres says of the batch's ADMIN (preview.h): there is one at most, and nothing else. */
@@ -65,7 +66,8 @@ struct batch {
     size_t weight; /* request_weight of them all, at most BATCH_REQUESTS_MAX */
     struct request request[BATCH_REQUESTS_MAX];
     struct slot slot[BATCH_REQUESTS_MAX];
-    uint16_t index[BATCH_INDEX_SLOTS]; /* request + 1; 0: free */
+    uint16_t index[BATCH_INDEX_SLOTS];      /* request + 1; 0: free */
+    int64_t entered_ms[BATCH_REQUESTS_MAX]; /* when its entry was appended, by Redis' clock */
     struct buf answers;
     struct buf journal;
     struct columns columns;

@@ -143,11 +143,14 @@ static bool take_entry(struct intake *in, const struct redis_reply *entry, struc
         log_event(LOG_WARN, "entry_refused", "entry", cursor.text, "why", err_name(err), NULL);
         count = 0;
     }
+    int64_t entered_ms = strtoll(cursor.text, NULL, 10);
     if (batch->oldest_ms == 0)
-        batch->oldest_ms = strtoll(cursor.text, NULL, 10);
+        batch->oldest_ms = entered_ms;
     batch->cursor = in->after = cursor;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         batch->weight += request_weight(&batch->request[batch->count + i]);
+        batch->entered_ms[batch->count + i] = entered_ms;
+    }
     batch->count += count;
     return true;
 }

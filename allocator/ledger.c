@@ -149,16 +149,22 @@ const char *ledger_why(const struct ledger *l)
     return why[0] != '\0' ? why : postgres_why(l->reader);
 }
 
+const char *ledger_why_reader(const struct ledger *l)
+{
+    return postgres_why(l->reader);
+}
+
 /* Parameters as text. */
+#define WORDS_MAX 16
 struct words {
     size_t count;
-    char text[8][32];
-    struct postgres_parameter parameter[8];
+    char text[WORDS_MAX][32];
+    struct postgres_parameter parameter[WORDS_MAX];
 };
 
 static void put_number(struct words *w, int64_t n)
 {
-    assert(w->count < 8);
+    assert(w->count < WORDS_MAX);
     int len = snprintf(w->text[w->count], sizeof w->text[0], "%" PRId64, n);
     w->parameter[w->count] = (struct postgres_parameter){w->text[w->count], (size_t)len, false};
     w->count++;
@@ -166,7 +172,7 @@ static void put_number(struct words *w, int64_t n)
 
 static void put_word(struct words *w, const char *word)
 {
-    assert(w->count < 8);
+    assert(w->count < WORDS_MAX);
     w->parameter[w->count++] = (struct postgres_parameter){word, strlen(word), false};
 }
 
@@ -412,4 +418,61 @@ enum err ledger_prune_journal(struct ledger *l, const struct tenure *t, int64_t 
                        w.count, w.parameter, false, &result));
     postgres_result_free(result);
     return ERR_NONE;
+}
+
+/* Not with ledger_judge: what Postgres cannot do now is no reason to end a tenure over figures. */
+static enum err judge_figures(const struct ledger *l, enum err err)
+{
+    bool is_fenced = err == ERR_REFUSED && strcmp(postgres_sqlstate(l->reader), "US001") == 0;
+
+    return is_fenced ? ERR_FENCED : err;
+}
+
+static enum err add_figures(struct ledger *l, const struct tenure *t, struct buf *columns)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, t->partition);
+    put_number(&w, (int64_t)t->epoch);
+    for (size_t i = 0; i < TALLY_COLUMNS; i++)
+        w.parameter[w.count++] =
+            (struct postgres_parameter){columns[i].bytes, columns[i].len, false};
+    enum err err =
+        postgres_query(l->reader,
+                       "SELECT add_figures($1::integer, $2::bigint, $3::integer[], $4::bigint[],"
+                       " $5::text[], $6::bigint[], $7::integer[], $8::bigint[], $9::integer[],"
+                       " $10::bigint[], $11::bigint[], $12::bigint[])",
+                       w.count, w.parameter, false, &result);
+    postgres_result_free(result);
+    return judge_figures(l, err);
+}
+
+enum err ledger_add_figures(struct ledger *l, const struct tenure *t, const struct tally *tally,
+                            size_t cells)
+{
+    struct buf columns[TALLY_COLUMNS];
+    enum err err;
+
+    for (size_t i = 0; i < TALLY_COLUMNS; i++)
+        buf_init(&columns[i], TALLY_COLUMN_BYTES_MAX);
+    err = tally_write(tally, cells, columns);
+    if (!err)
+        err = add_figures(l, t, columns);
+    for (size_t i = 0; i < TALLY_COLUMNS; i++)
+        buf_free(&columns[i]);
+    return err;
+}
+
+enum err ledger_roll_up_figures(struct ledger *l, int64_t before_ms)
+{
+    struct words w = {0};
+    struct postgres_result *result = NULL;
+
+    put_number(&w, before_ms);
+    put_number(&w, TALLY_ROLLED_MAX);
+    enum err err = postgres_query(l->reader, "SELECT roll_up_figures($1::bigint, $2::integer)",
+                                  w.count, w.parameter, false, &result);
+    postgres_result_free(result);
+    return judge_figures(l, err);
 }

@@ -12,6 +12,7 @@
 
 #include "allocator/batch.h"
 #include "allocator/decider.h"
+#include "allocator/tally.h"
 #include "base/bounds.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -62,6 +63,7 @@ void ledger_disconnect(struct ledger *l);
 /* An error of one of the sessions, as what it means: fenced, not now, or refused. */
 enum err ledger_judge(struct ledger *l, const struct postgres *session, enum err err);
 const char *ledger_why(const struct ledger *l);
+const char *ledger_why_reader(const struct ledger *l); /* of the reader's session alone */
 
 /* Begin a tenure of the held partition: the epoch advances, older owners cannot commit any more. */
 enum err ledger_claim(struct ledger *l, const char *name, uint64_t epoch_min, struct tenure *t);
@@ -92,5 +94,14 @@ enum err ledger_read_journal(struct ledger *l, const struct tenure *t, uint64_t 
                              enum err (*row)(void *context, int64_t now_ms, struct span answers),
                              void *context);
 enum err ledger_prune_journal(struct ledger *l, const struct tenure *t, int64_t batches_max);
+
+/*
+ * Figures for analytics: the first cells of the tally are added to those that are there; minutes
+ * before that time become hours. ERR_REFUSED: Postgres would not, whatever the reason, and nothing
+ * has happened.
+ */
+enum err ledger_add_figures(struct ledger *l, const struct tenure *t, const struct tally *tally,
+                            size_t cells);
+enum err ledger_roll_up_figures(struct ledger *l, int64_t before_ms);
 
 #endif

@@ -135,6 +135,7 @@ void outcome_store(struct batch *batch, size_t at, const struct answer *answer)
     struct slot *slot = &batch->slot[at];
 
     slot->origin = ORIGIN_DECIDED;
+    slot->code = answer->code;
     slot->answer_at = (uint32_t)batch->answers.len;
     answer_pack(&batch->answers, answer);
     slot->answer_len = (uint32_t)(batch->answers.len - slot->answer_at);

@@ -19,6 +19,7 @@
 #include "allocator/rebuild.h"
 #include "allocator/reporter.h"
 #include "allocator/rooms.h"
+#include "allocator/tally.h"
 
 struct allocator {
     const struct options *options;
@@ -32,6 +33,8 @@ struct allocator {
     struct reporter reporter;
     struct rebuild rebuild;
     struct rooms rooms;
+    struct tally tally;     /* committed, and not yet handed over */
+    bool tally_is_unwanted; /* Postgres did not take it the last time, which has been said */
     struct formers formers; /* of this tenure's shows: a show that comes begins a new one */
     struct tenure tenure;
     struct batch *batches[2];

@@ -10,6 +10,8 @@ const struct metric_row allocator_metric_rows[ALLOCATOR_METRICS_COUNT] = {
                          "Requests that got the answer that their id had got before."},
     [AM_EXPIRED] = {METRIC_COUNTER, "usher_expired_holds_total", "",
                     "Holds released because their time had passed."},
+    [AM_UNCOUNTED] = {METRIC_COUNTER, "usher_uncounted_requests_total", "",
+                      "Requests decided that are in no figure of analytics, for want of room."},
     [AM_BATCHES] = {METRIC_COUNTER, "usher_batches_total", "", "Batches committed."},
     [AM_REBUILDS] = {METRIC_COUNTER, "usher_rebuilds_total", "",
                      "Times the state in Redis was written anew from Postgres."},

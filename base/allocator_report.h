@@ -36,6 +36,7 @@ enum allocator_metric {
     AM_DECISIONS = 0, /* + enum code */
     AM_REPEATED = CODES_END,
     AM_EXPIRED,
+    AM_UNCOUNTED,
     AM_BATCHES,
     AM_REBUILDS,
     AM_TAKEOVERS,

@@ -45,6 +45,11 @@
 #define PROGRAM_NAME_BYTES_MAX 64 /* of a gateway or a courier, where it reports of itself */
 #define BOOKING_BYTES_MAX 8192    /* a booking, packed: more than any has */
 
+/* What an allocator counts for analytics: a cell is a show within a minute. */
+#define TALLY_CELLS_MAX 1024  /* that are kept until they are handed over */
+#define TALLY_HANDED_MAX 64   /* handed over at a time, twice a second: 3 ms at most */
+#define TALLY_ROLLED_MAX 1000 /* rows of either kind that become hours at a time */
+
 /* The waiting room. */
 #define ROOM_PEOPLE_MAX 10000000 /* numbers of one room; sql/0010_room.sql says the same */
 #define WAITING_ROOMS_MAX 64     /* rooms that are not off, of one partition */

@@ -7,7 +7,7 @@ UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.
                 $(addprefix gateway/,fields.c json.c jwt.c keyring.c origin.c problem.c pubkey.c \
                              rate.c render.c router.c seatmap.c seed_seat.c show.c signature.c \
                              token.c) \
-                $(addprefix allocator/,capacity.c hot_show.c pace.c payment_clock.c) \
+                $(addprefix allocator/,capacity.c hot_show.c pace.c payment_clock.c tally.c) \
                 courier/outside.c link/dsn.c
 UNIT_MODULES += $(addprefix gateway/,live_seats.c live_state.c seat_status.c websocket.c)
 UNIT_LIBS    := -lcmocka -lpq -lmsgpackc -linih -lcrypto -lhttp_parser -lwslay -ljansson -ljwt -lm
