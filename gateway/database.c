@@ -92,7 +92,8 @@ static void open_replica(struct database *d, const struct database_options *opti
         struct session *s = &d->session[i];
         s->database = d;
         s->status = REPLICA_DOWN;
-        s->link = postgres_link_open(d->loop, options->replica, 1, POSTGRES_SPARE);
+        s->link =
+            postgres_link_open(d->loop, options->replica, 1, POSTGRES_SPARE, options->patience_ms);
     }
     d->timer.repeat = (double)(look_ms < LOOK_MS_MAX ? look_ms : LOOK_MS_MAX) / 1000;
     ev_timer_again(d->loop, &d->timer);
@@ -104,7 +105,8 @@ struct database *database_open(struct ev_loop *loop, const struct database_optio
 
     assert(d != NULL);
     d->loop = loop;
-    d->primary = postgres_link_open(loop, options->primary, options->connections, POSTGRES_ONLY);
+    d->primary = postgres_link_open(loop, options->primary, options->connections, POSTGRES_ONLY,
+                                    options->patience_ms);
     ev_timer_init(&d->timer, on_timer, 0, 0);
     d->timer.data = d;
     if (options->replica[0] != '\0')

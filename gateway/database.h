@@ -29,6 +29,7 @@ struct database_options {
     const char *replica; /* likewise; "": there is none */
     size_t connections;  /* to each */
     int64_t lag_ms_max;
+    int64_t patience_ms; /* as postgres_link_open's */
 };
 
 /* Of all sessions of the replica the best one's; in this order they get better. */

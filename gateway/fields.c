@@ -379,6 +379,11 @@ bool media_prefers_page(struct span accept)
     return prefers(accept, "text/html");
 }
 
+bool media_prefers_csv(struct span accept)
+{
+    return prefers(accept, "text/csv");
+}
+
 bool list_has_token(struct span list, const char *token)
 {
     struct span element;

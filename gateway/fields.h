@@ -54,6 +54,7 @@ bool media_is_json(struct span content_type);
 bool media_prefers_stream(struct span accept);
 /* The same of text/html: a browser that is shown an address. */
 bool media_prefers_page(struct span accept);
+bool media_prefers_csv(struct span accept); /* and of text/csv */
 
 /* Whether a list of tokens, as in Connection or Upgrade, has this one, in any case. */
 bool list_has_token(struct span list, const char *token);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "gateway/alternatives.h"
+#include "gateway/analytics.h"
 #include "gateway/blocks.h"
 #include "gateway/database.h"
 #include "gateway/enqueue.h"
@@ -265,11 +266,13 @@ static void open_links(struct gateway *g)
     struct database_options database = {.primary = o->postgres,
                                         .replica = o->postgres_replica,
                                         .connections = (size_t)o->postgres_connections,
-                                        .lag_ms_max = o->replica_lag_ms_max};
+                                        .lag_ms_max = o->replica_lag_ms_max,
+                                        .patience_ms = POSTGRES_PATIENCE_MS};
 
     g->redis = redis_servers_open(g->loop, &o->redis_url, on_redis_ready, g);
     g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);
     g->database = database_open(g->loop, &database);
+    analytics_begin(g);
     partitions_begin(g->partitions);
     shows_begin(g->shows);
     live_begin(g->live);
@@ -283,6 +286,7 @@ static void close_links(struct gateway *g)
     redis_link_close(g->subscriber);
     redis_servers_close(g->redis);
     database_close(g->database);
+    analytics_end(g);
 }
 
 static void open_parts(struct run *run, const struct gateway_options *options, unsigned worker)

@@ -34,6 +34,7 @@ struct gateway {
     struct redis_servers *redis;    /* commands */
     struct redis_link *subscriber;  /* answers for this worker */
     struct database *database;
+    struct database *reports; /* NULL until a report is asked for (analytics.c) */
     struct shows *shows;
     struct rooms *rooms;
     struct alternatives *alternatives;

@@ -82,6 +82,9 @@ void get_admin_statistics(struct task *task);
 void get_admin_partitions(struct task *task);
 void get_admin_audit(struct task *task);
 
+/* analytics.c */
+void get_admin_analytics(struct task *task);
+
 /* admin_webhooks.c */
 void get_admin_webhooks(struct task *task);
 void post_admin_webhooks(struct task *task);

@@ -16,7 +16,6 @@
 #include "gateway/list.h"
 
 #define QUEUE_MAX 4096
-#define QUERY_MS 4000   /* in the queue and under way together, unless a query says less */
 #define CONNECT_MS 4000 /* for one attempt, all hosts together */
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 2000
@@ -64,6 +63,7 @@ struct postgres_link {
     enum postgres_link_kind kind;
     struct connection *connections;
     size_t connection_count;
+    int64_t patience_ms;
     struct list queue;
     size_t queued;
     size_t standing;
@@ -350,12 +350,13 @@ static void connection_read(struct connection *c)
 static void connection_set_up(struct connection *c)
 {
     char sql[256];
+    int patience_ms = (int)c->link->patience_ms;
 
     snprintf(sql, sizeof sql,
              "SET default_transaction_read_only = on; SET statement_timeout = %d;"
              "SET lock_timeout = %d; SET idle_in_transaction_session_timeout = %d;"
              "SET client_encoding = 'UTF8'; SET jit = off",
-             QUERY_MS, QUERY_MS, QUERY_MS);
+             patience_ms, patience_ms, patience_ms);
     connection_enter(c, CONNECTION_SETTING_UP);
     PQsetnonblocking(c->postgres, 1);
     connection_watch(c, EV_READ);
@@ -541,7 +542,8 @@ static void connection_init(struct connection *c, struct postgres_link *link)
 }
 
 struct postgres_link *postgres_link_open(struct ev_loop *loop, const char *conninfo,
-                                         size_t connections, enum postgres_link_kind kind)
+                                         size_t connections, enum postgres_link_kind kind,
+                                         int64_t patience_ms)
 {
     struct postgres_link *link = calloc(1, sizeof *link);
 
@@ -552,6 +554,7 @@ struct postgres_link *postgres_link_open(struct ev_loop *loop, const char *conni
     link->connections = calloc(connections, sizeof *link->connections);
     assert(link->conninfo != NULL && link->connections != NULL);
     link->connection_count = connections;
+    link->patience_ms = patience_ms;
     list_init(&link->queue);
     ev_timer_init(&link->tick, on_tick, TICK_MS / 1000.0, TICK_MS / 1000.0);
     link->tick.data = link;
@@ -576,7 +579,8 @@ void postgres_link_close(struct postgres_link *link)
 bool postgres_link_query(struct postgres_link *link, const struct postgres_query *query)
 {
     struct query *q;
-    int64_t wait_ms = query->wait_ms > 0 && query->wait_ms < QUERY_MS ? query->wait_ms : QUERY_MS;
+    int64_t wait_ms = query->wait_ms > 0 && query->wait_ms < link->patience_ms ? query->wait_ms
+                                                                               : link->patience_ms;
 
     if (link->closing || link->queued == QUEUE_MAX || (q = calloc(1, sizeof *q)) == NULL)
         return false;

@@ -56,9 +56,13 @@ struct postgres_query {
  * connection stands, instead of waiting for the next; and what happens is the owner's to log. */
 enum postgres_link_kind { POSTGRES_ONLY, POSTGRES_SPARE };
 
-/* Never NULL. `conninfo` is a libpq URL or keyword string, several hosts included; copied. */
+#define POSTGRES_PATIENCE_MS 4000 /* for what people wait for */
+
+/* Never NULL. `conninfo` is a libpq URL or keyword string, several hosts included; copied. A query
+ * has patience_ms, in the queue and under way together, unless it says less. */
 struct postgres_link *postgres_link_open(struct ev_loop *loop, const char *conninfo,
-                                         size_t connections, enum postgres_link_kind kind);
+                                         size_t connections, enum postgres_link_kind kind,
+                                         int64_t patience_ms);
 void postgres_link_close(struct postgres_link *link); /* queries under way: ERR_UNAVAILABLE */
 
 /* False if it was not taken (the queue is full): `done` is not called then. */

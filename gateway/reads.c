@@ -67,15 +67,20 @@ static bool wants_newest(const struct task *task)
     return false;
 }
 
-void reads_ask(struct task *task, struct postgres_query *query)
+void reads_ask_at(struct task *task, struct database *database, struct postgres_query *query)
 {
     query->context = task;
     query->may_lag = query->may_lag && !wants_newest(task);
     task_park(task);
-    if (database_query(task->gateway->database, query))
+    if (database_query(database, query))
         return;
     if (task_resume(task))
         reply_overloaded(task, "Too many questions are under way", 1);
+}
+
+void reads_ask(struct task *task, struct postgres_query *query)
+{
+    reads_ask_at(task, task->gateway->database, query);
 }
 
 bool reads_have(struct task *task, enum err err, const struct postgres_rows *rows)

@@ -8,6 +8,8 @@
 #include "gateway/show.h"
 #include "gateway/task.h"
 
+struct database;
+
 /* For statements that read bookings: the columns that booking_from_row expects, from first_column
  * on, of the table b. */
 #define BOOKING_COLUMNS                                                                            \
@@ -34,6 +36,8 @@ void reads_fail(struct task *task, enum err err);
 /* Ask on the task's behalf: it is parked; `done` has it as its context. Whoever says
  * Cache-Control: no-cache (or max-age=0) is told what the primary knows, also where it may lag. */
 void reads_ask(struct task *task, struct postgres_query *query);
+/* The same of another database than everybody's. */
+void reads_ask_at(struct task *task, struct database *database, struct postgres_query *query);
 /* The begin of `done`: the task goes on, and what it tells is as old as the rows. False: it is
  * gone, or was answered that there are none. */
 bool reads_have(struct task *task, enum err err, const struct postgres_rows *rows);

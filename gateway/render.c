@@ -27,17 +27,24 @@ void render_text(struct buf *b, struct span text)
     buf_putc(b, '"');
 }
 
-void render_time(struct buf *b, int64_t wall_ms)
+void render_time_bare(struct buf *b, int64_t wall_ms)
 {
     char text[CLOCK_TEXT_BYTES];
 
+    if (wall_ms == 0)
+        return;
+    clock_format(wall_ms, text);
+    buf_puts(b, text);
+}
+
+void render_time(struct buf *b, int64_t wall_ms)
+{
     if (wall_ms == 0) {
         buf_puts(b, "null");
         return;
     }
-    clock_format(wall_ms, text);
     buf_putc(b, '"');
-    buf_puts(b, text);
+    render_time_bare(b, wall_ms);
     buf_putc(b, '"');
 }
 

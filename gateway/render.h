@@ -10,8 +10,9 @@
 #include "base/buf.h"
 #include "gateway/show.h"
 
-void render_text(struct buf *b, struct span text); /* with its quotes; the text is UTF-8 */
-void render_time(struct buf *b, int64_t wall_ms);  /* quoted; 0: null */
+void render_text(struct buf *b, struct span text);     /* with its quotes; the text is UTF-8 */
+void render_time(struct buf *b, int64_t wall_ms);      /* quoted; 0: null */
+void render_time_bare(struct buf *b, int64_t wall_ms); /* without quotes; 0: nothing */
 void render_i64(struct buf *b, int64_t n);
 /* Money in whole units of its currency, as the seeds have it: 10000 in USD is 100. */
 void render_whole_units(struct buf *b, int64_t minor, const char *currency);

@@ -75,6 +75,8 @@ static const struct route admin_routes[] = {
     {METHOD_PATCH, "/v1/admin/shows/:show", patch_admin_show, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_GET, "/v1/admin/shows/:show/bookings", get_admin_bookings, BODY_NONE, WHO_ADMIN},
     {METHOD_GET, "/v1/admin/shows/:show/statistics", get_admin_statistics, BODY_NONE, WHO_ADMIN},
+    {METHOD_GET, "/v1/admin/shows/:show/analytics/:report", get_admin_analytics, BODY_NONE,
+     WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/room", post_admin_room, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/prices", post_admin_prices, BODY_REQUIRED, WHO_ADMIN},
     {METHOD_POST, "/v1/admin/shows/:show/tiers", post_admin_tiers, BODY_REQUIRED, WHO_ADMIN},

@@ -4,7 +4,7 @@
 
 # Pure modules outside base/ that have a test in tests/unit/, and the libraries they take.
 UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.c) \
-                $(addprefix gateway/,fields.c json.c jwt.c keyring.c origin.c problem.c pubkey.c \
+                $(addprefix gateway/,csv.c fields.c json.c jwt.c keyring.c origin.c problem.c pubkey.c \
                              rate.c render.c router.c seatmap.c seed_seat.c show.c signature.c \
                              token.c) \
                 $(addprefix allocator/,capacity.c hot_show.c pace.c payment_clock.c tally.c) \
