@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t words_in(const char *text);
+static const char *word_at(const char *text, size_t n);
 static const struct flag *flag_named(const struct command *command, const char *name, size_t n);
 static void flag_set(const struct command *command, const struct flag *flag, const char *value,
                      void *target);
@@ -17,16 +19,16 @@ _Noreturn static void print_help(const struct command *command);
 void arguments_read(const struct command *command, int argc, char **argv, void *target,
                     const char **positional)
 {
-    if (positional != NULL)
-        *positional = NULL;
+    size_t wanted = words_in(command->positional), found = 0;
+
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (strcmp(word, "--help") == 0)
             print_help(command);
         if (strncmp(word, "--", 2) != 0) {
-            if (positional == NULL || *positional != NULL)
+            if (found == wanted)
                 arguments_wrong(command, "'%s' is one argument too many", word);
-            *positional = word;
+            positional[found++] = word;
             continue;
         }
         size_t n = strcspn(word, "=");
@@ -42,8 +44,8 @@ void arguments_read(const struct command *command, int argc, char **argv, void *
             arguments_wrong(command, "%s needs a value", flag->name);
         flag_set(command, flag, value, target);
     }
-    if (positional != NULL && *positional == NULL)
-        arguments_wrong(command, "%s is missing", command->positional);
+    if (found < wanted)
+        arguments_wrong(command, "%s is missing", word_at(command->positional, found));
 }
 
 void arguments_wrong(const struct command *command, const char *format, ...)
@@ -55,6 +57,23 @@ void arguments_wrong(const struct command *command, const char *format, ...)
     fprintf(stderr, "; see usherctl %s --help\n", command->name);
     va_end(list);
     exit(EXIT_USAGE);
+}
+
+static size_t words_in(const char *text)
+{
+    size_t words = *text != '\0';
+
+    for (; *text != '\0'; text++)
+        words += *text == ' ';
+    return words;
+}
+
+/* From its n-th word on, counted from 0. */
+static const char *word_at(const char *text, size_t n)
+{
+    while (n-- > 0)
+        text = strchr(text, ' ') + 1;
+    return text;
 }
 
 static const struct flag *flag_named(const struct command *command, const char *name, size_t n)

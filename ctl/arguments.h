@@ -45,7 +45,7 @@ struct flag_table {
 
 struct command {
     const char *name;       /* "show create" */
-    const char *positional; /* "SLUG", or "" if there is none */
+    const char *positional; /* "SLUG", "SHOW REPORT", or "" if there is none */
     const char *summary;
     int (*run)(struct context *context, const struct command *command, int argc, char **argv);
     struct flag_table flags[FLAG_TABLES]; /* of one struct's fields */
@@ -62,8 +62,8 @@ struct command {
 
 /*
  * Fill `target` (already holding the defaults) from argv[0 … argc-1]; what is not a flag goes to
- * *positional, once, if the command has a positional argument (else it may be NULL). Prints
- * --help and exits 0; prints one line and exits 2 on anything wrong.
+ * positional[0 …], of which there must be as many as the command has positional arguments (if none,
+ * it may be NULL). Prints --help and exits 0; prints one line and exits 2 on anything wrong.
  */
 void arguments_read(const struct command *command, int argc, char **argv, void *target,
                     const char **positional);

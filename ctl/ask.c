@@ -11,22 +11,21 @@
 #define KEY_DIGITS 32
 #define TRIES_MAX 3 /* under one key: done once, however often it is asked */
 
-bool ask_gateway(struct context *context, const char *method, const char *path, const char *body,
-                 struct buf *answer)
+/* The question's url, token, key and time are filled in here. */
+static bool put_question(struct context *context, struct web_question *question, const char *path,
+                         struct buf *answer)
 {
     char url[ASK_PATH_BYTES_MAX + 256], key[KEY_DIGITS + 1], why[WEB_WHY_BYTES];
-    struct web_question question = {.method = method,
-                                    .url = url,
-                                    .token = context->options.admin_token,
-                                    .key = body != NULL ? key : NULL,
-                                    .body = body,
-                                    .timeout_ms = context->options.timeout_ms};
     int status = 0;
 
     snprintf(url, sizeof(url), "%s%s", context->options.admin_url, path);
     random_hex(key, KEY_DIGITS);
+    question->url = url;
+    question->token = context->options.admin_token;
+    question->key = question->body != NULL ? key : NULL;
+    question->timeout_ms = context->options.timeout_ms;
     for (int i = 0; i < TRIES_MAX; i++) {
-        if (web_ask(&question, &status, answer, why) && status != 202 && status != 503)
+        if (web_ask(question, &status, answer, why) && status != 202 && status != 503)
             break;
         if (i + 1 < TRIES_MAX)
             buf_free(answer);
@@ -41,6 +40,22 @@ bool ask_gateway(struct context *context, const char *method, const char *path, 
         json_tell_problem(buf_span(answer), status);
     buf_free(answer);
     return false;
+}
+
+bool ask_gateway(struct context *context, const char *method, const char *path, const char *body,
+                 struct buf *answer)
+{
+    struct web_question question = {.method = method, .body = body};
+
+    return put_question(context, &question, path, answer);
+}
+
+bool ask_to_read(struct context *context, const char *path, const char *accept, struct buf *link,
+                 struct buf *answer)
+{
+    struct web_question question = {.method = "GET", .accept = accept, .link = link};
+
+    return put_question(context, &question, path, answer);
 }
 
 int ask_to_change(struct context *context, const char *method, const char *path, const char *body,

@@ -19,6 +19,10 @@
  * with a body is a write, under a key of its own: done once, however often it has to be asked. */
 bool ask_gateway(struct context *context, const char *method, const char *path, const char *body,
                  struct buf *answer);
+/* The same of a read, as another media type than JSON (NULL: as JSON); `link`, inited by the
+ * caller, gets what the answer's Link says. */
+bool ask_to_read(struct context *context, const char *path, const char *accept, struct buf *link,
+                 struct buf *answer);
 /* A write; what it is like afterwards is printed behind `what`. Returns an exit code. */
 int ask_to_change(struct context *context, const char *method, const char *path, const char *body,
                   const char *what);

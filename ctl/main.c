@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin.h"
+#include "analytics.h"
 #include "arguments.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -31,14 +32,14 @@ static const struct command *const commands[] = {
     &inventory_block_command, &inventory_unblock_command,
     &booking_list_command,    &booking_cancel_command,
     &partition_drain_command, &audit_command,
-    &admin_token_command,     &verify_command,
-    &room_set_command,        &room_show_command,
-    &draw_verify_command,     &webhook_add_command,
-    &webhook_list_command,    &webhook_remove_command,
-    &webhook_rotate_command,  &webhook_replay_command,
-    &webhook_log_command,     &mail_on_command,
-    &mail_off_command,        &tier_add_command,
-    &tier_rename_command,
+    &analytics_command,       &admin_token_command,
+    &verify_command,          &room_set_command,
+    &room_show_command,       &draw_verify_command,
+    &webhook_add_command,     &webhook_list_command,
+    &webhook_remove_command,  &webhook_rotate_command,
+    &webhook_replay_command,  &webhook_log_command,
+    &mail_on_command,         &mail_off_command,
+    &tier_add_command,        &tier_rename_command,
 };
 
 static const struct option_row options[] = {
@@ -63,7 +64,7 @@ static const struct program program = {
                "migrate, show create|list|open|pause|close|change|price|move, series create,\n"
                "tier add|rename, inventory add|remove|block|unblock, booking list|cancel, "
                "partition add|drain,\n"
-               "room set|show, draw verify, status, verify, audit, admin-token,\n"
+               "room set|show, draw verify, status, verify, audit, analytics, admin-token,\n"
                "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
                "usherctl COMMAND --help tells about each.",
     .usage = "COMMAND [ARGUMENT …]",

@@ -14,6 +14,20 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
     return body->failed ? 0 : size * count;
 }
 
+/* A line of the head. A new answer begins with its status. */
+static size_t on_head(char *bytes, size_t size, size_t count, void *context)
+{
+    static const char name[] = "Link: ";
+    struct buf *link = context;
+    struct span line = {bytes, size * count};
+
+    if (line.len > 5 && span_is_nocase((struct span){bytes, 5}, "HTTP/"))
+        buf_reset(link);
+    if (line.len > sizeof name && span_is_nocase((struct span){bytes, sizeof name - 1}, name))
+        buf_put(link, bytes + sizeof name - 1, line.len - sizeof name + 1);
+    return line.len;
+}
+
 static struct curl_slist *add_header(struct curl_slist *headers, const char *name,
                                      const char *value)
 {
@@ -32,7 +46,8 @@ static struct curl_slist *add_header(struct curl_slist *headers, const char *nam
 
 static struct curl_slist *headers_of(const struct web_question *q)
 {
-    struct curl_slist *headers = add_header(NULL, "Accept", "application/json");
+    struct curl_slist *headers =
+        add_header(NULL, "Accept", q->accept != NULL ? q->accept : "application/json");
     char bearer[2048];
 
     /* What is read is acted upon: what a replica knows will not do. */
@@ -60,6 +75,9 @@ static bool set_up(CURL *easy, const struct web_question *q, struct curl_slist *
            curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEDATA, body) == CURLE_OK &&
+           (q->link == NULL ||
+            (curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_HEADERDATA, q->link) == CURLE_OK)) &&
            (q->body == NULL ||
             curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, q->body) == CURLE_OK) &&
            curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method) == CURLE_OK;

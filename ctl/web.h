@@ -13,9 +13,11 @@
 struct web_question {
     const char *method; /* "GET", "POST", "PATCH" */
     const char *url;
-    const char *token; /* of the bearer, or "" */
-    const char *key;   /* the Idempotency-Key, or NULL */
-    const char *body;  /* JSON, or NULL */
+    const char *token;  /* of the bearer, or "" */
+    const char *key;    /* the Idempotency-Key, or NULL */
+    const char *body;   /* JSON, or NULL */
+    const char *accept; /* a media type; NULL: JSON */
+    struct buf *link;   /* gets the answer's Link, or nothing; NULL: it is not wanted */
     int64_t timeout_ms;
 };
 
