@@ -50,7 +50,9 @@ $(BUILD)/gen/lua/decide.lua: $(DECIDE)
 $(BUILD)/gen/lua/decide.lua.inc: $(BUILD)/gen/lua/decide.lua
 	xxd -i < $< > $@
 
-$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend stamp report room_look room_tell)
+$(BUILD)/allocator/decider.o: $(patsubst %,$(BUILD)/gen/lua/%.lua.inc,decide take load switch mend stamp report room_look room_tell room_arrive)
+
+$(BUILD)/allocator/arrival.o: $(BUILD)/gen/lua/room_leave.lua.inc
 
 # Scripts and statements travel inside the programs: a text becomes one C array.
 $(BUILD)/gen/%.inc: %

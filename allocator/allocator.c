@@ -51,6 +51,7 @@ static enum err settle(struct allocator *a, bool overlapped)
     a->refusals = 0;
     a->intake.single = false;
     figures_count(a, b);
+    rooms_left(&a->rooms);
     reporter_count(&a->reporter, b, turn_us, overlapped);
     return ERR_NONE;
 }
@@ -170,6 +171,17 @@ static enum err meet_needs(struct allocator *a, struct batch *b, const struct ne
     return need->bookings > 0 ? ledger_find_bookings(&a->ledger, need, known) : ERR_NONE;
 }
 
+/* A show that goes takes its waiting room along. */
+static void leave_rooms(struct allocator *a, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        const struct request *r = &b->request[i];
+        if (r->op == OP_ADMIN && span_is(r->action, "show.move") &&
+            b->slot[i].origin == ORIGIN_DECIDED && b->preview.code == CODE_GRANTED)
+            rooms_leave(&a->rooms, r->show);
+    }
+}
+
 static enum err decide(struct allocator *a, struct batch *b, bool again)
 {
     static struct known known;
@@ -197,6 +209,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
     }
     if (later)
         b->cursor = a->intake.after = before;
+    leave_rooms(a, b);
     metric_observe_us(&a->reporter.metrics[AM_STAGE_DECIDE],
                       (uint64_t)(clock_mono_us() - began_us));
     TRY(outcome_finish(b));
@@ -213,7 +226,7 @@ static int64_t idle_wait_ms(struct allocator *a)
 {
     int64_t until_due = a->decider.next_due_ms - allocator_now(a);
 
-    if (a->in_flight != NULL || is_hold_due(a))
+    if (a->in_flight != NULL || is_hold_due(a) || rooms_are_arriving(&a->rooms, allocator_now(a)))
         return 0;
     return a->decider.next_due_ms > 0 && until_due < IDLE_WAIT_MS ? until_due : IDLE_WAIT_MS;
 }
@@ -278,7 +291,8 @@ static enum err serve_rooms(struct allocator *a)
         return ERR_NONE;
     TRY(publisher_finish(&a->publisher));
     enum err err = rooms_tick(&a->rooms, &a->tenure, now_ms, a->waited_ms);
-    a->waited_ms = 0;
+    if (a->rooms.ticked_ms == now_ms)
+        a->waited_ms = 0;
     if (err == ERR_REFUSED || err == ERR_MEMORY) {
         rooms_forget(&a->rooms, now_ms);
         return ERR_NONE;
@@ -350,6 +364,7 @@ static void end_tenure(struct allocator *a, enum err err, bool served)
             log_event(LOG_WARN, "commit_unknown", "partition", log_u64(a->tenure.partition), NULL);
     }
     a->in_flight = NULL;
+    rooms_left(&a->rooms);
     redis_disconnect(a->elsewhere); /* replies may still be on their way */
     if (served && (err == ERR_REFUSED || err == ERR_MEMORY))
         note_refusal(a, ledger_why(&a->ledger));
@@ -425,7 +440,7 @@ static void open_parts(struct allocator *a, const struct options *options,
     publisher_init(&a->publisher, a->redis, &a->decider);
     reporter_init(&a->reporter, &a->decider, options->name);
     a->rebuild = (struct rebuild){&a->ledger, &a->decider, a->redis, options->heartbeat_ms};
-    rooms_init(&a->rooms, &a->ledger, &a->decider);
+    rooms_init(&a->rooms, &(struct arrival_means){&a->ledger, &a->decider, a->elsewhere});
     a->batches[0] = batch_new();
     a->batches[1] = batch_new();
 }

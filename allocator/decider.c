@@ -42,17 +42,25 @@ static const unsigned char room_look_source[] = {
 static const unsigned char room_tell_source[] = {
 #include "lua/room_tell.lua.inc"
 };
+static const unsigned char room_arrive_source[] = {
+#include "lua/room_arrive.lua.inc"
+};
 
 #define SOURCE(bytes)                                                                              \
     {                                                                                              \
         (const char *)(bytes), sizeof(bytes)                                                       \
     }
 static const struct span sources[SCRIPTS] = {
-    [SCRIPT_DECIDE] = SOURCE(decide_source),       [SCRIPT_TAKE] = SOURCE(take_source),
-    [SCRIPT_LOAD] = SOURCE(load_source),           [SCRIPT_SWITCH] = SOURCE(switch_source),
-    [SCRIPT_MEND] = SOURCE(mend_source),           [SCRIPT_STAMP] = SOURCE(stamp_source),
-    [SCRIPT_REPORT] = SOURCE(report_source),       [SCRIPT_ROOM_LOOK] = SOURCE(room_look_source),
+    [SCRIPT_DECIDE] = SOURCE(decide_source),
+    [SCRIPT_TAKE] = SOURCE(take_source),
+    [SCRIPT_LOAD] = SOURCE(load_source),
+    [SCRIPT_SWITCH] = SOURCE(switch_source),
+    [SCRIPT_MEND] = SOURCE(mend_source),
+    [SCRIPT_STAMP] = SOURCE(stamp_source),
+    [SCRIPT_REPORT] = SOURCE(report_source),
+    [SCRIPT_ROOM_LOOK] = SOURCE(room_look_source),
     [SCRIPT_ROOM_TELL] = SOURCE(room_tell_source),
+    [SCRIPT_ROOM_ARRIVE] = SOURCE(room_arrive_source),
 };
 
 struct number {

@@ -39,6 +39,7 @@ enum script {
     SCRIPT_REPORT,
     SCRIPT_ROOM_LOOK,
     SCRIPT_ROOM_TELL,
+    SCRIPT_ROOM_ARRIVE,
     SCRIPTS
 };
 

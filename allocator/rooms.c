@@ -26,9 +26,10 @@ static const char rooms_sql[] =
     "SELECT r.show, r.draws::integer, (extract(epoch FROM r.opens_at) * 1000)::bigint,"
     " r.rate_per_minute, r.places_each, r.admission_ms, r.no_show_ms, r.paused::integer,"
     " r.issued_upto, r.serving, r.marks, r.opened_ms, r.arrivals, encode(r.commitment, 'hex'),"
-    " encode(r.key, 'hex'), (r.mode = 'auto')::integer, r.active::integer"
-    " FROM rooms r JOIN shows s USING (show) WHERE s.partition = $1::integer AND r.mode <> 'off'"
-    " ORDER BY r.show LIMIT $2::integer";
+    " encode(r.key, 'hex'), (r.mode = 'auto')::integer, r.active::integer, r.counted_in,"
+    " (SELECT m.id FROM show_moves m WHERE m.show = r.show ORDER BY m.id DESC LIMIT 1)"
+    " FROM rooms r JOIN shows s USING (show) WHERE s.partition = $1::integer"
+    " AND (r.mode <> 'off' OR r.counted_in IS NOT NULL) ORDER BY r.show LIMIT $2::integer";
 enum rooms_column {
     C_SHOW,
     C_DRAWS,
@@ -46,18 +47,21 @@ enum rooms_column {
     C_COMMITMENT,
     C_KEY,
     C_AUTO,
-    C_ACTIVE
+    C_ACTIVE,
+    C_COUNTED_IN,
+    C_MOVE
 };
 
 static const char advance_sql[] =
     "SELECT encode(advance_room($1::integer, $2::bigint, $3::integer, $4::integer, $5::integer, $6,"
     " $7::boolean, $8::bigint, $9::integer), 'hex')";
 
-void rooms_init(struct rooms *rooms, struct ledger *ledger, struct decider *decider)
+void rooms_init(struct rooms *rooms, const struct arrival_means *means)
 {
     memset(rooms, 0, sizeof *rooms);
-    rooms->ledger = ledger;
-    rooms->decider = decider;
+    rooms->means = *means;
+    rooms->ledger = means->ledger;
+    rooms->decider = means->decider;
     buf_init(&rooms->view, VIEW_BYTES_MAX);
     buf_init(&rooms->news, VIEW_BYTES_MAX);
 }
@@ -73,12 +77,45 @@ void rooms_forget(struct rooms *rooms, int64_t now_ms)
     log_event(LOG_ERROR, "rooms_not_served", "why", postgres_why(rooms->ledger->reader), NULL);
     rooms->epoch = 0;
     rooms->count = 0;
+    rooms->arrival.show = 0;
     rooms->ticked_ms = now_ms + READ_EVERY_MS;
+}
+
+bool rooms_are_arriving(const struct rooms *rooms, int64_t now_ms)
+{
+    return rooms->arrival.show != 0 && now_ms >= rooms->arrival.again_ms &&
+           now_ms >= rooms->ticked_ms;
+}
+
+static bool is_tick_due(const struct rooms *rooms, int64_t now_ms)
+{
+    return now_ms - rooms->ticked_ms >= ROOMS_TICK_MS;
 }
 
 bool rooms_are_due(const struct rooms *rooms, int64_t now_ms)
 {
-    return now_ms - rooms->ticked_ms >= ROOMS_TICK_MS;
+    return is_tick_due(rooms, now_ms) || rooms_are_arriving(rooms, now_ms);
+}
+
+static void forget_room(struct rooms *rooms, uint32_t show)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < rooms->count; i++)
+        if (rooms->room[i].show != show)
+            rooms->room[kept++] = rooms->room[i];
+    rooms->count = kept;
+}
+
+void rooms_leave(struct rooms *rooms, uint32_t show)
+{
+    rooms->leaving = show;
+    forget_room(rooms, show);
+}
+
+void rooms_left(struct rooms *rooms)
+{
+    rooms->leaving = 0;
 }
 
 /* Numbers as text, for parameters and arguments. */
@@ -124,6 +161,8 @@ static bool read_room(const struct postgres_result *rows, size_t row, struct roo
     o->issued_upto = u32_cell(rows, row, C_ISSUED);
     o->is_auto = postgres_cell_i64(rows, row, C_AUTO) == 1;
     o->is_active = postgres_cell_i64(rows, row, C_ACTIVE) == 1;
+    o->counted_in = u32_cell(rows, row, C_COUNTED_IN);
+    o->move = postgres_cell_i64(rows, row, C_MOVE);
     r->draws = postgres_cell_i64(rows, row, C_DRAWS) == 1;
     r->paused = postgres_cell_i64(rows, row, C_PAUSED) == 1;
     r->opens_ms = postgres_cell_i64(rows, row, C_OPENS);
@@ -182,15 +221,18 @@ static enum err take_rooms(struct rooms *rooms, const struct tenure *t,
                            const struct postgres_result *rows)
 {
     static struct room_owned fresh[WAITING_ROOMS_MAX];
-    size_t count =
-        postgres_rows(rows) < WAITING_ROOMS_MAX ? postgres_rows(rows) : WAITING_ROOMS_MAX;
+    size_t most = postgres_rows(rows) < WAITING_ROOMS_MAX ? postgres_rows(rows) : WAITING_ROOMS_MAX;
+    size_t count = 0;
 
     if (postgres_rows(rows) > WAITING_ROOMS_MAX)
         log_event(LOG_ERROR, "too_many_rooms", "most", log_u64(WAITING_ROOMS_MAX), NULL);
-    for (size_t i = 0; i < count; i++) {
-        if (!read_room(rows, i, &fresh[i]))
+    for (size_t i = 0; i < most; i++) {
+        if (!read_room(rows, i, &fresh[count]))
             return ERR_REFUSED;
-        keep(find(rooms, fresh[i].show), &fresh[i]);
+        if (fresh[count].show == rooms->leaving)
+            continue;
+        keep(find(rooms, fresh[count].show), &fresh[count]);
+        count++;
     }
     TRY(tell_off(rooms, t, fresh, count));
     memcpy(rooms->room, fresh, count * sizeof fresh[0]);
@@ -205,7 +247,7 @@ static enum err read_rooms(struct rooms *rooms, const struct tenure *t, int64_t 
     struct postgres_result *rows = NULL;
 
     if (rooms->epoch != t->epoch)
-        rooms->count = 0;
+        rooms->count = rooms->arrival.show = 0;
     else if (now_ms - rooms->read_ms < READ_EVERY_MS)
         return ERR_NONE;
     TRY(ledger_ask(rooms->ledger, rooms_sql, 2, parameters, &rows));
@@ -236,11 +278,12 @@ static bool read_look(const struct redis_reply *reply, struct look *look)
 }
 
 /* What the scripts say instead of doing something. */
-static enum err verdict_of(struct span word)
+static enum err verdict_of(struct span word, bool *moved)
 {
+    *moved = span_is(word, "MOVED");
     if (span_is(word, "FENCED"))
         return ERR_FENCED;
-    return span_is(word, "TOLD") ? ERR_NONE : ERR_REBUILD;
+    return *moved || span_is(word, "TOLD") ? ERR_NONE : ERR_REBUILD;
 }
 
 static struct span key_span(const struct key *key)
@@ -249,14 +292,14 @@ static struct span key_span(const struct key *key)
 }
 
 static enum err look_at(struct rooms *rooms, const struct tenure *t, const struct room_owned *o,
-                        int64_t now_ms, struct look *look)
+                        int64_t now_ms, struct look *look, bool *moved)
 {
     struct key state = key_state(t->partition), room = key_room(t->partition, o->show);
     struct key came = key_room_came(t->partition, o->show);
     struct number epoch = number_of((int64_t)t->epoch), show = number_of(o->show);
     struct number upto = number_of(o->issued_upto), serving = number_of(o->room.serving);
     struct number gone = number_of(room_gone(&o->room, now_ms));
-    struct number over = number_of(room_over(&o->room, now_ms));
+    struct number over = number_of(room_over(&o->room, now_ms)), move = number_of(o->move);
     struct redis_reply *reply = NULL;
     struct span argv[] = {
         SPAN(""),
@@ -272,10 +315,12 @@ static enum err look_at(struct rooms *rooms, const struct tenure *t, const struc
         span_of(serving.text),
         span_of(gone.text),
         span_of(over.text),
+        span_of(move.text),
     };
 
     TRY(decider_run(rooms->decider, SCRIPT_ROOM_LOOK, sizeof argv / sizeof *argv, argv, &reply));
-    enum err err = redis_kind_of(reply) != REDIS_ARRAY ? verdict_of(redis_text(reply))
+    *moved = false;
+    enum err err = redis_kind_of(reply) != REDIS_ARRAY ? verdict_of(redis_text(reply), moved)
                    : read_look(reply, look)            ? ERR_NONE
                                                        : ERR_REFUSED;
     redis_reply_free(reply);
@@ -401,9 +446,14 @@ static enum err write_down(struct rooms *rooms, const struct tenure *t, struct r
         r->opened_ms > 0 ? parameter_of(&opened) : none,
         r->opened_ms > 0 ? parameter_of(&arrivals) : none,
     };
-    TRY(ledger_ask(rooms->ledger, advance_sql, sizeof parameters / sizeof *parameters, parameters,
-                   &row));
-    enum err err = ERR_NONE;
+    enum err err = ledger_ask(rooms->ledger, advance_sql, sizeof parameters / sizeof *parameters,
+                              parameters, &row);
+    /* The show is elsewhere: that is no fence of this partition. */
+    o->has_left =
+        err == ERR_REFUSED && strcmp(postgres_sqlstate(rooms->ledger->reader), "US003") == 0;
+    if (o->has_left)
+        return ERR_NONE;
+    TRY(err);
     if (r->opened_ms > 0 && !r->has_key) {
         r->has_key = digest_cell(row, 0, 0, r->key);
         err = r->has_key ? ERR_NONE : ERR_REFUSED;
@@ -454,9 +504,26 @@ static enum err tell(struct rooms *rooms, const struct tenure *t, const struct r
         buf_span(&rooms->news),
     };
     TRY(decider_run(rooms->decider, SCRIPT_ROOM_TELL, sizeof argv / sizeof *argv, argv, &reply));
-    enum err err = verdict_of(redis_text(reply));
+    bool moved;
+    enum err err = verdict_of(redis_text(reply), &moved);
     redis_reply_free(reply);
     return err;
+}
+
+/* Its numbers are fetched from where they were; one room after the other. */
+static enum err fetch(struct rooms *rooms, const struct tenure *t, struct room_owned *o,
+                      int64_t now_ms)
+{
+    struct arrival *a = &rooms->arrival;
+
+    if (a->show == 0)
+        arrival_begin(a, o->show, o->counted_in, o->move, now_ms);
+    if (a->show != o->show)
+        return ERR_NONE;
+    TRY(arrival_go_on(a, &rooms->means, t, now_ms));
+    if (a->show == 0)
+        o->counted_in = 0;
+    return ERR_NONE;
 }
 
 static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_owned *o,
@@ -465,10 +532,16 @@ static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_o
     struct look look;
     bool was_active = o->is_active;
 
+    if (o->counted_in != 0)
+        TRY(fetch(rooms, t, o, now_ms));
+    if (o->counted_in != 0)
+        return ERR_NONE;
     switch_by_rule(o, now_ms, waited_ms);
     if (!o->is_active && !was_active)
         return ERR_NONE;
-    TRY(look_at(rooms, t, o, now_ms, &look));
+    TRY(look_at(rooms, t, o, now_ms, &look, &o->has_left));
+    if (o->has_left)
+        return ERR_NONE;
     if (look.available < 0)
         rooms->unloaded = o->show;
     else
@@ -480,15 +553,29 @@ static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_o
     o->next = (uint32_t)look.next;
     if (o->changed)
         TRY(write_down(rooms, t, o));
-    return tell(rooms, t, o);
+    return o->has_left ? ERR_NONE : tell(rooms, t, o);
+}
+
+/* Between two ticks only what is being fetched goes on. */
+static bool is_next(const struct rooms *rooms, const struct room_owned *o, bool whole)
+{
+    return whole || o->show == rooms->arrival.show;
 }
 
 enum err rooms_tick(struct rooms *rooms, const struct tenure *t, int64_t now_ms, int64_t waited_ms)
 {
-    rooms->ticked_ms = now_ms;
+    bool whole = is_tick_due(rooms, now_ms);
+
     rooms->unloaded = 0;
-    TRY(read_rooms(rooms, t, now_ms));
+    if (whole) {
+        rooms->ticked_ms = now_ms;
+        TRY(read_rooms(rooms, t, now_ms));
+    }
     for (size_t i = 0; i < rooms->count; i++)
-        TRY(serve(rooms, t, &rooms->room[i], now_ms, waited_ms));
+        if (is_next(rooms, &rooms->room[i], whole))
+            TRY(serve(rooms, t, &rooms->room[i], now_ms, waited_ms));
+    for (size_t i = rooms->count; i-- > 0;)
+        if (rooms->room[i].has_left)
+            forget_room(rooms, rooms->room[i].show);
     return ERR_NONE;
 }

@@ -13,7 +13,8 @@
  *   usher:{p}:availability:<show> string    committed availability, for readers
  *   usher:{p}:queue-news:<show>   string    the waiting room, as last published (news.h)
  *   usher:{p}:room:<show>         hash      the waiting room: history, next, upto, missed, serving,
- *                                           gone, over, view (lua/room_look.lua, room.h)
+ *                                           gone, over, view (lua/room_look.lua, room.h); move,
+ *                                           staged, closed, left (room_arrive, room_leave)
  *   usher:{p}:room-users:<show>   hash      user → order of arrival
  *   usher:{p}:room-came:<show>    string    a bit a number: it was exchanged for an admission
  *   usher:{p}:<generation>:…                the decision script's own state

@@ -337,8 +337,10 @@ const struct command tier_add_command = COMMAND(
     "tier add", "SHOW", "Give a show another tier, while it sells.", tier_add_run, tier_add_flags);
 const struct command tier_rename_command =
     COMMAND("tier rename", "SHOW", "Give a tier another code.", tier_rename_run, tier_rename_flags);
-const struct command show_move_command = COMMAND(
-    "show move", "SHOW", "Move a show to another partition, while it sells.", move_run, move_flags);
+const struct command show_move_command =
+    COMMAND("show move", "SHOW",
+            "Move a show to another partition, while it sells; its waiting room goes along.",
+            move_run, move_flags);
 const struct command inventory_add_command =
     COMMAND("inventory add", "SHOW", "Add places to a tier.", inventory_run, inventory_flags);
 const struct command inventory_remove_command = COMMAND(

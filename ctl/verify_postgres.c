@@ -204,6 +204,13 @@ static const struct check checks[] = {
      " FROM rooms WHERE serving > issued_upto OR arrivals > issued_upto"
      " OR sha256(key) <> commitment OR (serving > 0 AND opened_ms IS NULL)"},
 
+    {"a waiting room is counted where its show is, or where it came from",
+     "SELECT format('show %s: it is in partition %s, and its waiting room is counted in %s',"
+     " r.show, s.partition, r.counted_in) FROM rooms r JOIN shows s USING (show)"
+     " WHERE r.counted_in IS NOT NULL AND r.counted_in IS DISTINCT FROM"
+     "  (SELECT m.from_partition FROM show_moves m WHERE m.show = r.show ORDER BY m.id DESC LIMIT "
+     "1)"},
+
     {"an admission was given, and its booking is of its show",
      "SELECT format('show %s: booking %s was made with admission %s, and the waiting room has let "
      "in"

@@ -320,5 +320,7 @@ static enum err compare(struct comparison *c, const struct position *row)
             err = verify_show(c, (uint32_t)show);
     }
     redis_reply_free(loaded);
+    if (!err)
+        err = verify_left_rooms(c);
     return err ? err : verify_holds(c);
 }

@@ -42,6 +42,8 @@ enum err verify_bookings(struct comparison *c, uint32_t show);
 enum err verify_waiting(struct comparison *c, uint32_t show);
 /* The admissions to its waiting room that were used (verify_room.c). */
 enum err verify_room(struct comparison *c, uint32_t show);
+/* Rooms of shows that have left give no numbers but those that were reserved (verify_room.c). */
+enum err verify_left_rooms(struct comparison *c);
 /* After all shows: is there a hold that is none? */
 enum err verify_holds(struct comparison *c);
 

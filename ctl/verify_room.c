@@ -1,8 +1,10 @@
-/* A show's admissions that were used: the bits in Redis are the rows in Postgres. */
+/* A show's admissions that were used: the bits in Redis are the rows in Postgres. And what a show
+ * that has moved may have left behind. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "verify_redis.h"
 
 static const char admissions_sql[] =
@@ -51,6 +53,47 @@ enum err verify_room(struct comparison *c, uint32_t show)
     struct postgres_parameter parameter = {number, strlen(number), false};
     TRY(postgres_query(c->postgres, admissions_sql, 1, &parameter, false, &rows));
     enum err err = compare(c, show, rows);
+    postgres_result_free(rows);
+    return err;
+}
+
+static const char left_sql[] =
+    "SELECT r.show, r.issued_upto FROM rooms r JOIN shows s USING (show)"
+    " WHERE s.partition <> $1::integer AND EXISTS (SELECT FROM show_moves m WHERE m.show = r.show"
+    "  AND m.from_partition = $1::integer) ORDER BY r.show";
+
+/* What is reserved only grows, and nobody moves a room here that has left: an older snapshot is
+ * good enough. */
+static enum err compare_left(struct comparison *c, uint32_t show, int64_t reserved)
+{
+    struct key key = key_room(c->partition, show);
+    struct span get[] = {SPAN("HGET"), {key.text, key.len}, SPAN("upto")};
+    struct redis_reply *reply;
+    uint64_t upto;
+
+    TRY(comparison_ask(c, 3, get, &reply));
+    if (reply != NULL && text_u64(redis_text(reply), INT64_MAX, &upto) && (int64_t)upto > reserved)
+        differences_add(c->found,
+                        "show %" PRIu32 ": partition %" PRIu32 ", which it has left, may give"
+                        " numbers of its waiting room up to %" PRIu64 ", and %" PRId64
+                        " are reserved",
+                        show, c->partition, upto, reserved);
+    redis_reply_free(reply);
+    return ERR_NONE;
+}
+
+enum err verify_left_rooms(struct comparison *c)
+{
+    char number[16];
+    struct postgres_result *rows;
+
+    snprintf(number, sizeof(number), "%" PRIu32, c->partition);
+    struct postgres_parameter parameter = {number, strlen(number), false};
+    TRY(postgres_query(c->postgres, left_sql, 1, &parameter, false, &rows));
+    enum err err = ERR_NONE;
+    for (size_t i = 0; !err && i < postgres_rows(rows); i++)
+        err =
+            compare_left(c, (uint32_t)postgres_cell_i64(rows, i, 0), postgres_cell_i64(rows, i, 1));
     postgres_result_free(rows);
     return err;
 }

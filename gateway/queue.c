@@ -209,6 +209,15 @@ static void find_place(const struct task *task, struct place *p)
         p->state = p->number == 0 ? "draw" : "waiting";
 }
 
+/* Its owner brings it back in a moment; or the show has another partition, which is known by who
+ * asks anew. */
+static void tell_away(struct task *task)
+{
+    shows_expire(task->cached);
+    rooms_touch(task->cached);
+    reply_overloaded(task, "The waiting room cannot be reached now", 1);
+}
+
 /* Joining. */
 
 static bool has_keys(struct task *task)
@@ -292,7 +301,7 @@ static void on_joined(void *context, const struct redis_value *reply)
         return;
     }
     if (reply == NULL || redis_kind(*reply) != REDIS_INTEGER) {
-        reply_overloaded(task, "The waiting room cannot be reached now", 1);
+        tell_away(task);
         return;
     }
     task->arrival = (uint32_t)redis_integer(*reply);
@@ -401,7 +410,7 @@ static void on_came(void *context, const struct redis_value *reply)
     } else if (span_is(word, "GONE")) {
         tell_over(task, "It was your turn, and the time to come for it is over: join again");
     } else {
-        reply_overloaded(task, "The waiting room cannot be reached now", 1);
+        tell_away(task);
     }
 }
 

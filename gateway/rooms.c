@@ -122,8 +122,10 @@ static void on_room(void *context, const struct redis_value *reply)
 
     c->room->is_asking = false;
     c->room->is_known = take_reply(c, reply);
-    if (!c->room->is_known)
+    if (!c->room->is_known) {
         c->room->asked_us = 0;
+        shows_expire(c); /* it may be in another partition now */
+    }
     tell_all(c->room);
     shows_unpin(c);
 }

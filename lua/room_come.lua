@@ -5,7 +5,7 @@
 --
 -- Returns 'CAME'; 'WAIT': it was not called; 'GONE': its place was given on, since nobody came for
 -- it in time, or its time is over; 'USED': its admission has made a booking; 'AWAY': as in
--- room_join.
+-- room_join, or the show is not in the state, so that nobody here knows whose admission was used.
 local room = redis.call('HMGET', KEYS[1], 'history', 'serving', 'gone', 'over')
 local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 local number = tonumber(ARGV[1])
@@ -15,8 +15,10 @@ elseif number > tonumber(room[2]) then
   return 'WAIT'
 end
 local generation = redis.call('HGET', KEYS[3], 'generation')
-local admitted = string.sub(KEYS[3], 1, -6) .. (generation or '') .. ':admitted:' .. ARGV[2]
-if generation and redis.call('GETBIT', admitted, number) == 1 then
+local prefix = string.sub(KEYS[3], 1, -6) .. (generation or '') .. ':'
+if redis.call('SISMEMBER', prefix .. 'shows', ARGV[2]) == 0 then
+  return 'AWAY'
+elseif redis.call('GETBIT', prefix .. 'admitted:' .. ARGV[2], number) == 1 then
   return 'USED'
 elseif number <= tonumber(room[4]) then
   return 'GONE'

@@ -3,8 +3,8 @@
 --   KEYS[1]  usher:{p}:room:<show>     KEYS[2]  usher:{p}:room-users:<show>
 --   ARGV     user or '', the number that this user gives up for a new one or 0
 --
--- Returns the number, or 'AWAY': Redis lost the room and its owner has not brought it back; or
--- 'FULL': the owner must reserve more numbers first.
+-- Returns the number, or 'AWAY': Redis lost the room and its owner has not brought it back, or the
+-- show is in another partition now; or 'FULL': the owner must reserve more numbers first.
 --
 -- A Redis that came back with an old file would give numbers again. Redis names each history of its
 -- data, and so does the room: one that is of another history gives none.

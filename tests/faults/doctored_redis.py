@@ -4,6 +4,7 @@ from harness.answers import Answers
 from harness.words import GRANTED, Keys, fresh_id, pack, unpack
 
 from doctoring import doctored
+from venue import PARTITIONS, ROOM_SHOW
 
 
 def live_show(clean, client):
@@ -67,3 +68,21 @@ def availability_of_another_day(_clean, client):
     number, version, counts = unpack(client.get(Keys(1).availability(1)))
     counts[0][2] += 1
     client.set(Keys(1).availability(1), pack([number, version, counts]))
+
+
+def rooms(clean):
+    """The keys of the waiting room: where its show is, and elsewhere."""
+    number = clean.numbers[ROOM_SHOW]
+    here = next(s["partition"] for s in clean.shows if s["show"] == number)
+    return [f"{Keys(p).root}room:{number}" for p in sorted(PARTITIONS, key=lambda p: p != here)]
+
+
+@doctored("redis", "redis_equals_postgres")
+def a_waiting_room_in_two_places(clean, client):
+    here, elsewhere = rooms(clean)
+    client.hset(elsewhere, mapping=client.hgetall(here))
+
+
+@doctored("redis", "redis_equals_postgres")
+def numbers_that_nobody_reserved(clean, client):
+    client.hincrby(rooms(clean)[0], "next", 1_000_000)

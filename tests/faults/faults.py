@@ -19,7 +19,7 @@ import redis
 from harness.process import Process, build_folder
 from harness.words import Keys
 
-from venue import PARTITIONS, HEARTBEAT_MS_MAX
+from venue import HEARTBEAT_MS_MAX, PARTITIONS, ROOM_SHOW
 
 MOVABLE = ("arena", "cellar", "opera", "hall", "gala")  # nights of one series stay together
 ALLOCATOR_PAST_HEARTBEAT = (HEARTBEAT_MS_MAX / 1000 + 0.3, HEARTBEAT_MS_MAX / 1000 + 1.5)
@@ -137,7 +137,16 @@ def usherctl_killed(venue, odds):
 @fault(lasting=(0.3, 1.0), weight=4)
 def show_moved(venue, odds):
     """To the other partition, while it sells; whoever asks for it may be killed before it is done."""
-    slug, to = odds.choice(MOVABLE), odds.choice(PARTITIONS)
+    return moved(venue, odds.choice(MOVABLE), odds.choice(PARTITIONS))
+
+
+@fault(lasting=(0.3, 1.0), weight=3)
+def show_with_a_room_moved(venue, odds):
+    """Who joins meanwhile has a number that nobody else has."""
+    return moved(venue, ROOM_SHOW, odds.choice(PARTITIONS))
+
+
+def moved(venue, slug, to):
     command = Process("usherctl", [build_folder() / "usherctl", "show", "move", slug, "--to", str(to)],
                       venue.folder, env=venue.ctl_environment()).start()
 

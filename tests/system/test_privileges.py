@@ -159,8 +159,8 @@ BUSINESS = {
                   "PUBLISH usher:replies:g x", "PUBLISH usher:show:1 x", "MULTI", "SUBSCRIBE usher:other",
                   "EVAL_RO x 0", "XREADGROUP GROUP g c STREAMS {requests} >"]},
     "allocator": {
-        "writes": ["limit", "users", "queued", "elsewhere", "courier", "couriers", "gateway"],
-        "reads": ["limit", "users", "queued", "courier", "couriers"],
+        "writes": ["limit", "queued", "elsewhere", "courier", "couriers", "gateway"],
+        "reads": ["limit", "queued", "courier", "couriers"],
         "words": ["SUBSCRIBE usher:replies:g", "SUBSCRIBE usher:shows", "PUBLISH usher:shows x", "EVAL x 0",
                   "XGROUP SETID {requests} g 0", "XINFO GROUPS {requests}", "RENAME {state} {status}",
                   "PEXPIRE {state} 1", "INCR {availability}", "TIME"]},

@@ -27,7 +27,7 @@ CALLS = {
                   " show_first_id show_last_id wait_percentile",
     ALLOCATOR_USER: "add_figures admin_preview advance_room claim_partition commit_admin commit_admissions commit_batch"
                     " commit_payments commit_several commit_waiting name_generation prune_journal"
-                    " roll_up_figures seat_status_of stamp_partition status_number",
+                    " roll_up_figures room_arrived seat_status_of stamp_partition status_number",
     COURIER_USER: "claim_deliveries claim_outbox delivered drop_outbox hasten_refund postpone_outbox"
                   " postpone_refund prune_deliveries recover_payments settle_refund"}
 SOURCES = {GATEWAY_USER: ["gateway/*.[ch]"], ALLOCATOR_USER: ["allocator/*.[ch]"],

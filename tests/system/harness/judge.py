@@ -355,7 +355,33 @@ def judge_partition(connection, redis, partition):
         elif any(b["status"] == "HELD" for b in mine):
             found.append(f"show {show['show']} has holds and is not loaded")
         found += judge_availability(redis, keys, show, tiers)
+    found += judge_rooms(connection, redis, partition["partition"])
     found += judge_answers(Answers(redis, partition["partition"]), bookings)
+    return found
+
+
+HISTORY = "return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')"
+
+
+def judge_rooms(connection, redis, partition):
+    """Numbers are given in one place, and none that was not reserved; one for each user."""
+    found = []
+    for row in rows_of(connection, "SELECT r.*, s.partition FROM rooms r JOIN shows s USING (show)"):
+        keys = {name: f"usher:{{{partition}}}:{name}:{row['show']}" for name in ("room", "room-users")}
+        room = redis.hgetall(keys["room"])
+        gives = b"history" in room and room[b"history"] == redis.eval(HISTORY, 1, keys["room"])
+        here = row["partition"] == partition
+        if row["counted_in"] is not None:
+            found.append(f"show {row['show']}: its waiting room has not arrived")
+        elif gives and not here:
+            found.append(f"show {row['show']}: partition {partition} gives numbers too")
+        elif gives:
+            last = int(room[b"next"])
+            numbers = [int(n) for n in redis.hvals(keys["room-users"])]
+            if last > row["issued_upto"] or int(room[b"upto"]) > row["issued_upto"]:
+                found.append(f"show {row['show']}: {room} and {row['issued_upto']} are reserved")
+            if numbers and (max(numbers) > last or len(set(numbers)) != len(numbers)):
+                found.append(f"show {row['show']}: somebody has a number that is not theirs")
     return found
 
 
