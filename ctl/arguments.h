@@ -12,6 +12,7 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
 #define EXIT_UNDECIDED 3 /* verify: it could not be found out */
+#define EXIT_ADVISED 4   /* advise: something should be done */
 
 enum flag_kind {
     FLAG_SWITCH, /* bool */

@@ -449,3 +449,51 @@ void json_write_status(FILE *out, const struct status *status)
     fprintf(out, "\n");
     json_decref(root);
 }
+
+static json_t *surveyed_object(const struct survey *s, const struct partition_figures *p)
+{
+    const struct surveyed *known = survey_partition(s, p->partition);
+    bool is_hot = known != NULL && *known->slug;
+    return json_pack("{s:i, s:b, s:f, s:o, s:f, s:f, s:o, s:f, s:b}", "partition",
+                     (int)p->partition, "serving", p->is_serving, "decided", p->decided, "capacity",
+                     p->capacity > 0 ? json_real(p->capacity) : json_null(), "use",
+                     partition_use(p), "wait_ms", p->wait_ms, "hot_show",
+                     is_hot ? json_string(known->slug) : json_null(), "hot_share", p->hot_share,
+                     "waiting_room", p->hot_has_room);
+}
+
+static json_t *advice_object(const struct advice *a)
+{
+    json_t *commands = json_array();
+    for (size_t i = 0; i < a->commands; i++)
+        json_array_append_new(commands, json_string(a->command[i]));
+    return json_pack("{s:s, s:b, s:s, s:o}", "what", a->what, "needed", a->is_needed, "why", a->why,
+                     "commands", commands);
+}
+
+static json_t *gateways_object(const struct survey *s, const struct gateways_wanted *w)
+{
+    return json_pack("{s:i, s:f, s:f, s:f}", "count", (int)s->gateways, "busy", w->use[BOUND_BUSY],
+                     "connections", w->use[BOUND_CONNECTIONS], "awaiting", w->use[BOUND_AWAITING]);
+}
+
+void json_write_advice(FILE *out, const struct survey *survey, const struct advice *advice,
+                       size_t count)
+{
+    const struct figures *f = &survey->figures;
+    struct gateways_wanted wanted = gateways_wanted(f->gateway, f->gateways);
+    json_t *partitions = json_array(), *advices = json_array();
+    for (size_t i = 0; i < f->partitions; i++)
+        json_array_append_new(partitions, surveyed_object(survey, &f->partition[i]));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(advices, advice_object(&advice[i]));
+    json_t *root = json_pack(
+        "{s:f, s:o, s:i, s:o, s:i, s:o, s:i, s:o}", "seconds", survey->seconds, "partitions",
+        partitions, "partitions_wanted", (int)partitions_wanted(f->partition, f->partitions),
+        "gateways", gateways_object(survey, &wanted), "gateways_wanted", (int)wanted.wanted,
+        "redis_busy", f->redis_busy >= 0 ? json_real(f->redis_busy) : json_null(), "lock_waits",
+        (int)f->lock_waits, "advice", advices);
+    json_dumpf(root, out, JSON_INDENT(2));
+    fprintf(out, "\n");
+    json_decref(root);
+}

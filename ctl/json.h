@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "advise.h"
 #include "base/draw.h"
 #include "schedule.h"
 #include "seat_map.h"
@@ -53,5 +54,7 @@ bool json_read_draw(const char *path, struct draw_record *draw, char why[SHOW_WH
 
 /* One JSON object and a newline. */
 void json_write_status(FILE *out, const struct status *status);
+void json_write_advice(FILE *out, const struct survey *survey, const struct advice *advice,
+                       size_t count);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin.h"
+#include "advise.h"
 #include "analytics.h"
 #include "arguments.h"
 #include "base/config.h"
@@ -22,24 +23,43 @@
 #include "verify.h"
 
 static const struct command *const commands[] = {
-    &migrate_command,         &show_create_command,
-    &show_list_command,       &show_open_command,
-    &show_close_command,      &series_create_command,
-    &partition_add_command,   &status_command,
-    &show_pause_command,      &show_change_command,
-    &show_price_command,      &show_move_command,
-    &inventory_add_command,   &inventory_remove_command,
-    &inventory_block_command, &inventory_unblock_command,
-    &booking_list_command,    &booking_cancel_command,
-    &partition_drain_command, &audit_command,
-    &analytics_command,       &admin_token_command,
-    &verify_command,          &room_set_command,
-    &room_show_command,       &draw_verify_command,
-    &webhook_add_command,     &webhook_list_command,
-    &webhook_remove_command,  &webhook_rotate_command,
-    &webhook_replay_command,  &webhook_log_command,
-    &mail_on_command,         &mail_off_command,
-    &tier_add_command,        &tier_rename_command,
+    &migrate_command,
+    &show_create_command,
+    &show_list_command,
+    &show_open_command,
+    &show_close_command,
+    &series_create_command,
+    &partition_add_command,
+    &status_command,
+    &advise_command,
+    &show_pause_command,
+    &show_change_command,
+    &show_price_command,
+    &show_move_command,
+    &inventory_add_command,
+    &inventory_remove_command,
+    &inventory_block_command,
+    &inventory_unblock_command,
+    &booking_list_command,
+    &booking_cancel_command,
+    &partition_drain_command,
+    &audit_command,
+    &analytics_command,
+    &admin_token_command,
+    &verify_command,
+    &room_set_command,
+    &room_show_command,
+    &draw_verify_command,
+    &webhook_add_command,
+    &webhook_list_command,
+    &webhook_remove_command,
+    &webhook_rotate_command,
+    &webhook_replay_command,
+    &webhook_log_command,
+    &mail_on_command,
+    &mail_off_command,
+    &tier_add_command,
+    &tier_rename_command,
 };
 
 static const struct option_row options[] = {
@@ -60,13 +80,14 @@ static const struct option_row options[] = {
 static const struct program program = {
     .name = "usherctl",
     .section = "ctl",
-    .summary = "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
-               "migrate, show create|list|open|pause|close|change|price|move, series create,\n"
-               "tier add|rename, inventory add|remove|block|unblock, booking list|cancel, "
-               "partition add|drain,\n"
-               "room set|show, draw verify, status, verify, audit, analytics, admin-token,\n"
-               "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
-               "usherctl COMMAND --help tells about each.",
+    .summary =
+        "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
+        "migrate, show create|list|open|pause|close|change|price|move, series create,\n"
+        "tier add|rename, inventory add|remove|block|unblock, booking list|cancel, "
+        "partition add|drain,\n"
+        "room set|show, draw verify, status, advise, verify, audit, analytics, admin-token,\n"
+        "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
+        "usherctl COMMAND --help tells about each.",
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),

@@ -52,26 +52,42 @@ static enum err read_redis(struct redis *redis, struct status *status)
     return read_gateways(redis, status);
 }
 
+int status_read(struct context *context, struct status *status)
+{
+    *status = (struct status){.partitions = 0};
+    if (context_postgres(context) == NULL)
+        return EXIT_FAILED;
+    if (read_partitions(context, status))
+        return context_fail_postgres(context, "reading partitions");
+    struct redis *redis = context_redis(context);
+    if (redis == NULL || read_redis(redis, status))
+        snprintf(status->redis_fault, sizeof(status->redis_fault), "%.120s",
+                 redis_why(context->redis));
+    return EXIT_SUCCESS;
+}
+
+void status_free(struct status *status)
+{
+    free(status->partition);
+    free(status->gateway);
+}
+
 static int status_run(struct context *context, const struct command *command, int argc, char **argv)
 {
     struct status_arguments arguments = {.json = false};
-    struct status status = {0};
+    struct status status;
     arguments_read(command, argc, argv, &arguments, NULL);
-    if (context_postgres(context) == NULL)
-        return EXIT_FAILED;
-    if (read_partitions(context, &status))
-        return context_fail_postgres(context, "reading partitions");
-    struct redis *redis = context_redis(context);
-    if (redis == NULL || read_redis(redis, &status))
-        snprintf(status.redis_fault, sizeof(status.redis_fault), "%.120s",
-                 redis_why(context->redis));
-    if (arguments.json)
-        json_write_status(stdout, &status);
-    else
-        print_status(&status);
-    free(status.partition);
-    free(status.gateway);
-    return *status.redis_fault || *status.database_fault ? EXIT_FAILED : EXIT_SUCCESS;
+    int code = status_read(context, &status);
+    if (code == EXIT_SUCCESS) {
+        if (arguments.json)
+            json_write_status(stdout, &status);
+        else
+            print_status(&status);
+        if (*status.redis_fault || *status.database_fault)
+            code = EXIT_FAILED;
+    }
+    status_free(&status);
+    return code;
 }
 
 static void copy_text(struct span text, char *into, size_t bytes)

@@ -37,6 +37,13 @@ struct status {
     char database_fault[STATUS_TEXT_BYTES];      /* "" where each database did */
 };
 
+struct context;
+
+/* EXIT_SUCCESS, though Redis or another database than home may have a fault; or EXIT_FAILED, told
+ * on standard error: home cannot be asked. Either way status_free. */
+int status_read(struct context *context, struct status *status);
+void status_free(struct status *status);
+
 extern const struct command status_command;
 
 #endif

@@ -79,7 +79,7 @@ static void name_courier(const char *text, char name[PROGRAM_NAME_BYTES_MAX + 1]
 /* Several processes of one name are told as one. */
 static void take_courier(struct reports *r, const char *name, struct span text)
 {
-    struct courier one;
+    struct courier one = {.name = ""};
     size_t at = 0;
 
     if (metrics_read(text, one.metrics, COURIER_METRICS_COUNT) != ERR_NONE)

@@ -3,10 +3,10 @@ reports of himself."""
 
 import re
 import subprocess
-import threading
 
 import pytest
 
+from harness.locks import somebody_waits
 from harness.process import wait_until
 from harness.receiver import Receiver
 
@@ -167,21 +167,9 @@ def test_who_waits_for_a_lock_is_counted(world):
     world.start()
     client = world.client()
     await_figure(client, 0, "usher_postgres_lock_waits")
-    holder = world.cluster.connect(world.database)
-    holder.autocommit = False
-    waiter = world.cluster.connect(world.database)
-    holder.cursor().execute("SELECT FROM tiers FOR UPDATE")
-    thread = threading.Thread(
-        target=lambda: waiter.cursor().execute("SELECT FROM tiers FOR UPDATE"))
-    thread.start()
-    try:
+    with somebody_waits(world):
         await_figure(client, 1, "usher_postgres_lock_waits")
         assert figure(client, "usher_postgres_lock_wait_seconds") >= 0
-    finally:
-        holder.rollback()
-        thread.join(30)
-        holder.close()
-        waiter.close()
     await_figure(client, 0, "usher_postgres_lock_waits")
     assert figure(client, "usher_postgres_lock_wait_seconds") == 0
 
