@@ -10,7 +10,8 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("USHER_BUILD", TOP / "build"))
-SERVICES = ["usher-gateway.service", "usher-allocator@1.service", "usher-courier.service"]
+SERVICES = ["usher-gateway.service", "usher-gateway@8081.service", "usher-allocator@1.service",
+            "usher-courier.service"]
 DAEMONS = ["usher-gateway", "usher-allocator", "usher-courier"]
 EXPOSURE_MAX = 1.5
 

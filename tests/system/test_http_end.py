@@ -70,7 +70,7 @@ def test_what_was_sent_before_the_drain_is_answered(responder):
 
 def test_a_notice_is_given(start):
     """Until it is over clients are taken in and answered, each for the last time."""
-    responder = start(notice_ms=2000)
+    responder = start(notice_ms=4000)
     idle, half, busy = [responder.connect() for _ in range(3)]
     idle.ask(get(b"/"))
     half.send(post(b"hello")[:-1])

@@ -228,7 +228,7 @@ def test_a_drain_gives_notice(world):
     world.show("gala", {"VIP": (10000, 20)})
     world.start_redis()
     world.start_allocator()
-    gateway = world.start_gateway(drain_notice_ms=3000)
+    gateway = world.start_gateway(drain_notice_ms=6000)
     client = world.client()
     assert client.get("/readyz").json["status"] == "ok"
     gateway.send(signal.SIGTERM)
@@ -271,8 +271,8 @@ def test_asked_twice_a_gateway_ends_at_once(world):
     waiting.start()
     wait_until("it to wait", lambda: world.redis_client().xlen(world.keys().requests) >= 1)
     gateway.send(signal.SIGTERM)
+    gateway.send(signal.SIGTERM)  # from its supervisor, and at the same time from its master
     wait_until("it to drain", lambda: gateway.events("draining"))
-    gateway.send(signal.SIGTERM)  # from its supervisor, at the same time as from its master
     time.sleep(1.2)
     assert gateway.alive()
     gateway.send(signal.SIGTERM)

@@ -9,7 +9,7 @@ from harness.front import Haproxy, Nginx
 from harness.process import build_folder, free_port, wait_until
 from harness.programs import run_program
 
-NOTICE_MS = 2500
+NOTICE_MS = 5000  # as in the package's configuration
 
 
 @pytest.fixture(scope="session")
