@@ -41,6 +41,17 @@ export function curve(element, points, label) {
     svg("text", { x: WIDTH - EDGE.right, y: HEIGHT - 8, "text-anchor": "end" }, word(to))));
 }
 
+/** `rows`: [[word, number], …], the greatest first. */
+export function amounts(element, rows) {
+    const most = Math.max(1, rows[0][1]);
+    replace(element, rows.map(([word, number]) => el("div", { class: "tierbar amount",
+        vars: { tint: "var(--accent)" } },
+    el("div", { class: "row apart" }, el("span", {}, word), el("b", {}, count(number))),
+    el("div", { class: "slabs", "aria-hidden": "true" },
+        el("span", { vars: { part: String(number / most) } }), number < most &&
+        el("span", { class: "available", vars: { part: String(1 - number / most) } })))));
+}
+
 const PARTS = [["confirmed", "Sold"], ["pending", "Being paid"], ["held", "Held"],
     ["available", "Free"], ["blocked", "Blocked"]];
 

@@ -65,6 +65,31 @@ def test_sales_are_seen_as_they_happen(house, browser):
     assert browser.all(".chart path.curve")
 
 
+def test_what_was_before_the_visit_is_told_by_reports(house, browser):
+    client = house.client()
+    for number in range(3):
+        assert client.book("gala", f"u{number}", "Standing", 4).status == 201
+    assert client.book("gala", "ann", "VIP", 30).status == 409
+    for number in range(2):
+        assert client.book("gala", f"v{number}", "Balcony", 30).status == 409
+    counted = "SELECT coalesce(sum(count), 0) FROM decisions_by_minute"
+    wait_until("what was decided", lambda: house.value(counted) == 6)
+    sign_in(browser, house)
+    browser.until_text("Confirmed places, by the time they were booked.")
+    browser.until("the curve", lambda: browser.all("[aria-label='Sold places: 12 now']"))
+    refused = house.rows("SELECT code, sum(requests) AS n FROM analytics_refusals WHERE show ="
+                         " (SELECT show FROM shows WHERE slug = 'gala') GROUP BY 1")
+    for row in refused:
+        browser.until_text(row["code"][0] + row["code"][1:].lower().replace("_", " "),
+                           "[aria-label='Refused within the hour']")
+    assert len(browser.all("[aria-label='Refused within the hour'] .amount")) == len(refused) >= 1
+    browser.until_text("Of 6 requests half waited", "[aria-label^='Waited']")
+    assert browser.all("[aria-label^='Waited'] path.curve")
+    # While it is looked at, it goes on.
+    assert client.book("gala", "bob", "Balcony", 30).status == 409
+    browser.until("the next look", lambda: "Of 7 requests" in browser.text("[aria-label^='Waited']"), 30)
+
+
 def test_a_sale_is_paused_opened_and_closed(house, browser):
     sign_in(browser, house)
     client = house.client()

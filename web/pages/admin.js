@@ -6,6 +6,7 @@ import { reportConnection } from "../connection.js";
 import { el, pause, replace, setText } from "../dom.js";
 import { amount, count } from "../money.js";
 import { Orders } from "../orders.js";
+import { Reports } from "../reports.js";
 import { clockTime, serverNow, shortDate } from "../time.js";
 import { sentence } from "../words.js";
 
@@ -13,7 +14,7 @@ const TOKEN = "usher.admin-token";
 const LOOK_MS = 1500;
 const MINUTE_MS = 60000;
 const AUDIT_EVERY = 4;       // looks
-const HISTORY_PAGES = 20;    // of a hundred bookings: beyond, the curve begins with the visit
+const REPORTS_EVERY = 7;     // looks: counts by the minute do not change faster
 const POINTS_MAX = 2000;
 const BACKLOG_FULL = 5000;   // for the little bars
 
@@ -69,6 +70,7 @@ class Operator {
         this.audit = el("tbody", {});
         this.since = el("p", { class: "quiet small" }, " ");
         this.orders = new Orders({ token: this.token, done: () => this.look(true) });
+        this.reports = new Reports(this.token);
         const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) =>
             el("th", { class: name.startsWith("#") ? "n" : null, scope: "col" },
                 name.replace("#", "")))));
@@ -81,6 +83,11 @@ class Operator {
             el("div", { class: "grid" },
                 el("div", { class: "most stack" }, card("Sold over time", this.curve, this.since)),
                 el("div", { class: "third stack" }, card("By price", this.bars))),
+            el("div", { class: "grid" },
+                el("div", { class: "third stack" }, card("Refused within the hour",
+                    this.reports.refusals)),
+                el("div", { class: "most stack" }, card("Waited in the queue within the hour",
+                    this.reports.waits, this.reports.waited))),
             card("Partitions", el("div", { class: "scroll" }, el("table", {},
                 head("Partition", "Owner", "State", "#Backlog", "#Commits/s", "#Pace/s", "#Shows",
                     "#Heartbeat"), this.partitions))),
@@ -97,36 +104,27 @@ class Operator {
         this.isMoving = false;
         history.replaceState(null, "", slug ? `/admin?show=${encodeURIComponent(slug)}` : "/admin");
         this.orders.choose(this.shows.find((show) => show.slug === slug));
+        this.reports.choose(slug);
         await this.loadHistory(slug);
+        this.reports.look();
         await this.look(true);
     }
 
-    /* What was sold before this visit, if there are few enough bookings to read them. */
+    /* What was sold before this visit. */
     async loadHistory(slug) {
-        const sold = [];
-        let cursor = "";
         setText(this.since, "Reading what was sold before …");
-        for (let page = 0; page < HISTORY_PAGES && cursor !== null; page++) {
-            const words = new URLSearchParams({ limit: 100, status: "CONFIRMED" });
-            if (cursor)
-                words.set("cursor", cursor);
-            const found = await this.get(
-                `/v1/admin/shows/${encodeURIComponent(slug)}/bookings?${words}`);
-            found.bookings.forEach((b) => sold.push([Date.parse(b.created_at), b.quantity]));
-            cursor = found.next;
+        let points = null;
+        try {
+            points = await this.reports.sold();
+        } catch (error) {
+            if (!(error instanceof Refused || error instanceof Unreachable))
+                throw error;
         }
         if (slug !== this.slug)
             return;
-        if (cursor !== null) {
-            setText(this.since, `Since ${clockTime(serverNow())}, when this page was opened.`);
-            return;
-        }
-        let sum = 0;
-        sold.sort((a, b) => a[0] - b[0]);
-        this.points = sold.map(([ms, quantity]) => [ms, sum += quantity]);
-        if (sold.length > 0)
-            this.points.unshift([sold[0][0] - 1, 0]);
-        setText(this.since, "Confirmed places, by the time they were booked.");
+        this.points = points || [];
+        setText(this.since, points ? "Confirmed places, by the time they were booked."
+            : `Since ${clockTime(serverNow())}, when this page was opened.`);
     }
 
     /* ---- looking ---- */
@@ -136,8 +134,11 @@ class Operator {
             await pause(LOOK_MS);
             if (!this.main.isConnected || this.hasLeft)
                 return;
-            if (document.visibilityState === "visible")
-                await this.look(false);
+            if (document.visibilityState !== "visible")
+                continue;
+            if (this.looks % REPORTS_EVERY === 0)
+                this.reports.look();
+            await this.look(false);
         }
     }
 
