@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/redis_url.h"
+#include "base/secrecy.h"
 #include "link/postgres.h"
 
 #define AT(field) offsetof(struct options, field)
@@ -18,6 +19,7 @@ static const struct option_row rows[] = {
      "Postgres: a libpq URL, several hosts and target_session_attrs included"},
     {"name", OPTION_TEXT, AT(name), "allocator", 0, 0,
      "how this process is called in status and logs"},
+    {"core_dumps", OPTION_FLAG, AT(core_dumps), "no", 0, 0, CORE_DUMPS_HELP},
     {"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
     {"log_format", OPTION_TEXT, AT(log_format), "logfmt", 0, 0, LOG_FORMAT_HELP},
     {"partition", OPTION_NUMBER, AT(partition), "0", 0, 1000000,
@@ -76,6 +78,7 @@ void options_load(struct options *options, int argc, char **argv)
         fprintf(stderr, "usher-allocator: takes no arguments, only options; see --help\n");
         exit(2);
     }
+    secrecy_keep(!options->core_dumps);
     enum log_level level = LOG_INFO;
     enum log_format format = LOG_LOGFMT;
     log_level_from(options->log_level, &level);

@@ -2,6 +2,7 @@
 #ifndef USHER_ALLOCATOR_OPTIONS_H
 #define USHER_ALLOCATOR_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct options {
@@ -10,6 +11,7 @@ struct options {
     char *name;
     char *log_level;
     char *log_format;
+    bool core_dumps;
     int64_t partition;
     int64_t stand_by_ms;
     int64_t heartbeat_ms;

@@ -10,6 +10,7 @@
 #include <ini.h>
 
 #include "buf.h"
+#include "secrecy.h"
 #include "text.h"
 
 #define EXIT_CONFIGURATION 2
@@ -58,6 +59,7 @@ int config_load(const struct program *program, int argc, char **argv, void *targ
     l.sources = calloc(program->option_count + 1, sizeof(*l.sources));
     if (l.sources == NULL)
         refuse(program, "out of memory");
+    secrecy_keep(true);
 
     /* The flags that ask for something other than a setting come first, wherever they stand. */
     apply_flags(&l, argc, argv, true);
@@ -205,17 +207,19 @@ static void apply_environment(struct loading *l)
     for (size_t i = 0; i < l->program->option_count; i++) {
         const struct option_row *row = &l->program->options[i];
         char name[NAME_BYTES_MAX];
-        const char *text;
+        char *text;
 
         variable_name(row, name);
         text = getenv(name);
         if (text != NULL)
             set_option(l, row, text, name);
+        if (text != NULL && row->kind == OPTION_SECRET)
+            secrecy_erase(text);
     }
 }
 
 /* The value of --flag=value or --flag value; NULL if there is none. */
-static const char *flag_value(const char *equals, int argc, char **argv, int *at)
+static char *flag_value(char *equals, int argc, char **argv, int *at)
 {
     if (equals != NULL)
         return equals + 1;
@@ -223,8 +227,8 @@ static const char *flag_value(const char *equals, int argc, char **argv, int *at
 }
 
 /* --help, --version, --config and --check-config: the flags that are no settings. */
-static bool general_flag(struct loading *l, struct span name, const char *equals, int argc,
-                         char **argv, int *at)
+static bool general_flag(struct loading *l, struct span name, char *equals, int argc, char **argv,
+                         int *at)
 {
     if (span_is(name, "config")) {
         l->config_path = flag_value(equals, argc, argv, at);
@@ -253,12 +257,12 @@ static int apply_flags(struct loading *l, int argc, char **argv, bool general)
     int i;
 
     for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
-        const char *equals = strchr(argv[i], '=');
+        char *equals = strchr(argv[i], '=');
         int whole = (int)(equals != NULL ? equals - argv[i] : (ptrdiff_t)strlen(argv[i]));
         struct span name = {argv[i] + 2, (size_t)whole - 2};
         const struct option_row *row;
-        const char *value;
-        char source[NAME_BYTES_MAX];
+        char *value;
+        char source[NAME_BYTES_MAX], bare[] = "yes";
 
         if (strcmp(argv[i], "--") == 0)
             return i + 1;
@@ -271,11 +275,14 @@ static int apply_flags(struct loading *l, int argc, char **argv, bool general)
             refuse(l->program, "%.*s: no such flag; try --help", whole, argv[i]);
         snprintf(source, sizeof(source), "%.*s", whole, argv[i]);
         value =
-            equals == NULL && row->kind == OPTION_FLAG ? "yes" : flag_value(equals, argc, argv, &i);
+            equals == NULL && row->kind == OPTION_FLAG ? bare : flag_value(equals, argc, argv, &i);
         if (value == NULL)
             refuse(l->program, "%s: a value must follow", source);
-        if (!general)
-            set_option(l, row, value, source);
+        if (general)
+            continue;
+        set_option(l, row, value, source);
+        if (row->kind == OPTION_SECRET)
+            secrecy_erase(value);
     }
     return i;
 }

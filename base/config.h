@@ -50,8 +50,10 @@ struct program {
  * Fill `target` (a zeroed struct that the offsets point into). Handles --help, --version,
  * --config FILE and --check-config (prints "configuration is right" and exits 0). Anything wrong:
  * one clear line on standard error that names the source (file and line, variable or flag), and
- * exit 2; secrets and passwords in URLs are never shown. Returns the index of the first argument
- * that is not an option.
+ * exit 2; secrets and passwords in URLs are never shown. The process keeps its secrets from here
+ * on (secrecy.h), and OPTION_SECRETs are erased from argv and the environment once they are read,
+ * so that `ps` and /proc do not tell them: both must be writable. Returns the index of the first
+ * argument that is not an option.
  */
 int config_load(const struct program *program, int argc, char **argv, void *target);
 void config_free(const struct program *program, void *target);

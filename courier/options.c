@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/secrecy.h"
 #include "courier/delivery.h"
 #include "courier/job.h"
 #include "courier/mail.h"
@@ -32,6 +33,7 @@ static const struct option_row rows[] = {
     SECRET(postgres, "postgresql:///usher",
            "Postgres: a libpq URL, several hosts and target_session_attrs included"),
     TEXT(name, "courier", "how this process is called in the outbox and in logs"),
+    {"core_dumps", OPTION_FLAG, AT(core_dumps), "no", 0, 0, CORE_DUMPS_HELP},
     TEXT(log_level, "info", "debug, info, warn or error"),
     TEXT(log_format, "logfmt", LOG_FORMAT_HELP),
     TEXT(provider, "simulated", "who takes the money: simulated, or http (shaped after Stripe)"),
@@ -159,6 +161,7 @@ void options_load(struct options *options, int argc, char **argv)
         fprintf(stderr, "usher-courier: takes no arguments, only options; see --help\n");
         exit(2);
     }
+    secrecy_keep(!options->core_dumps);
     if (!redis_url_parse(options->redis, &options->redis_url, &why) ||
         !log_level_from(options->log_level, &level) ||
         !log_format_from(options->log_format, &format) ||

@@ -2,6 +2,7 @@
 #ifndef USHER_COURIER_OPTIONS_H
 #define USHER_COURIER_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/redis_url.h"
@@ -14,6 +15,7 @@ struct options {
     int64_t recovery_ms, stuck_ms, check_ms;
     int64_t simulated_failures, simulated_delay_ms;
     int64_t redis_ms, postgres_ms;
+    bool core_dumps;
     char *smtp_url, *smtp_from, *webhook_allow;
     int64_t webhook_ms, webhook_first_ms, deliveries_max, deliveries_keep_ms;
 

@@ -2,6 +2,7 @@
 #ifndef USHER_CTL_CONTEXT_H
 #define USHER_CTL_CONTEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@ struct options {
     char *redis;
     char *postgres;
     char *admin_url, *admin_token, *log_format;
+    bool core_dumps;
     int64_t timeout_ms;
 };
 

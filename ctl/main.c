@@ -12,6 +12,7 @@
 #include "arguments.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/secrecy.h"
 #include "context.h"
 #include "migrate.h"
 #include "notify.h"
@@ -71,6 +72,7 @@ static const struct option_row options[] = {
      "the gateway's administrators' routes: its address, or that of admin_listen"},
     {"admin_token", OPTION_SECRET, offsetof(struct options, admin_token), "", 0, 0,
      "an administrator's token, which the gateway knows the hash of"},
+    {"core_dumps", OPTION_FLAG, offsetof(struct options, core_dumps), "no", 0, 0, CORE_DUMPS_HELP},
     {"log_format", OPTION_TEXT, offsetof(struct options, log_format), "logfmt", 0, 0,
      LOG_FORMAT_HELP},
     {"timeout_ms", OPTION_NUMBER, offsetof(struct options, timeout_ms), "60000", 100, 2000000,
@@ -101,6 +103,7 @@ int main(int argc, char **argv)
 {
     struct context context = {0};
     int words, first = config_load(&program, argc, argv, &context.options);
+    secrecy_keep(!context.options.core_dumps);
     const struct command *command = command_find(argc - first, argv + first, &words);
     if (command == NULL)
         command_unknown(argc - first, argv + first);

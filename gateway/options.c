@@ -8,6 +8,7 @@
 #include "base/bounds.h"
 #include "base/config.h"
 #include "base/random.h"
+#include "base/secrecy.h"
 #include "base/text.h"
 #include "gateway/admin_access.h"
 #include "gateway/postgres_link.h"
@@ -113,6 +114,8 @@ static const struct option_row rows[] = {
          "address and port of the administrators' routes; they are nowhere else then"),
     {"admin_token_hashes", OPTION_SECRET, offsetof(struct gateway_options, admin_token_hashes), "",
      0, 0, "who may administrate: NAME:HASH, …, hashes of tokens that usherctl admin-token makes"},
+    {"core_dumps", OPTION_FLAG, offsetof(struct gateway_options, core_dumps), "no", 0, 0,
+     CORE_DUMPS_HELP},
     TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
     TEXT(log_format_name, "log_format", "logfmt", LOG_FORMAT_HELP),
 };
@@ -330,6 +333,7 @@ void options_load(struct gateway_options *o, int argc, char **argv)
         fprintf(stderr, "usher-gateway: takes no arguments, only options; see --help\n");
         exit(2);
     }
+    secrecy_keep(!o->core_dumps);
     if (!redis_url_parse(o->redis, &o->redis_url, &why) ||
         !log_level_from(o->log_level_name, &o->log_level) ||
         !log_format_from(o->log_format_name, &o->log_format) ||

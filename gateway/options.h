@@ -26,7 +26,7 @@ struct gateway_options {
     char *auth, *jwt_keys, *jwt_secrets, *jwt_issuer, *jwt_audience, *jwt_role_claim;
     char *jwt_admin_role;
     int64_t jwt_leeway_s;
-    bool jwt_streams;
+    bool jwt_streams, core_dumps;
     char *limit_user_text, *limit_address_text, *limit_show_text, *limit_cancellations_text;
     char *limit_users_of_address_text, *on_cancellations_text, *on_users_of_address_text;
     char *trusted_proxies, *forwarded_field, *challenge_url, *challenge_keys, *challenge_secrets;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/secrecy.h"
 #include "base/text.h"
 #include "gateway/hosts.h"
 #include "gateway/list.h"
@@ -109,21 +110,24 @@ enum err rows_bytes(const struct postgres_rows *rows, size_t row, size_t column,
     return ERR_NONE;
 }
 
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword != NULL; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val;
+    return NULL;
+}
+
 bool postgres_conninfo_is_valid(const char *conninfo, const char **why)
 {
-    static char sentence[200];
-    char *message = NULL;
-    PQconninfoOption *options = PQconninfoParse(conninfo, &message);
+    /* What libpq says may repeat the password. */
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
 
-    if (options == NULL) {
-        snprintf(sentence, sizeof sentence, "%.*s", message ? (int)strcspn(message, "\n") : 9,
-                 message ? message : "no memory");
-        PQfreemem(message);
-        *why = sentence;
-        return false;
-    }
+    *why = options == NULL ? "is neither a libpq URL nor a libpq keyword string"
+                           : secrecy_check_address(option_value(options, "host"),
+                                                   option_value(options, "port"));
     PQconninfoFree(options);
-    return true;
+    return *why == NULL;
 }
 
 static void query_free(struct query *q)

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secrecy.h"
 
 #define PARAMETERS_MAX 128
 #define PARAMETER_BYTES_MAX (64u << 20) /* all text parameters of one statement */
@@ -79,8 +80,16 @@ const char *postgres_check(const char *conninfo)
         PQfreemem(why); /* may repeat the password */
         return "is neither a libpq URL nor a libpq keyword string";
     }
+    const char *hosts = NULL, *ports = NULL;
+    for (const PQconninfoOption *o = options; o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, "host") == 0)
+            hosts = o->val;
+        else if (strcmp(o->keyword, "port") == 0)
+            ports = o->val;
+    }
+    const char *sentence = secrecy_check_address(hosts, ports);
     PQconninfoFree(options);
-    return NULL;
+    return sentence;
 }
 
 void postgres_free(struct postgres *p)

@@ -71,13 +71,18 @@ static void load_and_print(void *context)
     }
     clearenv(); /* whoever runs the tests may have USHER_* variables of their own */
     for (int i = 0; i < 4 && call->variable[i] != NULL; i++)
-        putenv((char *)(uintptr_t)call->variable[i]);
+        putenv(strdup(call->variable[i]));
     for (int i = 0; i < 8 && call->argument[i] != NULL; i++)
-        argv[argc++] = (char *)(uintptr_t)call->argument[i];
+        argv[argc++] = strdup(call->argument[i]);
 
     /* config_load may exit; the file must go in any case, and it is read only then. */
     if (fork() == 0) {
         first = config_load(&program, argc, argv, &s);
+        for (int i = 1; i < argc; i++)
+            if (strncmp(argv[i], "--admin-token=", 14) == 0 && argv[i][14] != '\0')
+                _exit(96); /* secrets are erased once they are read */
+        if (getenv("USHER_ADMIN_TOKEN") != NULL && *getenv("USHER_ADMIN_TOKEN") != '\0')
+            _exit(95);
         printf("%s|%s|%s|%lld|%d|%s\n", s.name, s.redis_url, s.admin_token,
                (long long)s.connections_max, s.verbose, first < argc ? argv[first] : "-");
         config_free(&program, &s);

@@ -42,8 +42,10 @@ class Program(Process):
     def __init__(self, name, folder, **options):
         options.setdefault("name", name)
         options.setdefault("log_level", "debug")
-        programs = options.pop("programs", None) or build_folder()
-        super().__init__(name, [programs / self.program, *flags(options)], folder)
+        programs = options.pop("programs", None)
+        if programs is None:  # of this version
+            options.setdefault("core_dumps", "yes")  # tests look into /proc, people into cores
+        super().__init__(name, [(programs or build_folder()) / self.program, *flags(options)], folder)
 
     def events(self, event):
         """Lines of its log about this event."""
