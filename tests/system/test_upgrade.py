@@ -30,12 +30,11 @@ def next_version(session_folder):
 class Sale:
     """A world that sells, of this version; step by step it becomes one of the next."""
 
-    def __init__(self, world, next_version, port=None):
+    def __init__(self, world, next_version, **options):
         self.world = world
         self.programs, self.version = next_version
-        self.gateway_options = {"drain_notice_ms": NOTICE_MS, "trusted_proxies": "127.0.0.1"}
-        if port is not None:
-            self.gateway_options["port"] = port
+        self.gateway_options = {"drain_notice_ms": NOTICE_MS, "trusted_proxies": "127.0.0.1",
+                                **options}
         world.start_redis()
         world.show("gala", {"STD": (1000, 1000000), "VIP": (5000, 1000000)}, max_per_booking=10)
         for _ in range(2):
@@ -112,8 +111,8 @@ def test_nobody_comes_to_one_that_cannot_serve_yet(world):
 
 
 def test_at_one_port(world, next_version):
-    """New gateways listen at the port of the old ones, with nothing in front."""
-    sale = Sale(world, next_version, port=free_port())
+    """New gateways, of two processes each, listen at the port of the old ones; nothing is in front."""
+    sale = Sale(world, next_version, port=free_port(), workers=2)
     crowd = world.crowd("gala").start_traffic(32, ["STD", "VIP"], seed=1)
     crowd.await_decided(100)
     sale.replace_allocators(crowd)
