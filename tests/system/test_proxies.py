@@ -146,7 +146,7 @@ def test_streams_go_through(fronted, front_kind, tmp_path):
             listener.wait("signs of life", lambda l: l.comments > before + 1)
         curl.terminate()
         curl.wait(timeout=10)
-    assert metric_of(fronted.client(0), "usher_gateway_connections") < 20
+    assert metric_of(fronted.client(0), "usher_gateway_connections ") < 20
     refused = front.curl("/v1/shows/rock/ws", "--http1.1")[1]
     assert refused.status in (400, 426), "no WebSocket was asked for"
     client.close()
@@ -216,7 +216,7 @@ def test_slow_clients_are_not_the_gateways_business(fronted, front_kind):
     """Many that give their heads and bodies byte by byte: a gateway has none of them."""
     front = start(fronted, front_kind, gateways=1)
     client = fronted.client()
-    before = metric_of(client, "usher_gateway_connections")
+    before = metric_of(client, "usher_gateway_connections ")
     slow = []
     for number in range(120):
         plain = socket.create_connection(("127.0.0.1", front.port), timeout=patience(30))
@@ -228,7 +228,7 @@ def test_slow_clients_are_not_the_gateways_business(fronted, front_kind):
         for wire in slow:
             wire.sendall(b" " if wire is not slow[0] else b"x")
         assert book(front, "ann")[1].status == 201
-    assert metric_of(client, "usher_gateway_connections") - before < 20
+    assert metric_of(client, "usher_gateway_connections ") - before < 20
     for wire in slow:
         wire.close()
 
