@@ -1,5 +1,6 @@
 """The Debian package: built, installed into a root of its own, and looked at there."""
 
+import hashlib
 import os
 import re
 import stat
@@ -47,6 +48,18 @@ def test_everything_is_where_debian_has_it(root):
     for page in ["usherctl", *DAEMONS]:
         assert (root / f"usr/share/man/man8/{page}.8.gz").exists()
     assert (root / "usr/share/doc/usher/copyright").exists()
+
+
+def test_users_of_redis_are_made_from_its_examples(root, tmp_path):
+    (tmp_path / "password").write_text("hunter2\n")
+    made = run(root / "usr/share/doc/usher/examples/redis-acl", f"usher_gateway={tmp_path / 'password'}")
+    assert made.returncode == 0, made.stderr
+    default, gateway = made.stdout.splitlines()
+    assert default == "user default off" and "hunter2" not in gateway
+    assert gateway.startswith(f"user usher_gateway on #{hashlib.sha256(b'hunter2').hexdigest()} +ping ")
+    for wrong in (["usher_nobody=x"], ["usher_gateway"], ["usher_gateway=/dev/null"]):
+        refused = run(root / "usr/share/doc/usher/examples/redis-acl", *wrong)
+        assert refused.returncode == 1 and not refused.stdout.count("#"), refused
 
 
 def test_the_programs_are_this_version(root, package):
