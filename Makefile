@@ -17,6 +17,7 @@ GATEWAY   := $(call objects,gateway)
 ALLOCATOR := $(call objects,allocator)
 CTL       := $(call objects,ctl)
 COURIER   := $(call objects,courier)
+TRACE     := $(call objects,trace)
 
 PROGRAMS := $(addprefix $(BUILD)/,usher-gateway usher-allocator usher-courier usherctl)
 
@@ -24,13 +25,13 @@ PROGRAMS := $(addprefix $(BUILD)/,usher-gateway usher-allocator usher-courier us
 .PHONY: build clean
 build: $(PROGRAMS) ## build the programs into build/
 
-$(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(BUILD)/link/dsn.o $(BASE)
-	$(CC) $(CFLAGS) -o $@ $^ -lev -lhttp_parser -lwslay -ljansson -ljwt -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+$(BUILD)/usher-gateway: $(GATEWAY) $(HTTP) $(TRACE) $(BUILD)/link/dsn.o $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lcurl -lev -lhttp_parser -lwslay -ljansson -ljwt -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
 
-$(BUILD)/usher-allocator: $(ALLOCATOR) $(LINK) $(BASE)
-	$(CC) $(CFLAGS) -o $@ $^ -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
+$(BUILD)/usher-allocator: $(ALLOCATOR) $(LINK) $(TRACE) $(BASE)
+	$(CC) $(CFLAGS) -o $@ $^ -lcurl -lhiredis -lpq -lmsgpackc -linih -lcrypto -lm
 
-$(BUILD)/usher-courier: $(COURIER) $(LINK) $(BASE)
+$(BUILD)/usher-courier: $(COURIER) $(LINK) $(TRACE) $(BASE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcurl -lhiredis -lpq -ljansson -lmsgpackc -linih -lcrypto -lm
 
 $(BUILD)/usherctl: $(CTL) $(LINK) $(BASE)

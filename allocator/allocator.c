@@ -1,6 +1,7 @@
 #include "allocator/allocator.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +9,13 @@
 #include "allocator/handover.h"
 #include "allocator/outcome.h"
 #include "allocator/preview.h"
+#include "allocator/spans.h"
 #include "allocator/standby.h"
 #include "allocator/tenure.h"
 #include "base/clock.h"
 #include "base/keys.h"
 #include "base/log.h"
+#include "trace/tracer.h"
 
 #define BACKOFF_MS_MIN 20
 #define BACKOFF_MS_MAX 1000
@@ -45,7 +48,7 @@ static enum err settle(struct allocator *a, bool overlapped)
     int64_t now_us = clock_mono_us();
     int64_t turn_us = now_us - (a->settled_us > b->began_us ? a->settled_us : b->began_us);
     metric_observe_us(&a->reporter.metrics[AM_STAGE_COMMIT], (uint64_t)(now_us - b->began_us));
-    a->settled_us = now_us;
+    a->settled_us = b->settled_us = now_us;
     a->tenure.version = b->version;
     a->tenure.cursor = b->cursor;
     a->refusals = 0;
@@ -64,6 +67,8 @@ static enum err publish(struct allocator *a, const struct batch *committed)
 
     metric_observe_us(&a->reporter.metrics[AM_STAGE_PUBLISH],
                       (uint64_t)(clock_mono_us() - began_us));
+    if (!err && committed->traceds > 0)
+        spans_send(committed, a->tenure.partition);
     return err;
 }
 
@@ -93,14 +98,26 @@ static enum err look_at_answer(struct allocator *a, struct batch *b, size_t at)
     return ERR_NONE;
 }
 
+static void say_refused(const struct request *r)
+{
+    char id[ID_TEXT_BYTES], trace[TRACE_BYTES_MAX + 1];
+
+    id_format(r->id, id);
+    snprintf(trace, sizeof trace, "%.*s", (int)r->trace.len,
+             r->trace.len > 0 ? r->trace.bytes : "");
+    log_event(LOG_ERROR, "request_refused", "request", id, "trace", trace, NULL);
+}
+
 /* Postgres or the script will not have this batch: who has no answer yet is told so. */
 static enum err refuse_undecided(struct allocator *a, struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
         if (b->slot[i].origin == ORIGIN_UNDECIDED)
             TRY(look_at_answer(a, b, i));
-        if (b->slot[i].origin == ORIGIN_UNDECIDED)
+        if (b->slot[i].origin == ORIGIN_UNDECIDED) {
+            say_refused(&b->request[i]);
             outcome_refuse(b, i, CODE_INTERNAL);
+        }
     }
     return ERR_NONE;
 }
@@ -213,6 +230,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
     metric_observe_us(&a->reporter.metrics[AM_STAGE_DECIDE],
                       (uint64_t)(clock_mono_us() - began_us));
     TRY(outcome_finish(b));
+    spans_put_columns(b);
     return handover_send(a->elsewhere, b);
 }
 
@@ -266,6 +284,7 @@ static enum err keep_house(struct allocator *a)
     if (mono_ms - a->housekept_ms < a->options->heartbeat_ms)
         return ERR_NONE;
     a->housekept_ms = mono_ms;
+    tracer_keep();
     TRY(publisher_finish(&a->publisher));
     TRY(check_redis(a));
     TRY(reporter_send(&a->reporter, &a->tenure, ALLOCATOR_SERVING, allocator_now(a)));
@@ -400,6 +419,7 @@ static enum err stand_by(struct allocator *a)
     while (!is_stopping(a)) {
         if (l->held != 0) /* the session with its lock is gone */
             ledger_disconnect(l);
+        tracer_keep();
         enum err err =
             standby_look(l, (uint32_t)a->options->partition, a->options->heartbeat_ms_max);
         if (l->held != 0)

@@ -63,7 +63,7 @@ void batch_reset(struct batch *b)
 
 void batch_forget_requests(struct batch *b)
 {
-    b->count = b->weight = 0;
+    b->count = b->weight = b->traceds = 0;
     memset(b->index, 0, sizeof b->index);
 }
 

@@ -14,6 +14,7 @@
 #include "base/bounds.h"
 #include "base/request.h"
 #include "link/redis.h"
+#include "trace/context.h"
 
 #define CURSOR_BYTES_MAX 48
 #define BATCH_SHOWS_MAX (BATCH_REQUESTS_MAX + BATCH_EXPIRIES_MAX + BATCH_LISTS_MAX)
@@ -53,6 +54,14 @@ struct paid {
     enum result result; /* 0: it begins */
 };
 
+/* A request of the batch whose trace is recorded (spans.h). */
+struct traced {
+    uint16_t at;                            /* in batch.request */
+    unsigned char parent[TRACE_SPAN_BYTES]; /* who asked */
+    struct trace_context context;           /* the allocator's span */
+    char text[TRACE_BYTES_MAX + 1];         /* the same, where request.trace points to */
+};
+
 /* Finds a request of the batch by its id: open addressing, at most half full. */
 #define BATCH_INDEX_SLOTS (2 * BATCH_REQUESTS_MAX)
 
@@ -80,6 +89,9 @@ struct batch {
     uint64_t outcomes[CODES_END];
     uint64_t repeated;
     int64_t began_us; /* for the metrics: when its present stage began */
+    int64_t read_us, settled_us;
+    size_t traceds;
+    struct traced traced[BATCH_REQUESTS_MAX];
 };
 
 struct batch *batch_new(void); /* never NULL: aborts without memory */

@@ -67,14 +67,27 @@ static const enum column_name admission_columns[] = {
 #undef X
 };
 
-#define PART(function, columns)                                                                    \
+static const enum column_name trace_columns[] = {
+#define X(name, kind) COLUMN_##name,
+    TRACE_COLUMNS(X)
+#undef X
+};
+
+/* partition, epoch, version, cursor, now, answers: of these the others have all but two. */
+#define PART(joined_by, function, scalars, columns)                                                \
     {                                                                                              \
-        function, columns, sizeof(columns) / sizeof *(columns)                                     \
+        joined_by, function, scalars, columns, sizeof(columns) / sizeof *(columns)                 \
     }
+#define COMPANION(function, columns) PART(", ", function, "$1,$2,$3,$5,", columns)
 const struct commit_part commit_parts[COMMIT_PARTS] = {
-    PART("commit_batch", batch_columns),     PART("commit_payments", payment_columns),
-    PART("commit_several", several_columns), PART("commit_waiting", waiting_columns),
-    PART("commit_admin", admin_columns),     PART("commit_admissions", admission_columns),
+    PART("SELECT ", "commit_batch", "$1,$2,$3,$4,$5,$6,", batch_columns),
+    COMPANION("commit_payments", payment_columns),
+    COMPANION("commit_several", several_columns),
+    COMPANION("commit_waiting", waiting_columns),
+    COMPANION("commit_admin", admin_columns),
+    COMPANION("commit_admissions", admission_columns),
+    /* Called before all of them: what a statement selects from is there first. */
+    PART(" FROM ", "note_traces", "", trace_columns),
 };
 
 static void put_u32(struct buf *b, uint32_t n)

@@ -108,13 +108,19 @@
     X(Q_NUMBER, INT4)                                                                              \
     X(Q_BOOKING, UUID)
 
+/* note_traces in sql/0019_trace.sql. */
+#define TRACE_COLUMNS(X)                                                                           \
+    X(Z_ID, UUID)                                                                                  \
+    X(Z_TRACE, TEXT)
+
 #define COLUMNS(X)                                                                                 \
     BATCH_COLUMNS(X)                                                                               \
     PAYMENT_COLUMNS(X)                                                                             \
     SEVERAL_COLUMNS(X)                                                                             \
     WAITING_COLUMNS(X)                                                                             \
     ADMIN_COLUMNS(X)                                                                               \
-    ADMISSION_COLUMNS(X)
+    ADMISSION_COLUMNS(X)                                                                           \
+    TRACE_COLUMNS(X)
 
 enum column_name {
 #define X(name, kind) COLUMN_##name,
@@ -126,11 +132,13 @@ enum column_name {
 /* The functions: which columns are whose. The first one is called with every batch, the others only
  * if the batch has rows for any of them. */
 struct commit_part {
+    const char *joined_by; /* what stands before the call in the statement */
     const char *function;
+    const char *scalars; /* its parameters before the columns */
     const enum column_name *column;
     size_t columns;
 };
-#define COMMIT_PARTS 6
+#define COMMIT_PARTS 7
 extern const struct commit_part commit_parts[COMMIT_PARTS];
 
 struct column {

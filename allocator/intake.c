@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/spans.h"
+#include "base/clock.h"
 #include "base/keys.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -150,6 +152,8 @@ static bool take_entry(struct intake *in, const struct redis_reply *entry, struc
     for (size_t i = 0; i < count; i++) {
         batch->weight += request_weight(&batch->request[batch->count + i]);
         batch->entered_ms[batch->count + i] = entered_ms;
+        if (trace_is_sampled(batch->request[batch->count + i].trace))
+            spans_take(batch, batch->count + i);
     }
     batch->count += count;
     return true;
@@ -191,6 +195,7 @@ enum err intake_read(struct intake *in, int64_t wait_ms, const struct batch *in_
     }
     if (redis_count(batch->entries) == 0)
         return ERR_NONE; /* nil: nothing came in time */
+    batch->read_us = clock_mono_us();
     entries = redis_at(redis_at(batch->entries, 0), 1);
     while (taken < redis_count(entries) && take_entry(in, redis_at(entries, taken), batch, again))
         taken++;

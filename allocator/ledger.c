@@ -15,10 +15,8 @@
 #define SQL_BYTES_MAX 2048
 #define JOURNAL_MS_MAX ((int64_t)ANSWER_KEYED_SECONDS * 1000)
 
-/* partition, epoch, version, cursor, now, answers: the scalars of commit_batch. The functions that
- * go with it have those that COMPANION_SCALARS names. */
+/* partition, epoch, version, cursor, now, answers: $1 to $6 of the functions in columns.c. */
 #define COMMIT_SCALARS 6
-#define COMPANION_SCALARS "$1,$2,$3,$5"
 #define COMMIT_SQL_BYTES_MAX 4096
 #define COMMIT_NAME_BYTES 24
 _Static_assert(COMMIT_PARTS <= 7, "ledger.prepared has a bit for each choice of parts");
@@ -61,8 +59,8 @@ static void name_commit(unsigned parts, char name[COMMIT_NAME_BYTES])
 
 /*
  * One statement, and so one transaction: SELECT commit_batch(…), and with it the functions of the
- * other parts that a batch has, prepared when the first such batch comes. Each of these raises
- * unless commit_batch has moved the partition's row before it.
+ * other parts that a batch has, prepared when the first such batch comes. Each of these that
+ * writes raises unless commit_batch has moved the partition's row before it.
  */
 static enum err prepare_commit(struct ledger *l, unsigned parts)
 {
@@ -77,10 +75,10 @@ static enum err prepare_commit(struct ledger *l, unsigned parts)
     for (size_t i = 0; i < COMMIT_PARTS; i++) {
         if ((parts >> i & 1) == 0)
             continue;
-        buf_putf(&sql, "%s%s(%s", i == 0 ? "SELECT " : ", ", commit_parts[i].function,
-                 i == 0 ? "$1,$2,$3,$4,$5,$6" : COMPANION_SCALARS);
+        buf_putf(&sql, "%s%s(%s", commit_parts[i].joined_by, commit_parts[i].function,
+                 commit_parts[i].scalars);
         for (size_t j = 0; j < commit_parts[i].columns; j++)
-            buf_putf(&sql, ",$%zu", next++);
+            buf_putf(&sql, "%s$%zu", j > 0 ? "," : "", next++);
         buf_putc(&sql, ')');
     }
     const char *text = buf_text(&sql);

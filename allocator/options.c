@@ -10,6 +10,7 @@
 #include "base/redis_url.h"
 #include "base/secrecy.h"
 #include "link/postgres.h"
+#include "trace/tracer.h"
 
 #define AT(field) offsetof(struct options, field)
 
@@ -22,6 +23,7 @@ static const struct option_row rows[] = {
     {"core_dumps", OPTION_FLAG, AT(core_dumps), "no", 0, 0, CORE_DUMPS_HELP},
     {"log_level", OPTION_TEXT, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
     {"log_format", OPTION_TEXT, AT(log_format), "logfmt", 0, 0, LOG_FORMAT_HELP},
+    {"otlp_endpoint", OPTION_TEXT, AT(otlp_endpoint), "", 0, 0, TRACE_ENDPOINT_HELP},
     {"partition", OPTION_NUMBER, AT(partition), "0", 0, 1000000,
      "the partition to own; 0: any that is free"},
     {"stand_by_ms", OPTION_NUMBER, AT(stand_by_ms), "50", 1, 60000,
@@ -54,6 +56,10 @@ static const char *check(const void *target, const char **key)
     *key = "log_format";
     if (!log_format_from(options->log_format, &format))
         return "is logfmt or json";
+    *key = "otlp_endpoint";
+    why = tracer_check_endpoint(options->otlp_endpoint);
+    if (why != NULL)
+        return why;
     *key = "heartbeat_ms_max";
     if (options->heartbeat_ms_max < 2 * options->heartbeat_ms)
         return "must be at least twice heartbeat_ms";
@@ -84,6 +90,8 @@ void options_load(struct options *options, int argc, char **argv)
     log_level_from(options->log_level, &level);
     log_format_from(options->log_format, &format);
     log_open("usher-allocator", level, format);
+    tracer_open(&(struct tracer_settings){"usher-allocator", options->name, options->otlp_endpoint,
+                                          level, format});
 }
 
 void options_free(struct options *options)

@@ -12,6 +12,7 @@ struct options {
     char *log_level;
     char *log_format;
     bool core_dumps;
+    char *otlp_endpoint;
     int64_t partition;
     int64_t stand_by_ms;
     int64_t heartbeat_ms;

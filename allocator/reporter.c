@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/process.h"
+#include "trace/tracer.h"
 
 /* Until full turns have been seen: a careful guess. */
 #define RATE_AT_FIRST 5000.0
@@ -100,6 +101,9 @@ enum err reporter_send(struct reporter *r, const struct tenure *t, enum allocato
     measure(r);
     buf_init(&metrics, METRICS_BYTES_MAX);
     r->metrics[AM_EPOCH].count = t->epoch;
+    r->metrics[AM_SPANS_EXPORTED].count = tracer_counted(TRACER_EXPORTED);
+    r->metrics[AM_SPANS_FULL].count = tracer_counted(TRACER_DROPPED_FULL);
+    r->metrics[AM_SPANS_COLLECTOR].count = tracer_counted(TRACER_DROPPED_COLLECTOR);
     metrics_write(&metrics, r->metrics, ALLOCATOR_METRICS_COUNT);
     snprintf(epoch, sizeof epoch, "%" PRIu64, t->epoch);
     snprintf(version, sizeof version, "%" PRIu64, t->version);

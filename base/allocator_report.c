@@ -40,6 +40,13 @@ const struct metric_row allocator_metric_rows[ALLOCATOR_METRICS_COUNT] = {
     PAYMENT(AM_PAYMENT_FAILED, "failed"),
     PAYMENT(AM_PAYMENT_GIVEN_UP, "given_up"),
 #undef PAYMENT
+#define SPANS(which, result)                                                                       \
+    [which] = {METRIC_COUNTER, "usher_allocator_trace_spans_total", "result=\"" result "\"",       \
+               "Spans, by what became of them."}
+    SPANS(AM_SPANS_EXPORTED, "exported"),
+    SPANS(AM_SPANS_FULL, "dropped_full"),
+    SPANS(AM_SPANS_COLLECTOR, "dropped_collector"),
+#undef SPANS
 #define STAGE(which, name)                                                                         \
     [which] = {METRIC_HISTOGRAM, "usher_stage_seconds", "stage=\"" name "\"",                      \
                "Time that batches spend in each stage."}

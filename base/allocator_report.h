@@ -52,6 +52,9 @@ enum allocator_metric {
     AM_PAYMENT_SUCCEEDED, /* histogram: PAY's decision to its settlement's, likewise the others */
     AM_PAYMENT_FAILED,
     AM_PAYMENT_GIVEN_UP,
+    AM_SPANS_EXPORTED,
+    AM_SPANS_FULL,
+    AM_SPANS_COLLECTOR,
     AM_STAGE_WAIT,    /* histogram: enqueued to read */
     AM_STAGE_DECIDE,  /* histogram: the script */
     AM_STAGE_COMMIT,  /* histogram: the transaction */

@@ -17,6 +17,11 @@ int64_t clock_wall_ms(void)
     return clock_read_ns(CLOCK_REALTIME) / 1000000;
 }
 
+int64_t clock_wall_us(void)
+{
+    return clock_read_ns(CLOCK_REALTIME) / 1000;
+}
+
 int64_t clock_mono_us(void)
 {
     return clock_read_ns(CLOCK_MONOTONIC) / 1000;

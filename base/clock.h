@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 int64_t clock_wall_ms(void); /* since 1970, UTC; may jump */
+int64_t clock_wall_us(void);
 int64_t clock_mono_us(void); /* since an arbitrary start; never jumps */
 void clock_sleep_ms(int64_t ms);
 

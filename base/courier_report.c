@@ -53,6 +53,13 @@ const struct metric_row courier_metric_rows[COURIER_METRICS_COUNT] = {
     [CM_CPU] = {METRIC_SECONDS, "usher_courier_cpu_seconds_total", "",
                 "Processor time of the couriers."},
     [CM_RESIDENT] = {METRIC_GAUGE, "usher_courier_resident_bytes", "", "Memory of the couriers."},
+#define SPANS(which, result)                                                                       \
+    [which] = {METRIC_COUNTER, "usher_courier_trace_spans_total", "result=\"" result "\"",         \
+               "Spans, by what became of them."}
+    SPANS(CM_SPANS_EXPORTED, "exported"),
+    SPANS(CM_SPANS_FULL, "dropped_full"),
+    SPANS(CM_SPANS_COLLECTOR, "dropped_collector"),
+#undef SPANS
 };
 
 size_t courier_answer_row(enum courier_call call, enum courier_verdict verdict)

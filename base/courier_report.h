@@ -57,6 +57,9 @@ enum courier_metric {
     CM_UNDER_WAY_DELIVERIES, /* gauge */
     CM_CPU,
     CM_RESIDENT, /* gauge */
+    CM_SPANS_EXPORTED,
+    CM_SPANS_FULL,
+    CM_SPANS_COLLECTOR,
     COURIER_METRICS_COUNT
 };
 

@@ -14,6 +14,7 @@
 #include "courier/provider.h"
 #include "courier/report.h"
 #include "link/redis.h"
+#include "trace/tracer.h"
 
 #define RECONNECT_MS 500
 #define SETTLE_FAILED_MS 1000 /* Redis or the stream is away: tell again after this */
@@ -55,7 +56,8 @@ static void note(enum err err, const char *what, const struct job *job, const ch
     if (!err)
         return;
     id_format(job->payment, id);
-    log_event(LOG_WARN, "outbox_not_written", "payment", id, "what", what, "why", why, NULL);
+    log_event(LOG_WARN, "outbox_not_written", "payment", id, "what", what, "why", why, "trace",
+              job->carried.trace, NULL);
 }
 
 static void postpone(struct courier *c, const struct job *job, enum job_kind kind,
@@ -103,7 +105,7 @@ static void settle(struct courier *c, const struct job *job, enum result result,
                               .reference = span_of(verdict->reference),
                               .reason = span_of(verdict->reason),
                               .reply_to = span_of(job->reply_to),
-                              .trace = SPAN("")};
+                              .trace = span_of(job->carried.trace)};
     enum err err;
 
     settlement_name(&request, clock_wall_ms(), (uint32_t)(job->attempts / ATTEMPTS_PER_ROUND));
@@ -187,7 +189,22 @@ static void say(const struct job *job, const struct verdict *verdict)
                         : LOG_INFO,
               "provider_said", "kind", job_kind_word(job->kind), "payment", id, "verdict",
               verdict_word(verdict->kind), "reason", verdict->reason, "attempt",
-              log_i64(job->attempts), NULL);
+              log_i64(job->attempts), "trace", job->carried.trace, NULL);
+}
+
+static void trace(const struct courier *c, const struct job *job, const struct verdict *verdict)
+{
+    struct trace_record span = {.name = job_kind_word(job->kind),
+                                .is_error = verdict->kind == VERDICT_UNKNOWN};
+    char payment[ID_TEXT_BYTES];
+
+    id_format(job->payment, payment);
+    trace_put_text(&span, "usher.payment", span_of(payment));
+    trace_put_text(&span, "usher.provider", span_of(c->options->provider));
+    trace_put_text(&span, "usher.verdict", span_of(verdict_word(verdict->kind)));
+    trace_put_text(&span, "usher.reason", span_of(verdict->reason));
+    trace_put_number(&span, "usher.attempt", job->attempts);
+    carried_end(&job->carried, &span);
 }
 
 static void on_done(void *context, struct job *job, const struct verdict *verdict)
@@ -196,6 +213,7 @@ static void on_done(void *context, struct job *job, const struct verdict *verdic
 
     say(job, verdict);
     report_answer(c->report, job->kind, verdict->kind, clock_mono_us() - job->began_us);
+    trace(c, job, verdict);
     switch (job->kind) {
     case JOB_CHARGE:
         on_charged(c, job, verdict);
@@ -347,6 +365,7 @@ static void turn(struct courier *c, bool stopping)
         if (!stopping && c->under_way < (size_t)c->options->jobs_max && until_ms < wait_ms)
             wait_ms = until_ms > 0 ? until_ms : 0;
     }
+    tracer_keep();
     wait(c, wait_ms);
 }
 

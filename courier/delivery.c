@@ -14,8 +14,9 @@
 
 static const char claim_sql[] =
     "SELECT id, attempts, kind, at_ms, coalesce(subject::text, ''), url, secret, secret_before,"
-    " event, type, data FROM claim_deliveries($1, $2::text[], $3::integer, $4::bigint)";
-enum { D_ROW, D_ATTEMPTS, D_KIND, D_AT, D_SUBJECT, D_TEXTS };
+    " event, type, data, trace_of_delivery(id) FROM claim_deliveries($1, $2::text[], $3::integer, "
+    "$4::bigint)";
+enum { D_ROW, D_ATTEMPTS, D_KIND, D_AT, D_SUBJECT, D_TEXTS, D_TRACE = D_TEXTS + 6 };
 
 static struct postgres_parameter word(const char *text)
 {
@@ -56,6 +57,7 @@ static bool read_delivery(const struct postgres_result *r, size_t row, struct de
         .at_ms = postgres_cell_i64(r, row, D_AT),
         .began_us = clock_mono_us(),
         .has_subject = subject.len > 0};
+    carried_begin(&d->carried, postgres_cell(r, row, D_TRACE));
     return (subject.len == 0 || id_from_uuid(subject, &d->subject) == ERR_NONE) &&
            read_texts(r, row, d);
 }

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "courier/carried.h"
 #include "link/postgres.h"
 
 #define DELIVERIES_MAX 256
@@ -24,6 +25,7 @@ struct delivery {
     bool has_subject;
     struct id subject;
     struct buf text; /* what the spans below borrow from */
+    struct carried carried;
     struct span url, secret, secret_before, event, type, data;
 };
 

@@ -8,6 +8,7 @@
 #include "base/bounds.h"
 #include "base/id.h"
 #include "base/model.h"
+#include "courier/carried.h"
 
 #define JOBS_MAX 256
 
@@ -45,6 +46,7 @@ struct job {
     int64_t age_ms;    /* of the payment, then */
     int64_t began_us;  /* when the provider was asked */
     int64_t due_us;    /* the simulated provider's */
+    struct carried carried;
 };
 
 enum verdict_kind {

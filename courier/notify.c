@@ -37,13 +37,29 @@ static void say(const struct delivery *d, const struct attempt *attempt)
               : attempt->pause_ms < 0 ? LOG_ERROR
                                       : LOG_INFO,
               attempt->is_done ? "delivered" : "not_delivered", "webhook_id", event, "attempt",
-              log_i64(d->attempts), "status", log_i64(attempt->status), "why", attempt->why, NULL);
+              log_i64(d->attempts), "status", log_i64(attempt->status), "why", attempt->why,
+              "trace", d->carried.trace, NULL);
+}
+
+/* Not where to: an address may hold what only its owner is to know. */
+static void trace(const struct delivery *d, const struct attempt *attempt)
+{
+    struct trace_record span = {.name = "deliver", .is_error = !attempt->is_done};
+
+    trace_put_text(&span, "usher.event", d->type);
+    trace_put_text(&span, "usher.webhook_id", d->event);
+    trace_put_number(&span, "usher.attempt", d->attempts);
+    trace_put_number(&span,
+                     d->kind == DELIVERY_MAIL ? "usher.smtp_status" : "http.response.status_code",
+                     attempt->status);
+    carried_end(&d->carried, &span);
 }
 
 /* If that cannot be written, the row comes back when its lease is over, under the same id. */
 static void finish(struct notify *n, struct delivery *d, const struct attempt *attempt)
 {
     say(d, attempt);
+    trace(d, attempt);
     if (deliveries_tell(n->postgres, d, attempt))
         log_event(LOG_WARN, "delivery_not_noted", "why", postgres_why(n->postgres), NULL);
     delivery_free(d);
@@ -77,7 +93,8 @@ static void on_done(void *context, void *about, int status, struct span body, co
 
 static void begin_webhook(struct notify *n, struct delivery *d)
 {
-    char id[128], at[64], signature[FIELD_BYTES_MAX + 32];
+    static const char agent[] = "User-Agent: usher/" USHER_VERSION;
+    char id[128], at[64], signature[FIELD_BYTES_MAX + 32], trace_field[CARRIED_FIELD_BYTES];
     int64_t now_s = clock_wall_ms() / 1000;
     struct buf body, field;
 
@@ -90,7 +107,7 @@ static void begin_webhook(struct notify *n, struct delivery *d)
     snprintf(signature, sizeof signature, "webhook-signature: %s", right ? buf_text(&field) : "");
     struct web_question question = {.url = d->url.bytes,
                                     .headers = {"Content-Type: application/json", id, at, signature,
-                                                "User-Agent: usher/" USHER_VERSION},
+                                                agent, carried_field(&d->carried, trace_field)},
                                     .form = buf_text(&body),
                                     .outside = &n->options->outside,
                                     .about = d};

@@ -12,6 +12,7 @@
 #include "courier/job.h"
 #include "courier/mail.h"
 #include "link/postgres.h"
+#include "trace/tracer.h"
 
 #define AT(field) offsetof(struct options, field)
 #define TEXT(field, fallback, help)                                                                \
@@ -36,6 +37,7 @@ static const struct option_row rows[] = {
     {"core_dumps", OPTION_FLAG, AT(core_dumps), "no", 0, 0, CORE_DUMPS_HELP},
     TEXT(log_level, "info", "debug, info, warn or error"),
     TEXT(log_format, "logfmt", LOG_FORMAT_HELP),
+    TEXT(otlp_endpoint, "", TRACE_ENDPOINT_HELP),
     TEXT(provider, "simulated", "who takes the money: simulated, or http (shaped after Stripe)"),
     TEXT(provider_url, "https://api.stripe.com", "http: where the provider is, without a path"),
     SECRET(provider_secret, "", "http: the secret key; in the file or the environment, not a flag"),
@@ -121,6 +123,10 @@ static const char *check(const void *target, const char **key)
     *key = "log_format";
     if (!log_format_from(o->log_format, &format))
         return "must be logfmt or json";
+    *key = "otlp_endpoint";
+    why = tracer_check_endpoint(o->otlp_endpoint);
+    if (why != NULL)
+        return why;
     /* Nobody else may take a row while its first courier still waits for an answer. */
     *key = "lease_ms";
     if (o->lease_ms < 2 * o->provider_ms)
@@ -168,6 +174,8 @@ void options_load(struct options *options, int argc, char **argv)
         networks_read(span_of(options->webhook_allow), &options->outside) != NULL)
         abort(); /* `check` has looked */
     log_open("usher-courier", level, format);
+    tracer_open(&(struct tracer_settings){"usher-courier", options->name, options->otlp_endpoint,
+                                          level, format});
 }
 
 void options_free(struct options *options)

@@ -9,8 +9,8 @@
 #include "courier/outside.h"
 
 struct options {
-    char *redis, *postgres, *name, *log_level, *log_format, *provider, *provider_url,
-        *provider_secret;
+    char *redis, *postgres, *name, *log_level, *log_format, *otlp_endpoint, *provider,
+        *provider_url, *provider_secret;
     int64_t jobs_max, poll_ms, lease_ms, provider_ms, again_ms, again_ms_max, settle_ms;
     int64_t recovery_ms, stuck_ms, check_ms;
     int64_t simulated_failures, simulated_delay_ms;

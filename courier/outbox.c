@@ -10,7 +10,7 @@
 static const char claim_sql[] =
     "SELECT id, kind, attempts, payment, coalesce(refund::text, ''), booking, amount,"
     " currency, method, reference, refund_reference, reply_to, partition, payment_status, "
-    "booking_status, age_ms"
+    "booking_status, age_ms, trace_of_outbox(id)"
     " FROM claim_outbox($1, $2::integer, $3::bigint)";
 enum {
     C_ROW,
@@ -28,7 +28,8 @@ enum {
     C_PARTITION,
     C_PAYMENT_STATUS,
     C_BOOKING_STATUS,
-    C_AGE
+    C_AGE,
+    C_TRACE
 };
 
 /* Parameters as text. */
@@ -105,6 +106,7 @@ static bool read_job(const struct postgres_result *r, size_t row, struct job *jo
                         .amount = postgres_cell_i64(r, row, C_AMOUNT),
                         .partition = (uint32_t)postgres_cell_i64(r, row, C_PARTITION),
                         .age_ms = postgres_cell_i64(r, row, C_AGE)};
+    carried_begin(&job->carried, postgres_cell(r, row, C_TRACE));
     job->is_pending = span_is(postgres_cell(r, row, C_PAYMENT_STATUS), "PENDING");
     job->is_succeeded = span_is(postgres_cell(r, row, C_PAYMENT_STATUS), "SUCCEEDED");
     job->is_cancelled = span_is(postgres_cell(r, row, C_BOOKING_STATUS), "CANCELLED");
@@ -186,7 +188,12 @@ enum err outbox_refunded(struct postgres *p, const struct job *job, bool succeed
     put_word(&w, succeeded ? "t" : "f");
     put_word(&w, verdict->reference);
     put_word(&w, verdict->reason);
-    return tell(p, "SELECT settle_refund($1::uuid, $2::boolean, $3, $4)", &w);
+    put_id(&w, job->payment);
+    put_word(&w, job->carried.trace);
+    return tell(p,
+                "SELECT settle_refund($1::uuid, $2::boolean, $3, $4)"
+                " FROM note_traces(ARRAY[$5::uuid], ARRAY[$6])",
+                &w);
 }
 
 enum err outbox_hasten_refund(struct postgres *p, struct id refund)

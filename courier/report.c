@@ -11,6 +11,7 @@
 #include "base/program_report.h"
 #include "base/random.h"
 #include "link/redis.h"
+#include "trace/tracer.h"
 
 #define REPORT_BYTES_MAX 16384
 #define REPORT_REDIS_MS 500 /* longest wait: payments go on meanwhile, but not here */
@@ -100,6 +101,9 @@ void report_send(struct report *r, size_t payments, size_t deliveries)
     r->metrics[CM_UNDER_WAY_DELIVERIES].count = deliveries;
     r->metrics[CM_CPU].sum_us = process_cpu_us();
     r->metrics[CM_RESIDENT].count = process_resident_bytes();
+    r->metrics[CM_SPANS_EXPORTED].count = tracer_counted(TRACER_EXPORTED);
+    r->metrics[CM_SPANS_FULL].count = tracer_counted(TRACER_DROPPED_FULL);
+    r->metrics[CM_SPANS_COLLECTOR].count = tracer_counted(TRACER_DROPPED_COLLECTOR);
     bool failed = send(r) != ERR_NONE;
     if (failed && !r->is_failing)
         log_event(LOG_INFO, "not_reported", "why", redis_why(r->redis), NULL);

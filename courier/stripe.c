@@ -125,7 +125,9 @@ static void begin(void *self, struct job *job)
 {
     struct stripe *s = self;
     char secret[URL_BYTES_MAX], key[ID_TEXT_BYTES], key_field[ID_TEXT_BYTES + 32];
-    struct web_question question = {.about = job, .headers = {secret}};
+    char trace_field[CARRIED_FIELD_BYTES];
+    const char *trace = carried_field(&job->carried, trace_field);
+    struct web_question question = {.about = job, .headers = {secret, trace}};
     struct buf url, form;
 
     buf_init(&url, URL_BYTES_MAX);
@@ -139,7 +141,7 @@ static void begin(void *self, struct job *job)
         (is_charge ? put_charge : put_refund)(&form, job);
         id_format(is_charge ? job->payment : job->refund, key);
         snprintf(key_field, sizeof key_field, "Idempotency-Key: %s", key);
-        question.headers[1] = key_field;
+        question.headers[trace != NULL ? 2 : 1] = key_field;
         question.form = buf_text(&form);
     }
     snprintf(secret, sizeof secret, "Authorization: Bearer %s", s->options->provider_secret);
@@ -262,10 +264,13 @@ static void on_answer(void *context, void *about, int status, struct span body, 
     struct stripe *s = context;
     struct job *job = about;
     struct verdict verdict = judge(job, status, body);
+    char id[ID_TEXT_BYTES];
 
+    id_format(job->payment, id);
     if (verdict.kind == VERDICT_UNKNOWN)
         log_event(status == 401 || status == 403 ? LOG_ERROR : LOG_WARN, "provider_unclear",
-                  "status", log_i64(status), "why", status == 0 ? why : "-", NULL);
+                  "status", log_i64(status), "why", status == 0 ? why : "-", "payment", id, "trace",
+                  job->carried.trace, NULL);
     s->done(s->context, job, &verdict);
 }
 

@@ -22,6 +22,7 @@
 #include "gateway/reply.h"
 #include "gateway/several.h"
 #include "gateway/shows.h"
+#include "gateway/tracing.h"
 #include "gateway/waiters.h"
 #include "gateway/waitlist.h"
 
@@ -37,21 +38,6 @@ static void read_preferences(struct task *task)
     task->preference = (struct preference){0};
     while (exchange_header_next(task->exchange, "prefer", &at, &field))
         preference_read(&task->preference, field);
-}
-
-static void read_trace(struct task *task)
-{
-    struct span field = exchange_header(task->exchange, "traceparent");
-
-    if (task->trace[0] != '\0')
-        return;
-    if (traceparent_is_valid(field)) {
-        memcpy(task->trace, field.bytes, TRACE_BYTES_MAX);
-        task->trace[TRACE_BYTES_MAX] = '\0';
-    } else {
-        uint64_t random[3] = {random_u64(), random_u64(), random_u64()};
-        traceparent_begin(random, task->trace);
-    }
 }
 
 static bool check_media(struct task *task)
@@ -73,7 +59,7 @@ static bool check_media(struct task *task)
 bool command_begin(struct task *task, struct json *json)
 {
     read_preferences(task);
-    read_trace(task);
+    tracing_begin(task);
     if (!check_media(task))
         return false;
     if (exchange_body(task->exchange).len == 0 && task->route->body == BODY_REQUIRED) {
@@ -244,6 +230,8 @@ static bool queue(struct task *task, struct partition *partition, const struct r
     struct gateway *g = task->gateway;
     enum err err = enqueue_add(g->enqueue, partition, request);
 
+    if (!err && task->tracing != NULL)
+        tracing_enqueued(task);
     if (!err)
         return true;
     g->own[err == ERR_UNAVAILABLE ? G_REFUSED_REDIS : G_REFUSED_BOUND].count++;

@@ -128,51 +128,6 @@ bool idempotency_key_read(struct span field, struct idempotency_key *key)
     return key->len > 0;
 }
 
-static bool is_lower_hex(struct span s, bool *all_zero)
-{
-    *all_zero = true;
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.bytes[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-        if (c != '0')
-            *all_zero = false;
-    }
-    return true;
-}
-
-bool traceparent_is_valid(struct span field)
-{
-    const char *t = field.bytes;
-    bool zero;
-
-    /* Only version 00 fits our bound; a later one would have to be cut, so a new one is begun. */
-    if (field.len != TRACE_BYTES_MAX || memcmp(t, "00-", 3) != 0 || t[35] != '-' || t[52] != '-')
-        return false;
-    return is_lower_hex((struct span){t + 3, 32}, &zero) && !zero &&
-           is_lower_hex((struct span){t + 36, 16}, &zero) && !zero &&
-           is_lower_hex((struct span){t + 53, 2}, &zero);
-}
-
-static char *put_hex(char *at, uint64_t n)
-{
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[n >> shift & 15];
-    return at;
-}
-
-void traceparent_begin(const uint64_t random[3], char text[TRACE_BYTES_MAX + 1])
-{
-    char *at = text;
-
-    memcpy(at, "00-", 3);
-    at = put_hex(at + 3, random[0]);
-    at = put_hex(at, random[1] | 1); /* neither number may be zero */
-    *at++ = '-';
-    at = put_hex(at, random[2] | 1);
-    memcpy(at, "-00", 4);
-}
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -27,11 +27,6 @@ struct idempotency_key {
 };
 bool idempotency_key_read(struct span field, struct idempotency_key *key);
 
-/* W3C trace context: a valid traceparent is taken over as it is. */
-bool traceparent_is_valid(struct span field);
-/* Begin one of three random numbers. Writes TRACE_BYTES_MAX bytes and a NUL. */
-void traceparent_begin(const uint64_t random[3], char text[TRACE_BYTES_MAX + 1]);
-
 /* Percent-decoding of a path segment or (plus_is_space) of a query value. False if it is malformed
  * or longer than max. */
 bool percent_decode(struct span raw, bool plus_is_space, char *text, size_t max, size_t *len);

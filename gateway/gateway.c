@@ -28,6 +28,7 @@
 #include "gateway/shows.h"
 #include "gateway/waiters.h"
 #include "http/server.h"
+#include "trace/tracer.h"
 
 #define HEADERS_BYTES_MAX 8192
 #define BODY_BYTES_MAX (4 << 20) /* /metrics of many partitions is the longest */
@@ -50,6 +51,7 @@ struct run {
     uint64_t reconnects_counted[3];
     uint64_t cpu_counted_us;
     ev_timer begin_timer, count_timer, drain_notice, drain_tell, drain_end;
+    unsigned worker;
     int64_t drain_began_us;
     ev_signal terminate, interrupt, hangup;
 };
@@ -121,6 +123,11 @@ void gateway_count(struct gateway *g)
     uint64_t cpu_us = process_cpu_us();
     g->own[G_CPU].sum_us += cpu_us - run->cpu_counted_us;
     run->cpu_counted_us = cpu_us;
+    if (run->worker == 0) { /* all of them count in one place: the first one tells it */
+        g->own[G_SPANS_EXPORTED].count = tracer_counted(TRACER_EXPORTED);
+        g->own[G_SPANS_FULL].count = tracer_counted(TRACER_DROPPED_FULL);
+        g->own[G_SPANS_COLLECTOR].count = tracer_counted(TRACER_DROPPED_COLLECTOR);
+    }
     g->own[G_CONNECTIONS].count = now->connections;
     g->own[G_TASKS].count = g->tasks.taken;
     g->own[G_WAITERS].count = waiters_count(g->waiters);
@@ -135,6 +142,7 @@ static void on_count(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     g->own[G_RESIDENT].count = process_resident_bytes();
     gateway_count(g);
+    tracer_keep();
 }
 
 static void on_drained(void *context)
@@ -395,6 +403,7 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, st
     struct gateway *g = &run.gateway;
 
     run.shares_port = http_address_is_shared(options->listen);
+    run.worker = worker;
     open_parts(&run, options, worker);
     g->gauges = gauges;
     g->board = board;

@@ -48,7 +48,9 @@ struct gateway {
     struct task_pool tasks;
     struct buf headers, body; /* of the answer that is being written */
     bool has_been_ready;      /* every partition had an allocator once */
-    bool is_draining;         /* it was asked to end: nobody should send it anything new */
+    int64_t traces_second;    /* monotonic; in it, how many traces of others were recorded */
+    int64_t traces_taken;
+    bool is_draining; /* it was asked to end: nobody should send it anything new */
     int64_t began_us;
 };
 

@@ -78,6 +78,12 @@
       "News that only the next news told: of a show that changed too often, to a client that "     \
       "did not take the last")                                                                     \
     X(STREAM_SLOW, COUNTER, "usher_gateway_stream_coalesced_total", "by=\"client\"", "")           \
+    X(SPANS_EXPORTED, COUNTER, "usher_gateway_trace_spans_total", "result=\"exported\"",           \
+      "Spans by what became of them: the collector has them; the exporter did not read them; the " \
+      "collector did not take them")                                                               \
+    X(SPANS_FULL, COUNTER, "usher_gateway_trace_spans_total", "result=\"dropped_full\"", "")       \
+    X(SPANS_COLLECTOR, COUNTER, "usher_gateway_trace_spans_total", "result=\"dropped_collector\"", \
+      "")                                                                                          \
     X(STAGE_ENQUEUE, HISTOGRAM, "usher_gateway_stage_seconds", "stage=\"enqueue\"",                \
       "Time by stage: an entry's way into the stream; a command from its last byte to its "        \
       "answer; "                                                                                   \

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/workers.h"
+#include "trace/exporter.h"
+#include "trace/tracer.h"
 
 int main(int argc, char **argv)
 {
@@ -20,8 +22,12 @@ int main(int argc, char **argv)
     struct board *board;
     int code;
 
+    if (exporter_is_meant(argc, argv))
+        return exporter_run(argv);
     options_load(&options, argc, argv);
     log_open("usher-gateway", options.log_level, options.log_format);
+    tracer_open(&(struct tracer_settings){"usher-gateway", options.name, options.otlp_endpoint,
+                                          options.log_level, options.log_format});
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* until there is somebody who reads keys again */
     gauges = gauges_map((unsigned)options.workers);
@@ -35,6 +41,7 @@ int main(int argc, char **argv)
     else
         code = workers_run(&options, gauges, board);
     board_unmap(board);
+    tracer_close();
     gauges_unmap(gauges);
     options_free(&options);
     return code;

@@ -13,6 +13,7 @@
 #include "gateway/admin_access.h"
 #include "gateway/postgres_link.h"
 #include "gateway/stock.h"
+#include "trace/tracer.h"
 
 #define NAME_DIGITS 12
 #define WORKERS_MAX 64
@@ -117,6 +118,11 @@ static const struct option_row rows[] = {
     {"core_dumps", OPTION_FLAG, offsetof(struct gateway_options, core_dumps), "no", 0, 0,
      CORE_DUMPS_HELP},
     TEXT(log_level_name, "log_level", "info", "debug, info, warn or error"),
+    TEXT(otlp_endpoint, "otlp_endpoint", "", TRACE_ENDPOINT_HELP),
+    TEXT(trace_ratio_text, "trace_ratio", "0.01",
+         "share of the traces that begin here that is recorded; others say it of theirs"),
+    NUMBER(trace_others_max, "1000", 0, 1000000,
+           "traces of others that a worker records a second; beyond, another is begun"),
     TEXT(log_format_name, "log_format", "logfmt", LOG_FORMAT_HELP),
 };
 
@@ -262,6 +268,7 @@ static const char *check(const void *target, const char **key)
     enum log_level level;
     enum log_format format;
     struct ticket_keys keys;
+    uint32_t of_million;
     const char *why = NULL;
 
     *key = "redis";
@@ -292,6 +299,13 @@ static const char *check(const void *target, const char **key)
     *key = "log_format";
     if (!log_format_from(o->log_format_name, &format))
         return "must be logfmt or json";
+    *key = "otlp_endpoint";
+    why = tracer_check_endpoint(o->otlp_endpoint);
+    if (why != NULL)
+        return why;
+    *key = "trace_ratio";
+    if (!trace_ratio_read(o->trace_ratio_text, &of_million))
+        return "must be a share from 0 to 1, like 0.01";
     *key = "book_show";
     if (!text_is_slug(span_of(o->book_show)))
         return "is not a show's slug";
@@ -337,6 +351,7 @@ void options_load(struct gateway_options *o, int argc, char **argv)
     if (!redis_url_parse(o->redis, &o->redis_url, &why) ||
         !log_level_from(o->log_level_name, &o->log_level) ||
         !log_format_from(o->log_format_name, &o->log_format) ||
+        !trace_ratio_read(o->trace_ratio_text, &o->trace_of_million) ||
         read_keys(o->ticket_keys, &o->keys) != NULL)
         abort(); /* `check` has looked */
     read_limits(o);

@@ -19,6 +19,8 @@ struct gateway_options {
     char *book_show, *tickets_show;
     char *seats_show, *log_level_name, *log_format_name, *payment_webhook_secret, *ticket_keys;
     char *admin_listen, *admin_token_hashes;
+    char *otlp_endpoint, *trace_ratio_text;
+    int64_t trace_others_max;
     int64_t workers, connections_max, body_bytes_max;
     int64_t idle_ms, head_ms, body_ms, write_ms, output_bytes_max;
     int64_t wait_ms, waiters_max, queue_wait_ms_max, backlog_requests_max;
@@ -38,6 +40,7 @@ struct gateway_options {
     struct redis_url redis_url;
     enum log_level log_level;
     enum log_format log_format;
+    uint32_t trace_of_million; /* trace_ratio */
     bool auth_is_jwt;
     struct ticket_keys keys; /* none: there are no waiting rooms here */
     struct rate limit_user, limit_address, limit_show;

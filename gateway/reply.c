@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "gateway/gateway.h"
 #include "gateway/problem.h"
+#include "gateway/tracing.h"
 
 #define EXPOSED                                                                                    \
     "Age, ETag, Idempotent-Replayed, Link, Location, Preference-Applied, RateLimit, "              \
@@ -151,7 +152,7 @@ static enum gauge stage_of(const struct task *task)
     return exchange_method(task->exchange) == METHOD_POST ? G_STAGE_COMMAND : G_STAGE_READ;
 }
 
-static void count(const struct task *task, int status)
+static void count(struct task *task, int status)
 {
     struct metric_value *own = task->gateway->own;
     int64_t us = clock_mono_us() - exchange_began_us(task->exchange);
@@ -159,6 +160,8 @@ static void count(const struct task *task, int status)
 
     gauges_count_status(own, status);
     metric_observe_us(&own[stage], us > 0 ? (uint64_t)us : 0);
+    if (task->tracing != NULL)
+        tracing_answered(task, status);
     if (log_wants(LOG_DEBUG))
         say(task, status, us);
 }

@@ -6,6 +6,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/shows.h"
+#include "gateway/tracing.h"
 #include "gateway/waiters.h"
 
 #define SPARES_MAX 4096
@@ -51,6 +52,8 @@ void task_give(struct task *task)
     assert(!task->is_parked);
     waiters_forget(task);
     list_remove(&task->node);
+    if (task->tracing != NULL)
+        tracing_end(task);
     if (task->cached != NULL)
         shows_unpin(task->cached);
     for (size_t i = 0; i < task->alsos; i++)

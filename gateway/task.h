@@ -33,6 +33,7 @@ struct cached_show;
 struct gateway;
 struct paid;
 struct show;
+struct tracing;
 
 /* What is to be done with a task that awaits a decision. Each ends the task, or parks it. */
 struct awaited {
@@ -107,6 +108,8 @@ struct task {
     struct line line[LINES_MAX]; /* … and may be told what else there is (alternatives.h) */
     struct refusal refusal;
     void (*tell_hint)(struct task *task, struct span member);
+
+    struct tracing *tracing; /* owned; or NULL: its trace is not recorded (tracing.h) */
 
     /* The table of waiters' own. */
     enum wait_phase phase;

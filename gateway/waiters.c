@@ -16,6 +16,7 @@
 #include "gateway/partitions.h"
 #include "gateway/redis_servers.h"
 #include "gateway/reply.h"
+#include "gateway/tracing.h"
 
 #define TICK_MS 10
 #define SLOTS 4096        /* times TICK_MS: more than anyone may wait */
@@ -282,6 +283,8 @@ void waiters_entry_accepted(struct waiters *w, struct id id)
     for (struct list *n = bucket->next, *next; n != bucket; n = next) {
         task = LIST_OWNER(n, struct task, node);
         next = n->next;
+        if (task->tracing != NULL && id_equal(task->id, id))
+            tracing_accepted(task);
         if (task->phase != WAIT_ACCEPTED || !id_equal(task->id, id))
             continue;
         waiters_forget(task);

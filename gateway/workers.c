@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/gateway.h"
+#include "trace/tracer.h"
 
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 5000
@@ -52,6 +53,7 @@ static void begin(struct master *m, size_t index)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != master)
             _exit(1);
+        tracer_inherit();
         exit(gateway_run(m->options, m->gauges, m->board, (unsigned)index));
     }
     w->begun_us = clock_mono_us();
@@ -199,6 +201,7 @@ int workers_run(struct gateway_options *options, struct gauges *gauges, struct b
     master_open(&m, options, gauges, board);
     while (!m.is_ending || m.running > 0) {
         begin_due(&m);
+        tracer_keep();
         take_signal(&m);
         m.has_begun = m.has_begun || have_lived(&m);
         reap(&m);

@@ -8,7 +8,7 @@ UNIT_MODULES := $(addprefix http/,chunked.c head.c parser.c response.c timeouts.
                              rate.c render.c router.c seatmap.c seed_seat.c show.c signature.c \
                              token.c) \
                 $(addprefix allocator/,capacity.c hot_show.c pace.c payment_clock.c tally.c) \
-                courier/outside.c link/dsn.c
+                courier/outside.c link/dsn.c trace/context.c trace/record.c
 UNIT_MODULES += $(addprefix gateway/,live_seats.c live_state.c seat_status.c websocket.c)
 UNIT_LIBS    := -lcmocka -lpq -lmsgpackc -linih -lcrypto -lhttp_parser -lwslay -ljansson -ljwt -lm
 
@@ -31,8 +31,8 @@ asan: ## the programs under the same sanitizers, into build/asan
 
 # ---- form ----
 
-OWN_C       := $(sort $(foreach d,base http link gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.c' 2>/dev/null)))
-OWN_H       := $(sort $(foreach d,base http link gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.h' 2>/dev/null)))
+OWN_C       := $(sort $(foreach d,base http link trace gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.c' 2>/dev/null)))
+OWN_H       := $(sort $(foreach d,base http link trace gateway allocator courier ctl tests bench,$(shell find $(d) -name '*.h' 2>/dev/null)))
 OWN_LUA     := $(wildcard lua/*.lua)
 OWN_SHELL   := $(sort $(shell grep -rlIE '^\#!/bin/(ba)?sh' ops tests ctl gateway bench .ci 2>/dev/null) $(wildcard ops/*.sh ctl/*.sh gateway/*.sh tests/unit/*.sh))
 PYTHON      := /usr/bin/python3

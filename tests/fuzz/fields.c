@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "tests/fuzz/fuzz.h"
+#include "trace/context.h"
 
 static void check_key(struct span field)
 {
@@ -113,14 +114,20 @@ static void check_time(struct span text)
 
 static void check_trace(struct span field)
 {
-    uint64_t random[3] = {0};
+    uint64_t random[3] = {field.len, field.len << 8, 0};
     char text[TRACE_BYTES_MAX + 1];
+    struct trace_context read, again;
 
-    if (traceparent_is_valid(field))
+    if (trace_context_read(field, &read)) {
         CHECK(field.len == TRACE_BYTES_MAX && !text_has_control(field) && text_is_utf8(field));
-    memcpy(random, field.bytes, field.len < sizeof random ? field.len : sizeof random);
-    traceparent_begin(random, text);
-    CHECK(traceparent_is_valid(span_of(text)));
+        CHECK(read.is_sampled == trace_is_sampled(field));
+        trace_context_write(&read, text);
+        CHECK(memcmp(text, field.bytes, TRACE_BYTES_MAX - 2) == 0);
+    }
+    read = trace_context_begin(random, field.len % 2 != 0);
+    read = trace_context_child(&read, field.len);
+    trace_context_write(&read, text);
+    CHECK(trace_context_read(span_of(text), &again) && memcmp(&read, &again, sizeof read) == 0);
 }
 
 static void check_etag(struct span field)

@@ -29,7 +29,7 @@ FUZZ_PROGRAMS := $(patsubst %,$(BUILD)/fuzz-%,$(FUZZ_TARGETS))
 fuzz-programs: $(FUZZ_PROGRAMS)
 
 # An archive: each target takes what it needs, and its coverage is of that.
-$(BUILD)/libfuzzed.a: $(BASE) $(HTTP) $(addprefix $(BUILD)/,$(FUZZ_MODULES))
+$(BUILD)/libfuzzed.a: $(BASE) $(HTTP) $(BUILD)/trace/context.o $(addprefix $(BUILD)/,$(FUZZ_MODULES))
 	rm -f $@
 	ar rcs $@ $^
 

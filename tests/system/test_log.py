@@ -72,12 +72,11 @@ def test_usherctl_too_and_what_the_database_says_stays_within(world):
     world.rows("""
         CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE WARNING '%', E'forged\\n{"level":"debug"}" \\\\'; RETURN NEW; END $$;
-        CREATE TRIGGER shout BEFORE INSERT ON subscriptions
+        CREATE TRIGGER shout BEFORE INSERT ON shows
           FOR EACH ROW EXECUTE FUNCTION shout();
         SELECT 1""")
     world.connection.commit()
-    done = world.ctl("--log-format=json", "webhook", "add", "https://example.com/hook",
-                     "--event", "*")
+    done = world.ctl("--log-format=json", "show", "create", "--slug", "loud", "--tier", "A:1:1")
     assert done.code == 0, done
     told = objects_of(done.err.encode())
     assert [line["event"] for line in told] == ["postgres_notice"]

@@ -101,40 +101,6 @@ TEST(what_is_no_key_is_refused)
     assert_false(reads_key((struct span){longest, KEY_BYTES_MAX + 1}, SPAN("")));
 }
 
-TEST(trace_parents_are_checked)
-{
-    static const char right[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    static const char *const wrong[] = {
-        "",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
-        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-        "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x",
-    };
-
-    assert_true(traceparent_is_valid(span_of(right)));
-    for (size_t i = 0; i < COUNT(wrong); i++) {
-        struct guarded g = guarded_copy(span_of(wrong[i]));
-        assert_false(traceparent_is_valid(g.span));
-        guarded_free(&g);
-    }
-}
-
-TEST(a_begun_trace_is_valid_whatever_is_drawn)
-{
-    static const uint64_t drawn[][3] = {{0, 0, 0}, {UINT64_MAX, UINT64_MAX, UINT64_MAX}, {1, 2, 3}};
-
-    for (size_t i = 0; i < COUNT(drawn); i++) {
-        char text[TRACE_BYTES_MAX + 1];
-        traceparent_begin(drawn[i], text);
-        assert_true(traceparent_is_valid(span_of(text)));
-    }
-}
-
 TEST(percent_signs_are_decoded)
 {
     char text[8];
@@ -311,8 +277,6 @@ int main(void)
                cmocka_unit_test(what_was_preferred_is_told),
                cmocka_unit_test(a_key_is_the_same_with_and_without_quotes),
                cmocka_unit_test(what_is_no_key_is_refused),
-               cmocka_unit_test(trace_parents_are_checked),
-               cmocka_unit_test(a_begun_trace_is_valid_whatever_is_drawn),
                cmocka_unit_test(percent_signs_are_decoded),
                cmocka_unit_test(malformed_percents_are_refused),
                cmocka_unit_test(query_parameters_are_found_by_name),

@@ -40,6 +40,7 @@ class Provider:
         self.by_key = {}         # Idempotency-Key → (fields, status, body, what)
         self.refunds = []        # every refund that was made
         self.asked = []          # every request: (method, path, key)
+        self.traces = []         # the traceparent of each that had one
         self.on_charge = None    # called with the fields before anything is done
         self.on_charged = None   # … and after the money was taken, before the answer
         self.on_refund = None    # the same of refunds
@@ -146,6 +147,8 @@ class Provider:
         key = request.headers.get("Idempotency-Key")
         with self.lock:
             self.asked.append((request.command, path.path, key))
+            if "traceparent" in request.headers:
+                self.traces.append(request.headers["traceparent"])
         if self.is_away:
             self.hang_up(request)
         elif request.headers.get("Authorization") != f"Bearer {SECRET}":
