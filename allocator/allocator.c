@@ -125,7 +125,7 @@ static enum err refuse_undecided(struct allocator *a, struct batch *b)
 /* Which requests may have been granted before, beyond what Redis remembers? */
 static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
 {
-    bool wanted[BATCH_REQUESTS_MAX];
+    bool wanted[BATCH_REQUESTS_MAX] = {false};
     size_t count = 0;
 
     for (size_t i = 0; i < b->count; i++) {

@@ -64,7 +64,7 @@ static int create_in(struct postgres *postgres, const struct show_list *list, bo
 static int create_all(struct context *context, const struct show_list *list, bool if_absent)
 {
     struct databases databases;
-    struct postgres *place;
+    struct postgres *place = NULL;
     if (context_postgres(context) == NULL)
         return EXIT_FAILED;
     int code = databases_open(context, &databases)

@@ -78,7 +78,7 @@ static int create_all(struct context *context, const struct show_spec *specs, si
                       bool if_absent)
 {
     struct databases databases;
-    struct postgres *place;
+    struct postgres *place = NULL;
     if (context_postgres(context) == NULL)
         return EXIT_FAILED;
     int code = databases_open(context, &databases)

@@ -75,7 +75,7 @@ static int look_elsewhere(const struct databases *databases, size_t at,
 int show_place_find(struct context *context, struct databases *databases,
                     const struct show_spec *specs, size_t count, struct postgres **place)
 {
-    size_t at = 0, other;
+    size_t at = 0, other = 0;
     *place = context->postgres;
     if (databases->count == 1 || count == 0)
         return EXIT_SUCCESS;

@@ -4,14 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/seats.h"
 #include "base/text.h"
 #include "gateway/bookings.h"
 #include "gateway/commands.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/named.h"
 #include "gateway/partitions.h"
+#include "gateway/reads.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
 #include "gateway/shows.h"
@@ -19,27 +22,72 @@
 #define LOCATION_BYTES (SLUG_BYTES_MAX + 48)
 #define SCOPE_BYTES_MAX (ACTION_BYTES_MAX + ID_TEXT_BYTES + 16)
 
+static const struct statement slug_taken = {"admin_slug",
+                                            "SELECT partition FROM shows WHERE slug = $1"};
+
+bool admin_give_catalogue_of(struct task *task, size_t at)
+{
+    static struct show catalogue[DATABASES_MAX]; /* one each: their partitions differ */
+    const struct gateway *g = task->gateway;
+    const struct database *database = databases_at(g->databases, at);
+    uint32_t partition = database == NULL ? 0 : partitions_lowest(g->partitions, database);
+
+    if (partition == 0)
+        return false;
+    catalogue[at] =
+        (struct show){.number = CATALOGUE_SHOW, .slug = "", .name = "", .partition = partition};
+    task->show = &catalogue[at];
+    return true;
+}
+
+static bool give_catalogue(struct task *task, const struct database *database)
+{
+    const struct database *one;
+
+    for (size_t i = 0; (one = databases_at(task->gateway->databases, i)) != NULL; i++)
+        if (one == database && admin_give_catalogue_of(task, i))
+            return true;
+    reply_overloaded(task, "The partitions are not known yet", 1);
+    return false;
+}
+
+/* What the query names, or home. NULL: the task was answered. */
+static struct database *named_database(struct task *task)
+{
+    const struct gateway *g = task->gateway;
+    uint64_t number = 0;
+
+    if (!reads_number(task, "partition", 1, INT32_MAX, &number))
+        return NULL;
+    if (number == 0)
+        return databases_home(g->databases);
+    if (partitions_find(g->partitions, (uint32_t)number) != NULL)
+        return partitions_database(g->partitions, (uint32_t)number);
+    reply_not_found(task, "There is no such partition");
+    return NULL;
+}
+
 bool admin_give_catalogue(struct task *task)
 {
-    static struct show catalogue = {.number = CATALOGUE_SHOW, .slug = "", .name = ""};
-    const struct partition *one;
+    const struct database *database = named_database(task);
 
-    catalogue.partition = 0;
-    for (size_t i = 0; (one = partitions_at(task->gateway->partitions, i)) != NULL; i++)
-        if (catalogue.partition == 0 || one->number < catalogue.partition)
-            catalogue.partition = one->number;
-    if (catalogue.partition == 0) {
-        reply_overloaded(task, "The partitions are not known yet", 1);
-        return false;
-    }
-    task->show = &catalogue;
-    return true;
+    return database != NULL && give_catalogue(task, database);
+}
+
+bool admin_give_database(struct task *task)
+{
+    const struct database *database = named_database(task);
+
+    return database != NULL &&
+           (database == databases_home(task->gateway->databases) || give_catalogue(task, database));
 }
 
 /* Where what was made is to be seen: a show has a slug, a webhook a URL, and what else is made is a
  * partition. Empty: nothing was made. */
-static void find_location(struct span told, char location[LOCATION_BYTES])
+static void find_location(const struct task *task, struct span told, char location[LOCATION_BYTES])
 {
+    const struct gateway *g = task->gateway;
+    bool at_home = databases_of(task) == databases_home(g->databases);
     struct json json;
     struct span text;
     int64_t number;
@@ -50,7 +98,8 @@ static void find_location(struct span told, char location[LOCATION_BYTES])
         snprintf(location, LOCATION_BYTES, "/v1/shows/%.*s", (int)text.len, text.bytes);
     else if (json_has(json_root(&json), "url") &&
              json_whole(&json, json_root(&json), "webhook", false, 1, INT64_MAX, &number))
-        snprintf(location, LOCATION_BYTES, "/v1/admin/webhooks/%" PRId64, number);
+        snprintf(location, LOCATION_BYTES, "/v1/admin/webhooks/%" PRId64 "%s%.0u", number,
+                 at_home ? "" : "?partition=", at_home ? 0 : task->show->partition);
     else if (json_has(json_root(&json), "partition"))
         snprintf(location, LOCATION_BYTES, "/v1/admin/partitions");
     json_free(&json);
@@ -63,7 +112,7 @@ void admin_grant(struct task *task, const struct answer *answer)
     char id[ID_TEXT_BYTES], location[LOCATION_BYTES] = "";
 
     if (of_none)
-        find_location(answer->told, location);
+        find_location(task, answer->told, location);
     if (task->cached != NULL) /* who asks next, here, finds it as it is now */
         shows_expire(task->cached);
     if (location[0] != '\0')
@@ -162,12 +211,69 @@ static void take_seconds(struct task *task, struct json *json)
     }
 }
 
-void post_admin_shows(struct task *task)
+/* A number of the body, before it is read for good; 0 if it is not there. What is wrong with it is
+ * told by whoever reads it next. */
+static uint32_t body_number(struct task *task, const char *name)
 {
+    struct json json;
+    int64_t number = 0;
+
+    json_read(&json, exchange_body(task->exchange));
+    if (json.failed || !json_whole(&json, json_root(&json), name, false, 1, INT32_MAX, &number))
+        number = 0;
+    json_free(&json);
+    return (uint32_t)number;
+}
+
+static void create_show(struct task *task)
+{
+    const struct gateway *g = task->gateway;
     struct administrator who;
 
-    if (admin_access(task, &who) && admin_give_catalogue(task))
+    if (admin_access(task, &who) &&
+        give_catalogue(task, partitions_database(g->partitions, body_number(task, "partition"))))
         admin_send(task, &who, "show.create", NULL, take_seconds);
+}
+
+/* One in the database that it is for is that database's to tell of. */
+static void on_slug(void *context, enum err err, const struct postgres_rows *rows)
+{
+    struct task *task = context;
+    const struct partitions *partitions = task->gateway->partitions;
+
+    if (!reads_have(task, err, rows))
+        return;
+    task->age_s = 0; /* it is not told */
+    if (rows_count(rows) > 0 && partitions_database(partitions, (uint32_t)rows_i64(rows, 0, 0)) !=
+                                    partitions_database(partitions, body_number(task, "partition")))
+        reply_problem(task, code_status(CODE_ALREADY_EXISTS), CODE_ALREADY_EXISTS, NULL,
+                      "A show in another database has this slug", 0);
+    else
+        create_show(task);
+}
+
+/* A slug is one show's, in whatever database: each has a unique key, and here the others are asked.
+ * Two creations at once in two databases pass by each other; usherctl verify tells of that. */
+void post_admin_shows(struct task *task)
+{
+    char slug[SLUG_BYTES_MAX + 1] = "";
+    struct postgres_query query = {
+        .statement = &slug_taken, .values = 1, .value = {slug}, .done = on_slug};
+    struct administrator who;
+    struct json json;
+    struct span text;
+
+    if (!admin_access(task, &who))
+        return;
+    json_read(&json, exchange_body(task->exchange));
+    if (!json.failed && json_text(&json, json_root(&json), "slug", false, &text) &&
+        text_is_slug(text))
+        snprintf(slug, sizeof slug, "%.*s", (int)text.len, text.bytes);
+    json_free(&json);
+    if (databases_are_several(task->gateway->databases) && slug[0] != '\0')
+        reads_find(task, &query);
+    else
+        create_show(task);
 }
 
 void post_admin_partitions(struct task *task)
@@ -194,13 +300,27 @@ static void name_action(struct task *task, const char *kind, char action[ACTION_
     snprintf(action, ACTION_BYTES_MAX + 1, "%s.%s", kind, slash + 1);
 }
 
+/* Both databases would have to commit at once. */
+static bool leaves_its_database(struct task *task)
+{
+    const struct partition *to =
+        partitions_find(task->gateway->partitions, body_number(task, "to"));
+
+    return to != NULL && to->database != databases_of(task);
+}
+
 void post_admin_show_action(struct task *task)
 {
     struct administrator who;
     char action[ACTION_BYTES_MAX + 1];
 
     name_action(task, "show", action);
-    if (admin_access(task, &who) && shows_give(task, task->parameter[0]))
+    if (!admin_access(task, &who) || !shows_give(task, task->parameter[0]))
+        return;
+    if (strcmp(action, "show.move") == 0 && leaves_its_database(task))
+        reply_problem(task, code_status(CODE_INVALID), CODE_INVALID, NULL,
+                      "A show moves within its database, and that partition is in another one", 0);
+    else
         admin_send(task, &who, action, NULL, NULL);
 }
 

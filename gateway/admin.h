@@ -17,8 +17,17 @@
 void admin_grant(struct task *task, const struct answer *answer);
 void admin_refuse(struct task *task, const struct answer *answer);
 
-/* The task's show is the list of shows; false: the task was answered, partitions are not known. */
+/*
+ * The task's show is the list of shows, as the first partition of a database decides it: of the one
+ * that has the partition which the query's "partition" names, or home. False: the task was
+ * answered.
+ */
 bool admin_give_catalogue(struct task *task);
+/* … of the database with this number (databases_at); false: there is none, or it has no partition
+ * that is known. */
+bool admin_give_catalogue_of(struct task *task, size_t database);
+/* For reads: what the query's "partition" names, if it names one, is where reads_ask will ask. */
+bool admin_give_database(struct task *task);
 
 /*
  * Send an action whose settings are the request's body, but for what `prepare` (or NULL) makes of

@@ -4,9 +4,12 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "gateway/admin_access.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/partitions.h"
@@ -60,8 +63,11 @@ static const struct statement partition_rows = {
     "admin_partitions",
     "SELECT p.partition, p.epoch, p.version, p.owner, CASE WHEN isfinite(p.heartbeat) THEN"
     " (extract(epoch FROM clock_timestamp() - p.heartbeat) * 1000)::bigint END,"
-    " (SELECT count(*) FROM shows s WHERE s.partition = p.partition)"
+    " (SELECT count(*) FROM shows s WHERE s.partition = p.partition), p.dsn"
     " FROM partitions p ORDER BY p.partition"};
+
+/* Of shows and of partitions. */
+static const struct merge_order by_number = {1, {{0, MERGE_NUMBER, false}}};
 
 static const struct statement audit_rows = {
     "admin_audit",
@@ -71,6 +77,20 @@ static const struct statement audit_rows = {
     " FROM audit a LEFT JOIN shows s ON s.show = a.show"
     " WHERE ($1::integer IS NULL OR a.show = $1::integer) AND ($2::bigint IS NULL OR a.id < $2)"
     " ORDER BY a.id DESC LIMIT $3::integer"};
+
+/* Of several databases, whose numbers of these rows say nothing beside each other: by time, and
+ * then by what is never the same in two of them. */
+static const struct statement audit_of_all = {
+    "admin_audit_of_all",
+    "SELECT a.id, a.at_ms, json_build_object('actor', a.actor, 'action', a.action,"
+    " 'show', s.slug, 'show_id', a.show, 'settings', a.settings, 'before', a.before,"
+    " 'after', a.after)::text, a.request, a.booking, coalesce(a.show, 0)"
+    " FROM audit a LEFT JOIN shows s ON s.show = a.show"
+    " WHERE $1::bigint IS NULL"
+    " OR (a.at_ms, a.id, coalesce(a.show, 0)) < ($1::bigint, $2::bigint, $3::integer)"
+    " ORDER BY a.at_ms DESC, a.id DESC, coalesce(a.show, 0) DESC LIMIT $4::integer"};
+static const struct merge_order audit_order = {
+    3, {{1, MERGE_NUMBER, true}, {0, MERGE_NUMBER, true}, {5, MERGE_NUMBER, true}}};
 
 static void send_or_fail(struct task *task, enum err err)
 {
@@ -125,7 +145,7 @@ void get_admin_shows(struct task *task)
         return;
     snprintf(after, sizeof after, "%" PRIu64, cursor);
     snprintf(many, sizeof many, "%" PRId64, limit + 1);
-    reads_ask(task, &query);
+    reads_gather(task, &query, &by_number);
 }
 
 static void on_bookings(void *context, enum err err, const struct postgres_rows *rows)
@@ -265,40 +285,68 @@ static void put_report(struct buf *body, const struct partitions *partitions, ui
              one->backlog_entries, one->rate);
 }
 
+static void put_partition(struct task *task, struct buf *body, const struct postgres_rows *rows,
+                          size_t i)
+{
+    struct span dsn = rows_text(rows, i, 6);
+    const struct gateway *g = task->gateway;
+    uint32_t number = (uint32_t)rows_i64(rows, i, 0);
+    bool is_pointer = dsn.len > 0; /* its database did not answer, or is not known yet */
+
+    if (!is_pointer)
+        dsn = span_of(databases_dsn(g->databases, partitions_database(g->partitions, number)));
+    buf_putf(body,
+             "{\"partition\":%" PRIu32 ",\"epoch\":%" PRId64 ",\"version\":%" PRId64 ",\"owner\":",
+             number, rows_i64(rows, i, 1), rows_i64(rows, i, 2));
+    render_text(body, rows_text(rows, i, 3));
+    buf_puts(body, ",\"heartbeat_age_ms\":");
+    if (rows_is_null(rows, i, 4))
+        buf_puts(body, "null");
+    else
+        render_i64(body, rows_i64(rows, i, 4));
+    buf_puts(body, ",\"database\":");
+    render_text(body, dsn);
+    buf_putf(body, ",\"reachable\":%s,\"shows\":%" PRId64, is_pointer ? "false" : "true",
+             rows_i64(rows, i, 5));
+    put_report(body, g->partitions, number);
+}
+
+/* Home's pointer to a partition comes before its row, which says more. */
+static bool is_told_better(const struct postgres_rows *rows, size_t i)
+{
+    return rows_text(rows, i, 6).len > 0 && i + 1 < rows_count(rows) &&
+           rows_i64(rows, i + 1, 0) == rows_i64(rows, i, 0);
+}
+
 static void on_partitions(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct task *task = context;
     struct buf *body;
+    bool is_first = true;
 
     if (!reads_have(task, err, rows))
         return;
     body = reply_open_private(task);
     buf_puts(body, "{\"partitions\":[");
     for (size_t i = 0; i < rows_count(rows); i++) {
-        buf_putf(
-            body,
-            "%s{\"partition\":%" PRId64 ",\"epoch\":%" PRId64 ",\"version\":%" PRId64 ",\"owner\":",
-            i > 0 ? "," : "", rows_i64(rows, i, 0), rows_i64(rows, i, 1), rows_i64(rows, i, 2));
-        render_text(body, rows_text(rows, i, 3));
-        buf_puts(body, ",\"heartbeat_age_ms\":");
-        if (rows_is_null(rows, i, 4))
-            buf_puts(body, "null");
-        else
-            render_i64(body, rows_i64(rows, i, 4));
-        buf_putf(body, ",\"shows\":%" PRId64, rows_i64(rows, i, 5));
-        put_report(body, task->gateway->partitions, (uint32_t)rows_i64(rows, i, 0));
+        if (is_told_better(rows, i))
+            continue;
+        buf_puts(body, is_first ? "" : ",");
+        put_partition(task, body, rows, i);
+        is_first = false;
     }
     buf_puts(body, "]}");
     reply_send(task, 200, REPLY_JSON);
 }
 
+/* While a database is away, this is what shows it: its partitions are told as far as home knows. */
 void get_admin_partitions(struct task *task)
 {
     struct administrator who;
     struct postgres_query query = {.statement = &partition_rows, .done = on_partitions};
 
     if (admin_access(task, &who))
-        reads_ask(task, &query);
+        reads_gather_some(task, &query, &by_number);
 }
 
 static enum err put_id(struct buf *body, const char *name, const struct postgres_rows *rows,
@@ -331,27 +379,85 @@ static enum err put_audit(struct buf *body, const struct postgres_rows *rows, si
     return ERR_NONE;
 }
 
-static void on_audit(void *context, enum err err, const struct postgres_rows *rows)
+/* The page's rows, and the name of what comes behind them. */
+static enum err put_audits(struct buf *body, const struct postgres_rows *rows, size_t limit)
 {
-    struct task *task = context;
+    enum err err = ERR_NONE;
+
+    buf_puts(body, "{\"audit\":[");
+    for (size_t i = 0; !err && i < rows_count(rows) && i < limit; i++) {
+        if (i > 0)
+            buf_putc(body, ',');
+        err = put_audit(body, rows, i);
+    }
+    buf_puts(body, "],\"next\":");
+    return err;
+}
+
+static void tell_audit(struct task *task, enum err err, const struct postgres_rows *rows,
+                       bool of_all)
+{
     struct buf *body;
     int64_t limit;
 
     if (!reads_have(task, err, rows) || !reads_limit(task, &limit))
         return;
     body = reply_open_private(task);
-    buf_puts(body, "{\"audit\":[");
-    for (size_t i = 0; !err && i < rows_count(rows) && i < (size_t)limit; i++) {
-        if (i > 0)
-            buf_putc(body, ',');
-        err = put_audit(body, rows, i);
-    }
-    buf_puts(body, "],\"next\":");
-    if (rows_count(rows) > (size_t)limit)
-        buf_putf(body, "\"%" PRId64 "\"}", rows_i64(rows, (size_t)limit - 1, 0));
-    else
+    err = put_audits(body, rows, (size_t)limit);
+    size_t last = (size_t)limit - 1;
+    if (rows_count(rows) <= (size_t)limit)
         buf_puts(body, "null}");
+    else if (of_all)
+        buf_putf(body, "\"%" PRId64 ".%" PRId64 ".%" PRId64 "\"}", rows_i64(rows, last, 1),
+                 rows_i64(rows, last, 0), rows_i64(rows, last, 5));
+    else
+        buf_putf(body, "\"%" PRId64 "\"}", rows_i64(rows, last, 0));
     send_or_fail(task, err);
+}
+
+static void on_audit(void *context, enum err err, const struct postgres_rows *rows)
+{
+    tell_audit(context, err, rows, false);
+}
+
+static void on_audit_of_all(void *context, enum err err, const struct postgres_rows *rows)
+{
+    tell_audit(context, err, rows, true);
+}
+
+/* "<at>.<id>.<show>", in place. */
+static bool read_audit_cursor(char *text, const char *value[3])
+{
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t number;
+        char *dot = strchr(text, '.');
+        size_t len = dot != NULL ? (size_t)(dot - text) : strlen(text);
+        if ((dot == NULL) != (i == 2) ||
+            !text_u64((struct span){text, len}, i == 2 ? INT32_MAX : INT64_MAX, &number))
+            return false;
+        value[i] = text;
+        text[len] = '\0';
+        text += len + 1;
+    }
+    return true;
+}
+
+static void ask_audit_of_all(struct task *task, int64_t limit)
+{
+    char cursor[64], many[24];
+    const char *text;
+    struct postgres_query query = {
+        .statement = &audit_of_all, .values = 4, .done = on_audit_of_all, .may_lag = true};
+
+    if (!reads_text(task, "cursor", cursor, sizeof cursor - 1, &text))
+        return;
+    if (text != NULL && !read_audit_cursor(cursor, query.value)) {
+        reply_invalid(task, 400, "\"cursor\" must be what \"next\" said");
+        return;
+    }
+    snprintf(many, sizeof many, "%" PRId64, limit + 1);
+    query.value[3] = many;
+    reads_gather(task, &query, &audit_order);
 }
 
 void get_admin_audit(struct task *task)
@@ -365,8 +471,13 @@ void get_admin_audit(struct task *task)
     int64_t limit;
 
     if (!admin_access(task, &who) || !reads_limit(task, &limit) ||
-        !reads_text(task, "show", name, SLUG_BYTES_MAX, &text) ||
-        !reads_number(task, "cursor", 1, INT64_MAX, &cursor))
+        !reads_text(task, "show", name, SLUG_BYTES_MAX, &text))
+        return;
+    if (text == NULL && databases_are_several(task->gateway->databases)) {
+        ask_audit_of_all(task, limit);
+        return;
+    }
+    if (!reads_number(task, "cursor", 1, INT64_MAX, &cursor))
         return;
     if (text != NULL) {
         if (!shows_give(task, span_of(name)))

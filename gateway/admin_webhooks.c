@@ -1,7 +1,9 @@
 /*
  * Who is told of what happens, for administrators: webhooks and letters. Changes are decided in the
  * queue like all that operators do (sql/0018_webhook_admin.sql); the lists are read from Postgres.
- * A secret stands in no answer of the queue: it is fetched, within an hour after it was made.
+ * Each database has its own: ?partition=N means the one that has that partition, else home is
+ * meant. A secret stands in no answer of the queue: it is fetched, within an hour after it was
+ * made.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,7 +79,7 @@ static void ask_about_one(struct task *task, const struct statement *statement,
         .statement = statement, .values = 1, .value = {number}, .done = done};
     uint64_t n;
 
-    if (!admin_access(task, &who) || !read_number(task, &n))
+    if (!admin_access(task, &who) || !read_number(task, &n) || !admin_give_database(task))
         return;
     snprintf(number, sizeof number, "%" PRIu64, n);
     reads_ask(task, &query);
@@ -88,7 +90,7 @@ void get_admin_webhooks(struct task *task)
     struct administrator who;
     struct postgres_query query = {.statement = &all_webhooks, .done = on_text};
 
-    if (admin_access(task, &who))
+    if (admin_access(task, &who) && admin_give_database(task))
         reads_ask(task, &query);
 }
 
@@ -114,8 +116,8 @@ void get_admin_deliveries(struct task *task)
     uint64_t n, cursor = 0;
     int64_t limit;
 
-    if (!admin_access(task, &who) || !read_number(task, &n) || !reads_limit(task, &limit) ||
-        !reads_number(task, "cursor", 1, INT64_MAX, &cursor) ||
+    if (!admin_access(task, &who) || !admin_give_database(task) || !read_number(task, &n) ||
+        !reads_limit(task, &limit) || !reads_number(task, "cursor", 1, INT64_MAX, &cursor) ||
         !reads_text(task, "state", state, sizeof state - 1, &query.value[2]))
         return;
     if (query.value[2] != NULL && strcmp(state, "undelivered") != 0) {

@@ -9,9 +9,10 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/blocks.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/partitions.h"
 #include "gateway/reads.h"
 #include "gateway/render.h"
 #include "gateway/reply.h"
@@ -136,7 +137,9 @@ static void ask(struct dates *dates, const struct show *show, int64_t now_us)
                                    .done = on_dates,
                                    .context = dates};
 
-    if (a->questions >= QUESTIONS_MAX || !database_is_ready(a->gateway->database))
+    struct database *database = partitions_database(a->gateway->partitions, show->partition);
+
+    if (a->questions >= QUESTIONS_MAX || !database_is_ready(database))
         return;
     snprintf(number, sizeof number, "%" PRIu32, show->number);
     snprintf(at, sizeof at, "%" PRId64, at_ms);
@@ -144,7 +147,7 @@ static void ask(struct dates *dates, const struct show *show, int64_t now_us)
     a->questions++;
     dates->is_asking = true;
     dates->asked_us = now_us;
-    if (database_query(a->gateway->database, &query))
+    if (database_query(database, &query))
         return;
     dates->is_asking = false;
     a->questions--;

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "gateway/admin_access.h"
 #include "gateway/csv.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/fields.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
@@ -508,6 +508,15 @@ void analytics_end(struct gateway *g)
         database_close(g->reports);
 }
 
+/* Of shows in other databases, where there are no replicas, on the connections for everything. */
+static struct database *reports_of(struct task *task)
+{
+    struct database *database = databases_of(task);
+    const struct gateway *g = task->gateway;
+
+    return database == databases_home(g->databases) ? g->reports : database;
+}
+
 void get_admin_analytics(struct task *task)
 {
     struct administrator who;
@@ -530,5 +539,5 @@ void get_admin_analytics(struct task *task)
     query.value[5] = wish.key;
     query.statement = &wish.report->statement;
     open_database(task->gateway);
-    reads_ask_at(task, task->gateway->reports, &query);
+    reads_ask_at(task, reports_of(task), &query);
 }

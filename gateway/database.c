@@ -306,8 +306,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void read_free(struct read *r)
 {
-    for (size_t i = 0; i < r->query.values; i++)
-        free((char *)r->query.value[i]);
+    query_end(&r->query);
     free(r);
 }
 
@@ -316,22 +315,13 @@ static struct read *read_new(struct session *s, const struct postgres_query *que
 {
     struct read *r = calloc(1, sizeof *r);
 
-    if (r == NULL)
+    if (r == NULL || !query_copy(&r->query, query)) {
+        free(r);
         return NULL;
+    }
     r->session = s;
     r->known_us = s->known_us;
     r->connection = s->connection;
-    r->query = *query;
-    memset(r->query.value, 0, sizeof r->query.value);
-    for (size_t i = 0; i < query->values; i++) {
-        if (query->value[i] == NULL)
-            continue;
-        r->query.value[i] = strdup(query->value[i]);
-        if (r->query.value[i] == NULL) {
-            read_free(r);
-            return NULL;
-        }
-    }
     return r;
 }
 

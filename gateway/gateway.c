@@ -15,7 +15,7 @@
 #include "gateway/alternatives.h"
 #include "gateway/analytics.h"
 #include "gateway/blocks.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/enqueue.h"
 #include "gateway/identity.h"
 #include "gateway/limits.h"
@@ -92,7 +92,7 @@ static void count_up(struct metric_value *value, uint64_t now, uint64_t *counted
 static void count_database(struct run *run)
 {
     struct metric_value *own = run->gateway.own;
-    struct database_counts now = database_counts(run->gateway.database);
+    struct database_counts now = databases_counts(run->gateway.databases);
     struct database_counts *then = &run->database_counted;
 
     count_up(&own[G_READS_PRIMARY], now.primary, &then->primary);
@@ -271,15 +271,15 @@ static void open_links(struct gateway *g)
     struct key channel = key_replies_channel(g->name);
     struct redis_link_events answers = {
         .context = g, .ready = on_subscribed, .lost = nothing, .message = on_message};
-    struct database_options database = {.primary = o->postgres,
-                                        .replica = o->postgres_replica,
-                                        .connections = (size_t)o->postgres_connections,
-                                        .lag_ms_max = o->replica_lag_ms_max,
-                                        .patience_ms = POSTGRES_PATIENCE_MS};
+    struct database_options home = {.primary = o->postgres,
+                                    .replica = o->postgres_replica,
+                                    .connections = (size_t)o->postgres_connections,
+                                    .lag_ms_max = o->replica_lag_ms_max,
+                                    .patience_ms = POSTGRES_PATIENCE_MS};
 
     g->redis = redis_servers_open(g->loop, &o->redis_url, on_redis_ready, g);
     g->subscriber = redis_link_open(g->loop, &o->redis_url, channel.text, &answers);
-    g->database = database_open(g->loop, &database);
+    g->databases = databases_open(g->loop, &home);
     analytics_begin(g);
     partitions_begin(g->partitions);
     shows_begin(g->shows);
@@ -293,7 +293,7 @@ static void close_links(struct gateway *g)
     live_end(g->live);
     redis_link_close(g->subscriber);
     redis_servers_close(g->redis);
-    database_close(g->database);
+    databases_close(g->databases);
     analytics_end(g);
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/task.h"
 
 struct database;
+struct databases;
 struct ev_loop;
 struct identity;
 struct limits;
@@ -33,8 +34,8 @@ struct gateway {
     struct http_server *admin_http; /* NULL: the administrators' routes are behind `http` */
     struct redis_servers *redis;    /* commands */
     struct redis_link *subscriber;  /* answers for this worker */
-    struct database *database;
-    struct database *reports; /* NULL until a report is asked for (analytics.c) */
+    struct databases *databases;    /* home, and others that its partitions name */
+    struct database *reports;       /* home's; NULL until a report is asked for (analytics.c) */
     struct shows *shows;
     struct rooms *rooms;
     struct alternatives *alternatives;
@@ -62,9 +63,9 @@ int gateway_run(const struct gateway_options *options, struct gauges *gauges, st
 void gateway_count(struct gateway *gateway);
 
 /*
- * Requests can be taken (health.c). That every partition has its allocator is waited for once, when
- * the gateway begins; later the queue bridges a takeover, and one partition's trouble is no reason
- * to take a gateway away from all others.
+ * Requests can be taken (health.c): some, where one of several databases is away. That every
+ * partition has its allocator is waited for once, when the gateway begins; later the queue bridges
+ * a takeover, and one partition's trouble is no reason to take a gateway away from all others.
  */
 bool gateway_is_ready(struct gateway *gateway);
 

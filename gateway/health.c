@@ -1,7 +1,7 @@
 /* /livez, /readyz, /health. */
 #include "base/clock.h"
 #include "base/config.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/partitions.h"
@@ -37,6 +37,20 @@ static bool allocators_are_well(const struct gateway *g)
     return partitions_are_known(g->partitions);
 }
 
+/* The same, but for those whose database is away: they are no reason to keep others waiting. */
+static bool allocators_have_begun(const struct gateway *g)
+{
+    const struct partition *p;
+    bool any = partitions_at(g->partitions, 0) == NULL; /* there is none to wait for */
+
+    for (size_t i = 0; (p = partitions_at(g->partitions, i)) != NULL; i++)
+        if (partition_is_serving(p))
+            any = true;
+        else if (database_is_ready(p->database))
+            return false;
+    return any && partitions_are_known(g->partitions);
+}
+
 /* The process runs its loop. */
 void get_livez(struct task *task)
 {
@@ -46,8 +60,8 @@ void get_livez(struct task *task)
 
 bool gateway_is_ready(struct gateway *g)
 {
-    g->has_been_ready = g->has_been_ready || allocators_are_well(g);
-    return redis_is_well(g) && database_is_ready(g->database) && g->has_been_ready;
+    g->has_been_ready = g->has_been_ready || allocators_have_begun(g);
+    return redis_is_well(g) && databases_are_ready(g->databases) && g->has_been_ready;
 }
 
 static const char *ready_word(const struct gateway *g, bool is_ready)
@@ -63,7 +77,7 @@ void get_readyz(struct task *task)
     struct buf *body = reply_open(task);
     buf_putf(body, "{\"status\":\"%s\"", ready_word(g, is_ready));
     put_status(body, "redis", redis_is_well(g));
-    put_status(body, "postgres", database_is_ready(g->database));
+    put_status(body, "postgres", databases_are_ready(g->databases));
     put_status(body, "allocators", g->has_been_ready);
     buf_putc(body, '}');
     answer(task, is_ready && !g->is_draining);
@@ -88,7 +102,7 @@ static void put_allocator(struct buf *body, const struct partition *p)
 /* It makes nobody ill: while it cannot be asked, the primary is. */
 static void put_replica(struct buf *body, const struct gateway *g)
 {
-    struct replica_report replica = database_replica(g->database);
+    struct replica_report replica = database_replica(databases_home(g->databases));
 
     if (replica.status == REPLICA_NONE)
         return;
@@ -100,10 +114,50 @@ static void put_replica(struct buf *body, const struct gateway *g)
         buf_putf(body, "%lld}", (long long)replica.lag_ms);
 }
 
+static bool all_are_ready(const struct gateway *g)
+{
+    const struct database *one;
+
+    for (size_t i = 0; (one = databases_at(g->databases, i)) != NULL; i++)
+        if (!database_is_ready(one))
+            return false;
+    return true;
+}
+
+/* Each by its partitions: where it is, is nobody's business here. */
+static void put_database(struct buf *body, const struct gateway *g, const struct database *database)
+{
+    const struct partition *p;
+    bool is_first = true;
+
+    buf_putf(body, "{\"status\":\"%s\",\"partitions\":[",
+             database_is_ready(database) ? "ok" : "down");
+    for (size_t i = 0; (p = partitions_at(g->partitions, i)) != NULL; i++) {
+        if (p->database != database)
+            continue;
+        buf_putf(body, "%s%u", is_first ? "" : ",", p->number);
+        is_first = false;
+    }
+    buf_puts(body, "]}");
+}
+
+static void put_databases(struct buf *body, const struct gateway *g)
+{
+    const struct database *one;
+
+    buf_puts(body, ",\"databases\":[");
+    for (size_t i = 0; (one = databases_at(g->databases, i)) != NULL; i++) {
+        if (i > 0)
+            buf_putc(body, ',');
+        put_database(body, g, one);
+    }
+    buf_putc(body, ']');
+}
+
 void get_health(struct task *task)
 {
     struct gateway *g = task->gateway;
-    bool redis = redis_is_well(g), postgres = database_is_ready(g->database);
+    bool redis = redis_is_well(g), postgres = all_are_ready(g);
     bool is_well = redis && postgres && allocators_are_well(g);
     struct buf *body = reply_open(task);
     const struct partition *p;
@@ -115,6 +169,7 @@ void get_health(struct task *task)
              (long long)((clock_mono_us() - g->began_us) / 1000000));
     put_status(body, "redis", redis);
     put_status(body, "postgres", postgres);
+    put_databases(body, g);
     put_replica(body, g);
     buf_putf(body, ",\"database\":\"%s\",\"allocators\":[",
              postgres ? "connected" : "disconnected");

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/partitions.h"
@@ -50,7 +50,7 @@ static void put_partitions(const struct gateway *g, struct buf *body)
 /* As this worker knows it. */
 static void put_replica(const struct gateway *g, struct buf *body)
 {
-    struct replica_report replica = database_replica(g->database);
+    struct replica_report replica = database_replica(databases_home(g->databases));
 
     buf_puts(body, "# HELP usher_gateway_replica_lag_seconds How old at most is what the replica "
                    "tells.\n# TYPE usher_gateway_replica_lag_seconds gauge\n");

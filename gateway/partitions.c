@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/redis_servers.h"
 
@@ -31,7 +31,7 @@ struct partitions {
 };
 
 static const struct statement list_partitions = {"list_partitions",
-                                                 "SELECT partition FROM partitions"};
+                                                 "SELECT partition, dsn FROM partitions"};
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events);
 
@@ -87,10 +87,35 @@ struct partition *partitions_note(struct partitions *p, uint32_t number)
     if (one == NULL)
         return NULL;
     one->number = number;
+    one->database = databases_home(p->gateway->databases);
     one->has_stream = true; /* until Redis says otherwise */
     one->requests_per_entry = 1;
     p->partition[p->count++] = one;
+    p->turn = 0; /* ask soon where it is */
     return one;
+}
+
+const struct partition *partitions_find(const struct partitions *p, uint32_t number)
+{
+    return find(p, number);
+}
+
+struct database *partitions_database(const struct partitions *p, uint32_t number)
+{
+    const struct partition *one = find(p, number);
+
+    return one != NULL ? one->database : databases_home(p->gateway->databases);
+}
+
+uint32_t partitions_lowest(const struct partitions *p, const struct database *database)
+{
+    uint32_t lowest = 0;
+
+    for (size_t i = 0; i < p->count; i++)
+        if (p->partition[i]->database == database &&
+            (lowest == 0 || p->partition[i]->number < lowest))
+            lowest = p->partition[i]->number;
+    return lowest;
 }
 
 const struct partition *partitions_at(const struct partitions *p, size_t index)
@@ -207,6 +232,22 @@ static void ask(struct partitions *p, struct partition *one)
                     ask_one(p, one, "XLEN", key_requests(one->number), on_length);
 }
 
+static bool is_named(void *context, const struct database *database)
+{
+    return partitions_lowest(context, database) != 0;
+}
+
+static void note_row(struct partitions *p, const struct postgres_rows *rows, size_t row)
+{
+    struct partition *one = partitions_note(p, (uint32_t)rows_i64(rows, row, 0));
+    struct database *database = databases_named(p->gateway->databases, rows_text(rows, row, 1));
+
+    if (one == NULL)
+        log_event(LOG_ERROR, "too_many_partitions", NULL);
+    else if (database != NULL)
+        one->database = database;
+}
+
 static void on_list(void *context, enum err err, const struct postgres_rows *rows)
 {
     struct partitions *p = context;
@@ -216,8 +257,8 @@ static void on_list(void *context, enum err err, const struct postgres_rows *row
         return;
     p->is_known = true;
     for (size_t i = 0; i < rows_count(rows); i++)
-        if (partitions_note(p, (uint32_t)rows_i64(rows, i, 0)) == NULL)
-            log_event(LOG_ERROR, "too_many_partitions", NULL);
+        note_row(p, rows, i);
+    databases_keep(p->gateway->databases, is_named, p);
 }
 
 static void list(struct partitions *p)
@@ -225,7 +266,7 @@ static void list(struct partitions *p)
     struct postgres_query query = {.statement = &list_partitions, .done = on_list, .context = p};
 
     if (!p->is_listing)
-        p->is_listing = database_query(p->gateway->database, &query);
+        p->is_listing = database_query(databases_home(p->gateway->databases), &query);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)

@@ -12,6 +12,7 @@
 #include "base/allocator_report.h"
 #include "base/metrics.h"
 
+struct database;
 struct gateway;
 struct partitions;
 
@@ -19,7 +20,8 @@ struct partitions;
 
 struct partition {
     uint32_t number;
-    bool is_asked; /* a question is under way */
+    struct database *database; /* where its truth lies (databases.h); borrowed */
+    bool is_asked;             /* a question is under way */
 
     /* From the stream. */
     bool has_stream;
@@ -47,8 +49,15 @@ struct partitions *partitions_new(struct gateway *gateway); /* never NULL */
 void partitions_free(struct partitions *partitions);
 void partitions_begin(struct partitions *partitions); /* the links are open: start asking */
 
-/* This partition exists. NULL if there are more than PARTITIONS_MAX. */
+/* This partition exists; at home, until the list says otherwise. NULL if there are more than
+ * PARTITIONS_MAX. */
 struct partition *partitions_note(struct partitions *partitions, uint32_t number);
+/* NULL: it is not known (yet). */
+const struct partition *partitions_find(const struct partitions *partitions, uint32_t number);
+/* Of a partition that is not known: home. */
+struct database *partitions_database(const struct partitions *partitions, uint32_t number);
+/* The first one of a database, which decides what is of no show; 0: none is known. */
+uint32_t partitions_lowest(const struct partitions *partitions, const struct database *database);
 
 /* For health and metrics: in no particular order; NULL behind the last. */
 const struct partition *partitions_at(const struct partitions *partitions, size_t index);

@@ -580,6 +580,28 @@ void postgres_link_close(struct postgres_link *link)
     free(link);
 }
 
+bool query_copy(struct postgres_query *copy, const struct postgres_query *query)
+{
+    *copy = *query;
+    memset(copy->value, 0, sizeof copy->value);
+    for (size_t i = 0; i < query->values; i++) {
+        if (query->value[i] == NULL)
+            continue;
+        copy->value[i] = strdup(query->value[i]);
+        if (copy->value[i] == NULL) {
+            query_end(copy);
+            return false;
+        }
+    }
+    return true;
+}
+
+void query_end(struct postgres_query *copy)
+{
+    for (size_t i = 0; i < copy->values; i++)
+        free((char *)copy->value[i]);
+}
+
 bool postgres_link_query(struct postgres_link *link, const struct postgres_query *query)
 {
     struct query *q;

@@ -52,6 +52,10 @@ struct postgres_query {
                       * somebody acts upon */
 };
 
+/* A copy whose values are its own, to ask it again: ended by query_end. False: no memory. */
+bool query_copy(struct postgres_query *copy, const struct postgres_query *query);
+void query_end(struct postgres_query *copy);
+
 /* Who else can be asked. With SPARE, somebody can: what was asked is unavailable as soon as no
  * connection stands, instead of waiting for the next; and what happens is the owner's to log. */
 enum postgres_link_kind { POSTGRES_ONLY, POSTGRES_SPARE };

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "gateway/bookings.h"
 #include "gateway/counts.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/identity.h"
@@ -36,6 +36,9 @@ static const struct statement history = {
                " AND ($5::text IS NULL OR b.status = $5::booking_status)"
                " ORDER BY b.created_ms DESC, b.id DESC LIMIT $4::integer"};
 
+static const struct merge_order newest_first = {
+    2, {{SHOW_COLUMN_COUNT + 3, MERGE_NUMBER, true}, {SHOW_COLUMN_COUNT, MERGE_TEXT, true}}};
+
 #define START "coalesce((extract(epoch FROM s.starts_at) * 1000)::bigint, 9007199254740991)"
 static const struct statement search = {
     "search_shows", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.state <> 'draft'"
@@ -47,6 +50,8 @@ static const struct statement search = {
                     " AND ($5::bigint IS NULL OR (" START ", s.show) > ($5::bigint, $6::integer))"
                     " AND ($8::text IS NULL OR s.series = $8)"
                     " ORDER BY " START ", s.show LIMIT $7::integer"};
+
+const struct merge_order shows_by_start = {2, {{7, MERGE_NUMBER, false}, {0, MERGE_NUMBER, false}}};
 
 void reads_fail(struct task *task, enum err err)
 {
@@ -67,20 +72,51 @@ static bool wants_newest(const struct task *task)
     return false;
 }
 
-void reads_ask_at(struct task *task, struct database *database, struct postgres_query *query)
+static void prepare(struct task *task, struct postgres_query *query)
 {
     query->context = task;
     query->may_lag = query->may_lag && !wants_newest(task);
     task_park(task);
-    if (database_query(database, query))
-        return;
+}
+
+static void not_taken(struct task *task)
+{
     if (task_resume(task))
         reply_overloaded(task, "Too many questions are under way", 1);
 }
 
+void reads_ask_at(struct task *task, struct database *database, struct postgres_query *query)
+{
+    prepare(task, query);
+    if (!database_query(database, query))
+        not_taken(task);
+}
+
 void reads_ask(struct task *task, struct postgres_query *query)
 {
-    reads_ask_at(task, task->gateway->database, query);
+    reads_ask_at(task, databases_of(task), query);
+}
+
+void reads_find(struct task *task, struct postgres_query *query)
+{
+    prepare(task, query);
+    if (!databases_find(task->gateway->databases, query))
+        not_taken(task);
+}
+
+void reads_gather(struct task *task, struct postgres_query *query, const struct merge_order *order)
+{
+    prepare(task, query);
+    if (!databases_gather(task->gateway->databases, query, order, false))
+        not_taken(task);
+}
+
+void reads_gather_some(struct task *task, struct postgres_query *query,
+                       const struct merge_order *order)
+{
+    prepare(task, query);
+    if (!databases_gather(task->gateway->databases, query, order, true))
+        not_taken(task);
 }
 
 bool reads_have(struct task *task, enum err err, const struct postgres_rows *rows)
@@ -323,7 +359,7 @@ void get_user_bookings(struct task *task)
     }
     snprintf(many, sizeof many, "%" PRId64, limit + 1);
     query.value[3] = many;
-    reads_ask(task, &query);
+    reads_gather(task, &query, &newest_first);
 }
 
 static enum err put_shows(struct buf *body, const struct postgres_rows *rows, size_t limit)
@@ -414,5 +450,5 @@ void get_shows(struct task *task)
     }
     snprintf(many, sizeof many, "%" PRId64, limit + 1);
     query.value[6] = many;
-    reads_ask(task, &query);
+    reads_gather(task, &query, &shows_by_start);
 }

@@ -4,6 +4,7 @@
 
 #include "base/answer.h"
 #include "base/err.h"
+#include "gateway/merge.h"
 #include "gateway/postgres_link.h"
 #include "gateway/show.h"
 #include "gateway/task.h"
@@ -36,8 +37,18 @@ void reads_fail(struct task *task, enum err err);
 /* Ask on the task's behalf: it is parked; `done` has it as its context. Whoever says
  * Cache-Control: no-cache (or max-age=0) is told what the primary knows, also where it may lag. */
 void reads_ask(struct task *task, struct postgres_query *query);
-/* The same of another database than everybody's. */
+/* The same of a database that is said. */
 void reads_ask_at(struct task *task, struct database *database, struct postgres_query *query);
+/* reads_ask asks the database of the task's show, or home. This asks where the row is … */
+void reads_find(struct task *task, struct postgres_query *query);
+/* … and this all, for rows in `order`; if one of them cannot be asked, there is no answer … */
+void reads_gather(struct task *task, struct postgres_query *query, const struct merge_order *order);
+/* … or, for lists that are of use without it, its rows are not there. */
+void reads_gather_some(struct task *task, struct postgres_query *query,
+                       const struct merge_order *order);
+
+/* Of rows that begin with SHOW_COLUMNS: as GET /v1/shows has them. */
+extern const struct merge_order shows_by_start;
 /* The begin of `done`: the task goes on, and what it tells is as old as the rows. False: it is
  * gone, or was answered that there are none. */
 bool reads_have(struct task *task, enum err err, const struct postgres_rows *rows);

@@ -9,6 +9,7 @@
  * and not yet published: so the answers up to that snapshot's version must be out, and none among
  * them be this one's, before it is told that its time ran out.
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -19,10 +20,11 @@
 #include "gateway/admin.h"
 #include "gateway/bookings.h"
 #include "gateway/commands.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/identity.h"
+#include "gateway/partitions.h"
 #include "gateway/reads.h"
 #include "gateway/redis_servers.h"
 #include "gateway/reply.h"
@@ -136,6 +138,44 @@ static void ask_redis(struct task *task,
         ask_answer(task, done);
 }
 
+static void begin(struct task *task)
+{
+    task->partition = task->show->partition;
+    ask_redis(task, id_is_keyed(task->id) ? on_keys : on_answer);
+}
+
+/* An id of the list of shows does not say which database decides it: they are asked in turn. False:
+ * the task was answered. */
+static bool give_catalogue(struct task *task)
+{
+    if (admin_give_catalogue_of(task, task->catalogue))
+        return true;
+    reply_overloaded(task, "The partitions are not known yet", 1);
+    return false;
+}
+
+/* Is there another database, from the next one on, where it may be? */
+static bool has_next(const struct task *task)
+{
+    return id_show(task->id) == CATALOGUE_SHOW &&
+           databases_at(task->gateway->databases, task->catalogue + 1) != NULL;
+}
+
+/* There is no answer where it was looked for. False: that was the last place. */
+static bool look_in_next(struct task *task, enum place_verdict verdict)
+{
+    if (verdict > task->verdict)
+        task->verdict = verdict;
+    while (has_next(task)) {
+        task->catalogue++;
+        if (!admin_give_catalogue_of(task, task->catalogue))
+            continue;
+        begin(task);
+        return true;
+    }
+    return false;
+}
+
 void get_request(struct task *task)
 {
     struct id id;
@@ -145,15 +185,14 @@ void get_request(struct task *task)
         reply_not_found(task, "There is no such request");
         return;
     }
-    if (id_show(id) == CATALOGUE_SHOW ? !admin_give_catalogue(task)
+    if (id_show(id) == CATALOGUE_SHOW ? !give_catalogue(task)
                                       : !shows_give_number(task, id_show(id)))
         return;
     read_wait(task);
     task_set_id(task, id);
-    task->partition = task->show->partition;
     task->awaited = &awaited_request;
     task->grant = command_grant;
-    ask_redis(task, id_is_keyed(id) ? on_keys : on_answer);
+    begin(task);
 }
 
 static void ask_postgres(struct task *task)
@@ -169,7 +208,7 @@ static void ask_postgres(struct task *task)
     snprintf(show, sizeof show, "%u", id_show(task->id));
     id_format_uuid(task->id, uuid);
     task_park(task);
-    if (!database_query(task->gateway->database, &query))
+    if (!database_query(partitions_database(task->gateway->partitions, task->partition), &query))
         on_row(task, ERR_UNAVAILABLE, NULL);
 }
 
@@ -202,7 +241,7 @@ static void tell_bytes(struct task *task, struct span bytes)
 static void look_further(struct task *task, bool is_known)
 {
     if (!is_known || task->deadline_ms <= clock_wall_ms() || identity_hides_id(task, task->id) ||
-        !await_decision(task))
+        has_next(task) || !await_decision(task))
         ask_postgres(task);
 }
 
@@ -248,6 +287,7 @@ static void on_decided(struct task *task, const struct answer *answer, bool repe
 static void look_once_more(struct task *task)
 {
     task->wait_until_us = 0;
+    task->verdict = PLACE_UNKNOWN;
     ask_postgres(task);
 }
 
@@ -257,6 +297,23 @@ static void tell_undecided(struct task *task)
         command_tell_queued(task);
 }
 
+/* What all places together say. */
+static void tell_verdict(struct task *task)
+{
+    switch (task->verdict) {
+    case PLACE_UNKNOWN:
+        tell_unknown(task);
+        return;
+    case PLACE_OVER:
+        reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
+        return;
+    case PLACE_OPEN:
+        tell_undecided(task);
+        return;
+    }
+    assert(!"a verdict that is none");
+}
+
 /* It is in neither place, by a snapshot of the partition at this time and version. */
 static void tell_absence(struct task *task, int64_t now_ms, int64_t version)
 {
@@ -264,13 +321,13 @@ static void tell_absence(struct task *task, int64_t now_ms, int64_t version)
     struct span argv[] = {SPAN("HGET"), {state.text, state.len}, SPAN("published")};
 
     task->committed = (uint64_t)version;
-    if (task->deadline_ms == 0 || identity_hides_id(task, task->id) ||
-        (!id_is_keyed(task->id) && !is_plausible(task->id, clock_wall_ms())))
-        tell_unknown(task);
-    else if (now_ms <= task->deadline_ms)
-        tell_undecided(task);
-    else
+    bool is_unknown = task->deadline_ms == 0 || identity_hides_id(task, task->id) ||
+                      (!id_is_keyed(task->id) && !is_plausible(task->id, clock_wall_ms()));
+    bool is_open = !is_unknown && now_ms <= task->deadline_ms;
+    if (!is_unknown && !is_open)
         ask(task, 3, argv, on_published);
+    else if (!look_in_next(task, is_open ? PLACE_OPEN : PLACE_UNKNOWN))
+        tell_verdict(task);
 }
 
 /* Answers are sent before their version is stamped: so first the stamp, then the answer. */
@@ -299,8 +356,8 @@ static void on_last_look(void *context, const struct redis_value *reply)
         reads_fail(task, ERR_UNAVAILABLE);
     else if (redis_kind(*reply) == REDIS_STRING)
         tell_bytes(task, redis_text(*reply));
-    else
-        reply_problem(task, code_status(CODE_TIMED_OUT), CODE_TIMED_OUT, NULL, NULL, 0);
+    else if (!look_in_next(task, PLACE_OVER))
+        tell_verdict(task);
 }
 
 /* The booking as it was first answered: `origin` if it has changed since. */

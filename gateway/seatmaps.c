@@ -3,8 +3,9 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
+#include "gateway/partitions.h"
 #include "gateway/seatmap.h"
 #include "gateway/shows.h"
 
@@ -50,7 +51,8 @@ bool seatmaps_wait(struct task *task, struct cached_show *c)
 
     snprintf(number, sizeof number, "%u", c->show.number);
     if (!c->is_loading_map) {
-        if (!database_query(task->gateway->database, &query))
+        if (!database_query(partitions_database(task->gateway->partitions, c->show.partition),
+                            &query))
             return false;
         c->is_loading_map = true;
         shows_pin(c);

@@ -24,7 +24,8 @@
 /* The configured show comes first, what is over comes last. */
 static const struct statement seed_events = {
     "seed_events",
-    "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES " WHERE s.state <> 'draft' AND EXISTS"
+    "SELECT " SHOW_COLUMNS ", (s.slug = $1)::integer, coalesce(s.starts_at < now(), false)::integer"
+    " FROM " SHOW_TABLES " WHERE s.state <> 'draft' AND EXISTS"
     " (SELECT FROM tiers t WHERE t.show = s.show AND t.kind = 'seats')"
     " ORDER BY s.slug = $1 DESC, coalesce(s.starts_at < now(), false), s.starts_at,"
     " s.show LIMIT 100"};
@@ -35,6 +36,11 @@ static const struct statement seed_seats = {
                   " LEFT JOIN bookings b ON b.id = t.booking AND t.status = 1"
                   " WHERE t.show = $1::integer AND t.position >= $2::integer"
                   " ORDER BY t.position LIMIT 10000"};
+static const struct merge_order events_order = {4,
+                                                {{SHOW_COLUMN_COUNT, MERGE_NUMBER, true},
+                                                 {SHOW_COLUMN_COUNT + 1, MERGE_NUMBER, false},
+                                                 {7, MERGE_NUMBER, false},
+                                                 {0, MERGE_NUMBER, false}}};
 enum seat_column { COLUMN_POSITION, COLUMN_STATUS, COLUMN_EXPIRES };
 
 static void put_event_members(struct buf *b, const struct show *show)
@@ -81,7 +87,7 @@ void seed_get_events(struct task *task)
     if (media_prefers_stream(exchange_header(task->exchange, "accept")))
         live_answer_seeds(task);
     else
-        reads_ask(task, &query);
+        reads_gather(task, &query, &events_order);
 }
 
 /* These clients know three statuses: what is neither available nor held counts as booked. */

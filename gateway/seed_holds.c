@@ -175,7 +175,7 @@ void seed_post_bookings(struct task *task)
     if (command_is_right(task, &json)) {
         if (is_id) {
             id_format_uuid(id, uuid);
-            reads_ask(task, &query);
+            reads_find(task, &query);
         } else {
             tell_no_hold(task, "There is no such hold");
         }

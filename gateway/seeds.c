@@ -19,6 +19,7 @@
 #include "gateway/reply.h"
 #include "gateway/shows.h"
 
+#define SEED_LIST_MAX 100 /* shows in a list; its statement says the same */
 static const struct statement seed_shows = {
     "seed_shows", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES
                   " WHERE s.state <> 'draft' ORDER BY s.starts_at, s.show LIMIT 100"};
@@ -26,10 +27,18 @@ static const struct statement seed_shows = {
 /* The booking of the one-place-a-person show before others, a live one before a dead one. */
 static const struct statement seed_booking = {
     "seed_booking",
-    "SELECT " SHOW_COLUMNS ", " BOOKING_COLUMNS " FROM " BOOKING_TABLES
+    "SELECT " SHOW_COLUMNS ", " BOOKING_COLUMNS ", (s.slug = $2)::integer,"
+    " (b.status IN ('HELD', 'PENDING', 'CONFIRMED'))::integer FROM " BOOKING_TABLES
     " WHERE hashtextextended(b.user_id, 0) = hashtextextended($1, 0) AND b.user_id = $1"
     " ORDER BY s.slug = $2 DESC, b.status IN ('HELD', 'PENDING', 'CONFIRMED') DESC,"
     " b.created_ms DESC, b.id DESC LIMIT 1"};
+
+static const struct merge_order booking_order = {
+    4,
+    {{SHOW_COLUMN_COUNT + BOOKING_COLUMN_COUNT, MERGE_NUMBER, true},
+     {SHOW_COLUMN_COUNT + BOOKING_COLUMN_COUNT + 1, MERGE_NUMBER, true},
+     {SHOW_COLUMN_COUNT + 3, MERGE_NUMBER, true},
+     {SHOW_COLUMN_COUNT, MERGE_TEXT, true}}};
 
 const char *seed_words(enum code code)
 {
@@ -268,7 +277,7 @@ void seed_get_bookings(struct task *task)
                                    .done = on_booking};
 
     if (reads_user(task, task->parameter[0], user))
-        reads_ask(task, &query);
+        reads_gather(task, &query, &booking_order);
 }
 
 static void tickets_counted(struct task *task)
@@ -316,7 +325,7 @@ void seed_tell_shows(struct task *task, struct buf *body, const struct postgres_
     enum err err = ERR_NONE;
 
     buf_putc(body, '[');
-    for (size_t i = 0; i < rows_count(rows) && !err; i++) {
+    for (size_t i = 0; i < rows_count(rows) && i < SEED_LIST_MAX && !err; i++) {
         err = show_from_row(&show, rows, i);
         if (err)
             break;
@@ -348,7 +357,7 @@ void seed_get_shows(struct task *task)
 {
     struct postgres_query query = {.statement = &seed_shows, .done = on_shows};
 
-    reads_ask(task, &query);
+    reads_gather(task, &query, &shows_by_start);
 }
 
 void seed_get_availability(struct task *task)

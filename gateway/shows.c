@@ -7,10 +7,11 @@
 
 #include <ev.h>
 
+#include "base/bounds.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/partitions.h"
 #include "gateway/reply.h"
@@ -34,6 +35,14 @@ struct lookup {
     struct list tasks;
 };
 
+/* Shows of one database that are read anew together. */
+struct refresh {
+    struct shows *shows;
+    bool is_under_way;
+    size_t count;
+    uint32_t show[REFRESH_MAX];
+};
+
 struct shows {
     struct gateway *gateway;
     struct list by_number[BUCKETS], by_slug[BUCKETS];
@@ -42,9 +51,7 @@ struct shows {
     struct list lookups;
     size_t lookup_count;
     ev_timer timer;
-    bool is_refreshing;
-    size_t refreshed; /* in the question that is under way */
-    uint32_t refreshing[REFRESH_MAX];
+    struct refresh refresh[DATABASES_MAX]; /* of each database's shows */
 };
 
 static const struct statement by_slug = {"show_by_slug", "SELECT " SHOW_COLUMNS " FROM " SHOW_TABLES
@@ -69,6 +76,8 @@ struct shows *shows_new(struct gateway *gateway)
     }
     list_init(&s->by_use);
     list_init(&s->lookups);
+    for (size_t i = 0; i < DATABASES_MAX; i++)
+        s->refresh[i].shows = s;
     ev_timer_init(&s->timer, on_timer, REFRESH_MS / 1000.0, REFRESH_MS / 1000.0);
     s->timer.data = s;
     return s;
@@ -332,7 +341,7 @@ static struct lookup *lookup_begin(struct shows *s, struct span name)
     list_init(&lookup->node);
     query.statement = lookup->name[0] <= '9' ? &by_number : &by_slug;
     query.value[0] = lookup->name;
-    if (!database_query(s->gateway->database, &query)) {
+    if (!databases_find(s->gateway->databases, &query)) {
         free(lookup);
         return NULL;
     }
@@ -359,11 +368,16 @@ static bool wait_for(struct task *task, struct span name)
     return true;
 }
 
+static struct database *database_of(const struct shows *s, const struct cached_show *c)
+{
+    return partitions_database(s->gateway->partitions, c->show.partition);
+}
+
 static bool is_usable(const struct shows *s, const struct cached_show *c, const struct task *task,
                       int64_t now_us)
 {
     return now_us - c->loaded_us < FRESH_MS * 1000 || c->is_stale || task->show_is_unavailable ||
-           !database_is_ready(s->gateway->database);
+           !database_is_ready(database_of(s, c));
 }
 
 /* It has its seat map, if it has seats; false: the task was answered, or waits. */
@@ -479,19 +493,20 @@ const struct show *shows_give_also(struct task *task, struct span name)
 /* Those that could not be read anew go on serving as they are. */
 static void on_refreshed(void *context, enum err err, const struct postgres_rows *rows)
 {
-    struct shows *s = context;
+    struct refresh *r = context;
+    struct shows *s = r->shows;
 
-    s->is_refreshing = false;
+    r->is_under_way = false;
     for (size_t i = 0; !err && i < rows_count(rows); i++)
         take_row(s, rows, i);
-    for (size_t i = 0; err && i < s->refreshed; i++) {
-        struct cached_show *c = find_number(s, s->refreshing[i]);
+    for (size_t i = 0; err && i < r->count; i++) {
+        struct cached_show *c = find_number(s, r->show[i]);
         if (c != NULL)
             c->is_stale = true;
     }
 }
 
-static void refresh(struct shows *s, int64_t now_us)
+static void refresh(struct shows *s, struct refresh *r, struct database *database, int64_t now_us)
 {
     char numbers[REFRESH_MAX * 12];
     size_t at = 0;
@@ -499,31 +514,35 @@ static void refresh(struct shows *s, int64_t now_us)
                                    .values = 1,
                                    .value = {numbers},
                                    .done = on_refreshed,
-                                   .context = s};
+                                   .context = r};
 
-    s->refreshed = 0;
+    r->count = 0;
     /* The most recently used ones come last in the list. */
-    for (struct list *n = s->by_use.previous; n != &s->by_use && s->refreshed < REFRESH_MAX;
+    for (struct list *n = s->by_use.previous; n != &s->by_use && r->count < REFRESH_MAX;
          n = n->previous) {
         const struct cached_show *c = LIST_OWNER(n, struct cached_show, by_use);
-        if (c->used_us < c->loaded_us || now_us - c->loaded_us < REFRESH_MS * 1000)
+        if (c->used_us < c->loaded_us || now_us - c->loaded_us < REFRESH_MS * 1000 ||
+            database_of(s, c) != database)
             continue;
-        at += (size_t)snprintf(numbers + at, sizeof numbers - at, "%c%u",
-                               s->refreshed == 0 ? '{' : ',', c->show.number);
-        s->refreshing[s->refreshed++] = c->show.number;
+        at += (size_t)snprintf(numbers + at, sizeof numbers - at, "%c%u", r->count == 0 ? '{' : ',',
+                               c->show.number);
+        r->show[r->count++] = c->show.number;
     }
-    if (s->refreshed == 0)
+    if (r->count == 0)
         return;
     snprintf(numbers + at, sizeof numbers - at, "}");
-    s->is_refreshing = database_query(s->gateway->database, &query);
+    r->is_under_way = database_query(database, &query);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct shows *s = timer->data;
+    int64_t now_us = clock_mono_us();
+    struct database *database;
 
     (void)loop;
     (void)events;
-    if (!s->is_refreshing)
-        refresh(s, clock_mono_us());
+    for (size_t i = 0; (database = databases_at(s->gateway->databases, i)) != NULL; i++)
+        if (!s->refresh[i].is_under_way)
+            refresh(s, &s->refresh[i], database, now_us);
 }

@@ -8,7 +8,7 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
-#include "gateway/database.h"
+#include "gateway/databases.h"
 #include "gateway/gateway.h"
 
 #define ASK_EVERY_MS 5000
@@ -38,7 +38,7 @@ struct stock {
     int64_t lock_waits, lock_wait_ms;
 };
 
-/* The newest of those on sale: an index has them (sql/0020_gauges.sql). */
+/* The newest of those on sale, in each database: an index has them (sql/0020_gauges.sql). */
 static const struct statement places_of_shows = {
     "places_of_shows", "SELECT s.slug"
 #define X(name) ", sum(t." #name ")"
@@ -54,6 +54,9 @@ static const struct statement lock_waits = {
                   " max(clock_timestamp() - l.waitstart)) * 1000)::bigint, 0)"
                   " FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
                   " WHERE NOT l.granted AND a.datname = current_database()"};
+
+/* Figures are better told without those of a database that is away than not at all. */
+static const struct merge_order any_order = {0, {{0, MERGE_NUMBER, false}}};
 
 struct stock *stock_new(struct gateway *gateway)
 {
@@ -93,11 +96,13 @@ static void on_locks(void *context, enum err err, const struct postgres_rows *ro
     struct stock *s = context;
 
     s->is_asking_locks = false;
-    s->knows_locks = !err && rows_count(rows) == 1;
-    if (!s->knows_locks)
-        return;
-    s->lock_waits = rows_i64(rows, 0, 0);
-    s->lock_wait_ms = rows_i64(rows, 0, 1);
+    s->knows_locks = !err;
+    s->lock_waits = s->lock_wait_ms = 0;
+    for (size_t i = 0; !err && i < rows_count(rows); i++) {
+        s->lock_waits += rows_i64(rows, i, 0);
+        if (rows_i64(rows, i, 1) > s->lock_wait_ms)
+            s->lock_wait_ms = rows_i64(rows, i, 1);
+    }
 }
 
 void stock_turn(struct stock *s)
@@ -110,6 +115,7 @@ void stock_turn(struct stock *s)
                                     .value = {limit},
                                     .done = on_places,
                                     .context = s};
+    struct databases *databases = s->gateway->databases;
     struct postgres_query locks = {.statement = &lock_waits, .done = on_locks, .context = s};
 
     if (now_us < s->next_us)
@@ -117,9 +123,9 @@ void stock_turn(struct stock *s)
     s->next_us = now_us + ASK_EVERY_MS * 1000;
     snprintf(limit, sizeof limit, "%" PRId64, shows_max);
     if (!s->is_asking_places && shows_max > 0)
-        s->is_asking_places = database_query(s->gateway->database, &places);
+        s->is_asking_places = databases_gather(databases, &places, &any_order, true);
     if (!s->is_asking_locks)
-        s->is_asking_locks = database_query(s->gateway->database, &locks);
+        s->is_asking_locks = databases_gather(databases, &locks, &any_order, true);
 }
 
 static void put_places(const struct stock *s, struct buf *out)

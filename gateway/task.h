@@ -61,6 +61,14 @@ enum wait_phase {
     WAIT_LAST_LOOK, /* its time is over; its answer is being looked for once more */
 };
 
+/* What is known of a request where it was looked for (requests.c); of several places the greatest
+ * counts. */
+enum place_verdict {
+    PLACE_UNKNOWN, /* nothing, so it never was there */
+    PLACE_OVER,    /* it is too late for it */
+    PLACE_OPEN,    /* it may still be decided */
+};
+
 struct task {
     struct gateway *gateway;
     struct exchange *exchange; /* NULL: the client is gone */
@@ -93,6 +101,8 @@ struct task {
     bool was_again;        /* its entry was appended twice: "repeated" says nothing */
     bool has_joined;       /* the same key was awaited already: the answer is that one's */
     bool has_looked_back;  /* where its show was before it moved (requests.c) */
+    size_t catalogue;      /* the database whose list of shows is meant (requests.c) */
+    enum place_verdict verdict;
     bool checks_fingerprint;
     struct preference preference;
     char trace[TRACE_BYTES_MAX + 1]; /* or empty */

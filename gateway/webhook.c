@@ -45,6 +45,9 @@ static const struct {
 static const struct statement refund_news = {"refund_news",
                                              "SELECT pg_notify('" REFUND_NEWS "', $1)"};
 
+/* The event does not say whose refund it is: all couriers are told. */
+static const struct merge_order any_order = {0, {{0, MERGE_NUMBER, false}}};
+
 static bool is_text(struct span text, size_t max)
 {
     return text.len <= max && !text_has_control(text);
@@ -157,7 +160,7 @@ static void tell_couriers(struct task *task, struct id refund)
         .statement = &refund_news, .values = 1, .value = {id}, .done = on_told};
 
     id_format(refund, id);
-    reads_ask(task, &query);
+    reads_gather(task, &query, &any_order);
 }
 
 static bool is_signed(struct task *task)

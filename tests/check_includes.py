@@ -35,7 +35,7 @@ LIBRARIES = {
     "http_parser.h": ["http/parser.c"],
     "ev.h": ["http/*", "gateway/*", "bench/*", "tests/*"],
     "hiredis/*": ["link/redis.c", "gateway/redis_link.c", "bench/rivals/counter.c"],
-    "libpq-fe.h": ["link/postgres.c", "link/dsn.c", "gateway/postgres_link.c", "bench/rivals/*.c"],
+    "libpq-fe.h": ["link/postgres.c", "link/dsn.c", "gateway/postgres_link.c", "gateway/merge.c", "bench/rivals/*.c"],
     "jansson.h": ["gateway/json.c", "courier/json.c", "ctl/json.c", "ctl/web_json.c"],
     "jwt.h": ["gateway/jwt.c"],
     "curl/*": ["courier/web.c", "ctl/web.c", "trace/collector.c"],

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness.databases import FIRST, Other, add_partition
+from harness.databases import FIRST, add_partition, judge_both, pair_up
 from harness.process import wait_until
 from harness.stream import Stream
 from harness.words import BOOK, GRANTED, HOLD, NOT_ENOUGH
@@ -13,22 +13,13 @@ from harness.words import BOOK, GRANTED, HOLD, NOT_ENOUGH
 @pytest.fixture
 def pair(sturdy_world, elsewhere):
     """`here` in partition 1 at home, `there` in partition 7 in a database of its own."""
-    world = sturdy_world
-    world.other = Other(world, elsewhere, world.database + "_b")
-    world.show("here", {"GA": (100, 10)})
-    add_partition(world, 7, world.other)
-    world.show("there", {"GA": (100, 10)}, partition=7)
+    world = pair_up(sturdy_world, elsewhere)
     world.streams = {n: Stream(world.redis_client(), n) for n in (1, 7)}
     return world
 
 
 def book(world, partition, op=BOOK, **more):
     return world.streams[partition].ask(op, show=1 if partition == 1 else FIRST, **more)
-
-
-def judge_both(world):
-    world.other.judge()
-    world.judge()
 
 
 def sessions(cluster, database):

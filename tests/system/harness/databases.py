@@ -1,6 +1,7 @@
 """Other databases of a world, beside its home or in clusters of their own."""
 
 from . import judge
+from .crowd import lines_of
 from .postgres_server import quote
 from .programs import run_program
 
@@ -37,11 +38,15 @@ class Other:
         """usherctl that is told of this database instead of home."""
         return run_program("usherctl", *words, env={"USHER_POSTGRES": self.url()})
 
-    def judge(self):
+    def judge(self, asks=()):
         """As World.judge, of this database."""
         connection = self.cluster.connect(self.database)
         try:
             violations = judge.judge(connection, self.world.redis.client())
+            if asks:
+                rows = judge.rows_of(connection, "SELECT code, tier FROM tiers")
+                numbers = {row["code"]: row["tier"] for row in rows}
+                violations += judge.judge_history(connection, asks, lines_of(numbers))
         finally:
             connection.close()
         assert not violations, "\n".join(violations)
@@ -51,3 +56,18 @@ def add_partition(world, number, other):
     result = world.ctl("partition", "add", number, "--dsn", other.dsn)
     assert result.code == 0, result
     return result
+
+
+def pair_up(world, cluster, places=10):
+    """`here` in partition 1 at home, `there` in partition 7 in a database of this cluster."""
+    world.other = Other(world, cluster, world.database + "_b")
+    world.show("here", {"GA": (100, places)})
+    add_partition(world, 7, world.other)
+    world.show("there", {"GA": (100, places)}, partition=7)
+    return world
+
+
+def judge_both(world, here=(), there=()):
+    """Both databases; `usherctl verify` looks at both, too."""
+    world.other.judge(there)
+    world.judge(here)
