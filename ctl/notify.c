@@ -13,8 +13,13 @@
 
 struct arguments {
     struct word_list events;
-    int64_t delivery, limit;
+    int64_t delivery, limit, partition;
     bool all;
+};
+
+static const struct flag where_flags[] = {
+    {"--partition", FLAG_NUMBER, offsetof(struct arguments, partition), 1, INT32_MAX, "N",
+     "of the database that this partition is in, which has its own [home]"},
 };
 
 static const struct flag event_flags[] = {
@@ -32,9 +37,26 @@ static const struct flag log_flags[] = {
      "at most so many [100]"},
 };
 
+/* Which database is meant. */
+static void put_where(const struct arguments *a, char path[ASK_PATH_BYTES_MAX])
+{
+    size_t len = strlen(path);
+
+    if (a->partition > 0)
+        snprintf(path + len, ASK_PATH_BYTES_MAX - len, "%cpartition=%" PRId64,
+                 strchr(path, '?') != NULL ? '&' : '?', a->partition);
+}
+
+/* A path that is of no subscription. */
+static void write_plain(const struct arguments *a, const char *plain, char path[ASK_PATH_BYTES_MAX])
+{
+    snprintf(path, ASK_PATH_BYTES_MAX, "%s", plain);
+    put_where(a, path);
+}
+
 /* A subscription's path; what follows stands behind its number. */
-static void write_path(const struct command *command, const char *number, const char *more,
-                       char path[ASK_PATH_BYTES_MAX])
+static void write_path(const struct command *command, const struct arguments *a, const char *number,
+                       const char *more, char path[ASK_PATH_BYTES_MAX])
 {
     uint64_t n;
 
@@ -42,6 +64,7 @@ static void write_path(const struct command *command, const char *number, const 
         arguments_wrong(command, "'%s' is no number of a subscription; see usherctl webhook list",
                         number);
     snprintf(path, ASK_PATH_BYTES_MAX, "/v1/admin/webhooks/%" PRIu64 "%s", n, more);
+    put_where(a, path);
 }
 
 /* A body with the events that are wanted, and perhaps a URL. Owned by the caller. */
@@ -59,12 +82,13 @@ static char *subscription(const struct command *command, const struct word_list 
 }
 
 /* The gateway tells it for an hour after it was made. */
-static int print_secret(struct context *context, const struct command *command, const char *number)
+static int print_secret(struct context *context, const struct command *command,
+                        const struct arguments *a, const char *number)
 {
     char path[ASK_PATH_BYTES_MAX];
     struct buf answer;
 
-    write_path(command, number, "/secret", path);
+    write_path(command, a, number, "/secret", path);
     if (!ask_gateway(context, "GET", path, NULL, &answer))
         return EXIT_FAILED;
     printf("secret ");
@@ -78,11 +102,12 @@ static int add_run(struct context *context, const struct command *command, int a
     struct arguments a = {0};
     struct buf answer;
     const char *url;
-    char number[24];
+    char number[24], path[ASK_PATH_BYTES_MAX];
 
     arguments_read(command, argc, argv, &a, &url);
+    write_plain(&a, "/v1/admin/webhooks", path);
     char *body = subscription(command, &a.events, url);
-    bool added = ask_gateway(context, "POST", "/v1/admin/webhooks", body, &answer);
+    bool added = ask_gateway(context, "POST", path, body, &answer);
     free(body);
     if (!added)
         return EXIT_FAILED;
@@ -90,34 +115,40 @@ static int add_run(struct context *context, const struct command *command, int a
     buf_free(&answer);
     snprintf(number, sizeof(number), "%" PRId64, n);
     printf("subscription %s\n", number);
-    return print_secret(context, command, number);
+    return print_secret(context, command, &a, number);
 }
 
 static int list_run(struct context *context, const struct command *command, int argc, char **argv)
 {
-    arguments_read(command, argc, argv, NULL, NULL);
-    return ask_for_list(context, "/v1/admin/webhooks", "webhooks");
+    struct arguments a = {0};
+    char path[ASK_PATH_BYTES_MAX];
+
+    arguments_read(command, argc, argv, &a, NULL);
+    write_plain(&a, "/v1/admin/webhooks", path);
+    return ask_for_list(context, path, "webhooks");
 }
 
 static int remove_run(struct context *context, const struct command *command, int argc, char **argv)
 {
+    struct arguments a = {0};
     char path[ASK_PATH_BYTES_MAX];
     const char *number;
 
-    arguments_read(command, argc, argv, NULL, &number);
-    write_path(command, number, "", path);
+    arguments_read(command, argc, argv, &a, &number);
+    write_path(command, &a, number, "", path);
     return ask_to_change(context, "DELETE", path, "{}", "removed");
 }
 
 static int rotate_run(struct context *context, const struct command *command, int argc, char **argv)
 {
+    struct arguments a = {0};
     char path[ASK_PATH_BYTES_MAX];
     const char *number;
 
-    arguments_read(command, argc, argv, NULL, &number);
-    write_path(command, number, "/rotate", path);
+    arguments_read(command, argc, argv, &a, &number);
+    write_path(command, &a, number, "/rotate", path);
     int code = ask_to_change(context, "POST", path, "{}", "rotated");
-    return code == EXIT_SUCCESS ? print_secret(context, command, number) : code;
+    return code == EXIT_SUCCESS ? print_secret(context, command, &a, number) : code;
 }
 
 static int replay_run(struct context *context, const struct command *command, int argc, char **argv)
@@ -127,7 +158,7 @@ static int replay_run(struct context *context, const struct command *command, in
     const char *number;
 
     arguments_read(command, argc, argv, &a, &number);
-    write_path(command, number, "/replay", path);
+    write_path(command, &a, number, "/replay", path);
     snprintf(delivery, sizeof(delivery), "%" PRId64, a.delivery);
     const struct json_member members[] = {{"delivery", a.delivery > 0 ? delivery : NULL, JSON_ANY}};
     char *body = ask_body(command, members, COUNT(members));
@@ -145,7 +176,7 @@ static int log_run(struct context *context, const struct command *command, int a
     arguments_read(command, argc, argv, &a, &number);
     snprintf(more, sizeof(more), "/deliveries?limit=%" PRId64 "%s", a.limit,
              a.all ? "" : "&state=undelivered");
-    write_path(command, number, more, path);
+    write_path(command, &a, number, more, path);
     return ask_for_list(context, path, "deliveries");
 }
 
@@ -153,10 +184,12 @@ static int mail_on_run(struct context *context, const struct command *command, i
                        char **argv)
 {
     struct arguments a = {0};
+    char path[ASK_PATH_BYTES_MAX];
 
     arguments_read(command, argc, argv, &a, NULL);
+    write_plain(&a, "/v1/admin/mail", path);
     char *body = subscription(command, &a.events, NULL);
-    int code = ask_to_change(context, "POST", "/v1/admin/mail", body, "mail");
+    int code = ask_to_change(context, "POST", path, body, "mail");
     free(body);
     return code;
 }
@@ -164,41 +197,57 @@ static int mail_on_run(struct context *context, const struct command *command, i
 static int mail_off_run(struct context *context, const struct command *command, int argc,
                         char **argv)
 {
-    arguments_read(command, argc, argv, NULL, NULL);
-    return ask_to_change(context, "DELETE", "/v1/admin/mail", "{}", "mail");
+    struct arguments a = {0};
+    char path[ASK_PATH_BYTES_MAX];
+
+    arguments_read(command, argc, argv, &a, NULL);
+    write_plain(&a, "/v1/admin/mail", path);
+    return ask_to_change(context, "DELETE", path, "{}", "mail");
 }
 
+/* With flags of its own, and which database is meant. */
+#define OF_DATABASE(words, argument, text, function, rows)                                         \
+    {                                                                                              \
+        .name = words, .positional = argument, .summary = text, .run = function, .flags = {        \
+            {rows, COUNT(rows)},                                                                   \
+            {where_flags, COUNT(where_flags)}                                                      \
+        }                                                                                          \
+    }
+
 const struct command webhook_add_command =
-    COMMAND("webhook add", "URL",
-            "Tell a URL of what happens, by webhooks (Standard Webhooks 1.0). Prints the\n"
-            "subscription's number and its secret, which is told for an hour.",
-            add_run, event_flags);
+    OF_DATABASE("webhook add", "URL",
+                "Tell a URL of what happens, by webhooks (Standard Webhooks 1.0). Prints the\n"
+                "subscription's number and its secret, which is told for an hour.",
+                add_run, event_flags);
 const struct command webhook_list_command = {
     .name = "webhook list",
     .positional = "",
     .summary = "Who is told of what, and how much waits or was given up; one a line.",
     .run = list_run,
+    .flags = {{where_flags, COUNT(where_flags)}},
 };
 const struct command webhook_remove_command = {
     .name = "webhook remove",
     .positional = "NUMBER",
     .summary = "Tell it no more, and forget what was not delivered.",
     .run = remove_run,
+    .flags = {{where_flags, COUNT(where_flags)}},
 };
 const struct command webhook_rotate_command = {
     .name = "webhook rotate",
     .positional = "NUMBER",
     .summary = "Give it another secret. The one before signs beside it until the next change.",
     .run = rotate_run,
+    .flags = {{where_flags, COUNT(where_flags)}},
 };
 const struct command webhook_replay_command =
-    COMMAND("webhook replay", "NUMBER",
-            "Deliver again what was given up. A subscription that 410 had ended goes on.",
-            replay_run, replay_flags);
-const struct command webhook_log_command =
-    COMMAND("webhook log", "NUMBER",
-            "The last deliveries and what became of each attempt; one a line.", log_run, log_flags);
-const struct command mail_on_command = COMMAND(
+    OF_DATABASE("webhook replay", "NUMBER",
+                "Deliver again what was given up. A subscription that 410 had ended goes on.",
+                replay_run, replay_flags);
+const struct command webhook_log_command = OF_DATABASE(
+    "webhook log", "NUMBER", "The last deliveries and what became of each attempt; one a line.",
+    log_run, log_flags);
+const struct command mail_on_command = OF_DATABASE(
     "mail on", "", "Write to users whose name is a mail address; couriers with smtp_url send it.",
     mail_on_run, event_flags);
 const struct command mail_off_command = {
@@ -206,4 +255,5 @@ const struct command mail_off_command = {
     .positional = "",
     .summary = "Write to nobody any more.",
     .run = mail_off_run,
+    .flags = {{where_flags, COUNT(where_flags)}},
 };
