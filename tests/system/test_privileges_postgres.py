@@ -26,10 +26,11 @@ CALLS = {
     GATEWAY_USER: "seat_status_of see_deliveries see_secret see_subscription see_subscriptions"
                   " show_first_id show_last_id wait_percentile",
     ALLOCATOR_USER: "add_figures admin_preview advance_room claim_partition commit_admin commit_admissions commit_batch"
-                    " commit_payments commit_several commit_waiting name_generation prune_journal"
+                    " commit_payments commit_several commit_waiting name_generation note_traces prune_journal"
                     " roll_up_figures room_arrived seat_status_of stamp_partition status_number",
-    COURIER_USER: "claim_deliveries claim_outbox delivered drop_outbox hasten_refund postpone_outbox"
-                  " postpone_refund prune_deliveries recover_payments settle_refund"}
+    COURIER_USER: "claim_deliveries claim_outbox delivered drop_outbox hasten_refund note_traces postpone_outbox"
+                  " postpone_refund prune_deliveries recover_payments settle_refund trace_of_delivery"
+                  " trace_of_outbox"}
 SOURCES = {GATEWAY_USER: ["gateway/*.[ch]"], ALLOCATOR_USER: ["allocator/*.[ch]"],
            COURIER_USER: ["courier/*.[ch]"]}
 ROLES = list(READS)
