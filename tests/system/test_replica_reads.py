@@ -104,6 +104,30 @@ def test_overviews_are_the_replicas_and_say_how_old_they_may_be(sturdy_world, re
     wait_until("the replica to know the second name", lambda: names(client)[0] == ["second"])
 
 
+def test_reports_are_the_replicas_until_somebody_wants_the_newest(sturdy_world, replica):
+    """They have a connection of their own, which finds out for itself how far the replica is."""
+    world = sturdy_world
+    world.show("show", {"Floor": (100, 10)})
+    world.start_allocator()
+    client = start_gateway(world, replica, LONG_MS)
+    path = "/v1/admin/shows/show/analytics/sales?step=all"
+
+    def booked(**headers):
+        answer = ask(client, path, **headers)
+        assert answer.status == 200, answer
+        return [row["bookings"] for row in answer.json["rows"]], answer.header("Age")
+
+    assert client.book("show", "ann", "Floor").status == 201
+    wait_until("the replica's word", lambda: booked()[0] == [1] and booked()[1])
+    replica.pause()
+    assert client.book("show", "bob", "Floor").status == 201
+    rows, age = booked()
+    assert rows == [1] and age is not None
+    assert booked(cache_control="no-cache") == ([2], None)
+    replica.resume()
+    wait_until("the second booking", lambda: booked()[0] == [2])
+
+
 def test_who_has_booked_sees_it_at_once(sturdy_world, replica):
     world = sturdy_world
     world.show("show", {"Floor": (100, 10)})
