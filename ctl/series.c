@@ -33,6 +33,13 @@ const struct command series_create_command = {
     .flags = {{create_flags, sizeof(create_flags) / sizeof(create_flags[0])}},
 };
 
+static int fail_elsewhere(const char *series, const struct show_where *elsewhere)
+{
+    return context_fail("series %s: show %s is on partition %u; a series stays on one partition,"
+                        " so give \"partition\": %u; nothing was created",
+                        series, elsewhere->slug, elsewhere->partition, elsewhere->partition);
+}
+
 static int create_in(struct postgres *postgres, const struct show_list *list, bool if_absent)
 {
     struct show_made *made = calloc(list->count, sizeof(*made));
@@ -52,12 +59,26 @@ static int create_in(struct postgres *postgres, const struct show_list *list, bo
         return context_fail("show %s: %s; nothing was created", list->specs[at].slug,
                             postgres_why(postgres));
     if (elsewhere.partition != 0)
-        return context_fail("series %s: show %s is on partition %u; a series stays on one"
-                            " partition, so give \"partition\": %u; nothing was created",
-                            first->series, elsewhere.slug, elsewhere.partition,
-                            elsewhere.partition);
+        return fail_elsewhere(first->series, &elsewhere);
     printf("series %s on partition %lld: %zu shows created, %zu were there already\n",
            first->series, (long long)first->partition, fresh, list->count - fresh);
+    return EXIT_SUCCESS;
+}
+
+/* In the databases that the shows will not be in; all have answered before. */
+static int look_elsewhere(const struct databases *databases, const struct postgres *place,
+                          const struct show_spec *spec)
+{
+    struct show_where elsewhere = {.partition = 0};
+    for (size_t i = 0; i < databases->count; i++) {
+        struct postgres *other = databases->each[i].postgres;
+        if (other == place)
+            continue;
+        if (series_find_elsewhere(other, spec, &elsewhere))
+            return context_fail("%s: %s", database_name(&databases->each[i]), postgres_why(other));
+        if (elsewhere.partition != 0)
+            return fail_elsewhere(spec->series, &elsewhere);
+    }
     return EXIT_SUCCESS;
 }
 
@@ -70,6 +91,8 @@ static int create_all(struct context *context, const struct show_list *list, boo
     int code = databases_open(context, &databases)
                    ? context_fail_postgres(context, "looking for the databases")
                    : show_place_find(context, &databases, list->specs, list->count, &place);
+    if (code == EXIT_SUCCESS)
+        code = look_elsewhere(&databases, place, &list->specs[0]);
     if (code == EXIT_SUCCESS)
         code = create_in(place, list, if_absent);
     databases_close(&databases);

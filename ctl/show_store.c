@@ -246,13 +246,14 @@ enum err shows_create(struct postgres *postgres, const struct show_spec *specs, 
     return create_and_commit(postgres, specs, count, if_absent, made, failed);
 }
 
-static enum err find_elsewhere(struct postgres *postgres, const struct show_spec *spec,
+enum err series_find_elsewhere(struct postgres *postgres, const struct show_spec *spec,
                                struct show_where *elsewhere)
 {
     char number[NUMBER_BYTES];
     const struct postgres_parameter row[] = {text_of(spec->series),
                                              number_of(spec->partition, false, number)};
     struct postgres_result *result;
+    elsewhere->partition = 0;
     TRY(postgres_query(postgres, elsewhere_sql, 2, row, false, &result));
     if (postgres_rows(result) > 0) {
         struct span slug = postgres_cell(result, 0, 0);
@@ -268,9 +269,8 @@ enum err series_create(struct postgres *postgres, const struct show_spec *specs,
                        struct show_where *elsewhere)
 {
     *failed = 0;
-    elsewhere->partition = 0;
     TRY(begin(postgres));
-    TRY(find_elsewhere(postgres, &specs[0], elsewhere));
+    TRY(series_find_elsewhere(postgres, &specs[0], elsewhere));
     if (elsewhere->partition != 0)
         return postgres_run(postgres, "ROLLBACK");
     return create_and_commit(postgres, specs, count, if_absent, made, failed);

@@ -37,6 +37,10 @@ enum err series_create(struct postgres *postgres, const struct show_spec *specs,
                        bool if_absent, struct show_made *made, size_t *failed,
                        struct show_where *elsewhere);
 
+/* Just where a part of the series is that is on another partition than this spec's. */
+enum err series_find_elsewhere(struct postgres *postgres, const struct show_spec *spec,
+                               struct show_where *elsewhere);
+
 enum err partition_add(struct postgres *postgres, int64_t partition, bool *existed);
 
 /* number, slug, name, category, partition, state, "CODE available/capacity, …" by number. */

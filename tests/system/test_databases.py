@@ -1,11 +1,14 @@
 """Several databases: each partition's truth lies in one of them, and home says in which."""
 
 import json
+import subprocess
+import time
 
 import psycopg2
 import pytest
 
 from harness.databases import FIRST, LAST, RANGE, Other, add_partition as add
+from harness.process import build_folder
 from harness.world import ALLOCATOR_USER
 
 @pytest.fixture
@@ -49,6 +52,26 @@ def test_what_died_half_way_is_done_again(world, beside):
     again = world.rows("SELECT * FROM databases WHERE dsn <> ''")
     assert again == [first]
     assert world.ctl("verify", "--postgres-only").code == 0
+
+
+def test_it_may_be_killed_at_any_moment(world, beside):
+    command = [build_folder() / "usherctl", "partition", "add", "7", "--dsn", beside.dsn]
+    env = {"PATH": "/usr/bin:/bin", "USHER_POSTGRES": world.cluster.url(world.database)}
+    for attempt in range(25):
+        child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(attempt * 0.002)
+        child.kill()
+        child.wait()
+        verify = world.ctl("verify", "--postgres-only")
+        assert verify.code == 0, verify
+    add(world, 7, beside)
+    assert beside.run("SELECT partition FROM partitions") == [(7,)]
+    assert world.rows("SELECT dsn FROM partitions") == [{"dsn": beside.dsn}]
+    ours, theirs = world.rows("SELECT * FROM databases ORDER BY dsn")
+    assert (ours["last_show"], theirs["first_show"]) == (FIRST - 1, FIRST)
+    assert beside.run("SELECT home::text, id::text, first_show FROM databases") == \
+        [(str(ours["id"]), str(theirs["id"]), FIRST)]
 
 
 def test_a_row_without_its_pointer_is_told(world, beside):
@@ -233,6 +256,12 @@ def test_a_series_is_made_where_its_partition_is(world, beside, tmp_path):
     made = world.ctl("series", "create", "--file", schedule)
     assert made.code == 0 and "2 shows created" in made.out, made
     assert beside.value("SELECT count(*) FROM shows WHERE series = 'slots'") == 2
+    described = json.loads(schedule.read_text())
+    described["partition"] = 1
+    described["rooms"][0]["slug"] = "foyer"
+    schedule.write_text(json.dumps(described))
+    apart = world.ctl("series", "create", "--file", schedule)
+    assert apart.code == 1 and "is on partition 7; a series stays on one" in apart.err, apart
 
 
 def test_verify_and_status_look_at_every_database(world, beside):
