@@ -132,7 +132,8 @@ static enum err find_repeated(struct allocator *a, struct batch *b, bool again)
         struct id id = b->request[i].id;
         wanted[i] =
             b->slot[i].origin == ORIGIN_UNDECIDED &&
-            (again || a->intake.single || id_is_keyed(id) || b->now_ms - id_made_ms(id) > LATE_MS);
+            (again || a->intake.single || id_is_keyed(id) || b->now_ms - id_made_ms(id) > LATE_MS ||
+             former_may_know(&a->formers, &b->request[i]));
         count += wanted[i];
     }
     if (count == 0)
@@ -209,7 +210,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
 
     known.bookings = known.missing_shows = 0;
     b->now_ms = allocator_now(a);
-    TRY(former_look(a->elsewhere, &a->formers, b));
+    TRY(former_look(a->elsewhere, &a->ledger, &a->formers, b));
     TRY(find_repeated(a, b, again));
     TRY(refresh_rules(a, b));
     TRY(preview_changes(a, b));

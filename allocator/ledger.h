@@ -88,6 +88,8 @@ enum err ledger_find_repeated(struct ledger *l, struct batch *batch, const bool 
 /* What Postgres has of bookings that the script does not know; unknown ones get state 0. */
 enum err ledger_find_bookings(struct ledger *l, const struct need *need, struct known *known);
 
+/* Batches of the journal that are brought back to a Redis that knows none. */
+#define JOURNAL_REPLAY_BATCHES 4096
 /* Journal rows behind `published`, newest `batches_max` of them, oldest first. */
 enum err ledger_read_journal(struct ledger *l, const struct tenure *t, uint64_t published,
                              int64_t batches_max,

@@ -529,7 +529,7 @@ static enum err fetch(struct rooms *rooms, const struct tenure *t, struct room_o
 static enum err serve(struct rooms *rooms, const struct tenure *t, struct room_owned *o,
                       int64_t now_ms, int64_t waited_ms)
 {
-    struct look look;
+    struct look look = {0};
     bool was_active = o->is_active;
 
     if (o->counted_in != 0)

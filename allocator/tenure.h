@@ -50,9 +50,6 @@ struct allocator {
     const char *away;         /* what is said to be away ("redis", "postgres"), or NULL */
 };
 
-/* Batches of the journal that are brought back to a Redis that knows none. */
-#define JOURNAL_REPLAY_BATCHES 4096
-
 /* The partition's clock: the wall clock, but never back. */
 int64_t allocator_now(struct allocator *a);
 

@@ -118,6 +118,51 @@ def test_a_repeated_request_gets_its_first_answer_across_the_move(two):
     two.judge()
 
 
+def test_the_first_answer_is_found_though_redis_has_lost_it_where_it_was_given(two):
+    """The journal has it: whether or not the owner there has said it again yet."""
+    taken = two.value("SELECT available FROM tiers WHERE show = 1 AND tier = 3")
+    while taken:
+        assert book(two, 1, user="ann", lines=((3, min(taken, 10)),))[1].code == GRANTED
+        taken -= min(taken, 10)
+    raw = keyed_id(1, "refused")
+    first = book(two, 1, raw=raw, user="zoe", lines=((3, 1),))[1]
+    assert first.code == SOLD_OUT
+    assert move(two, 2).code == GRANTED
+    for allocator in two.allocators:
+        allocator.stop()
+    redis = two.redis_client()
+    for key in redis.scan_iter("usher:{1}:*"):
+        redis.delete(key)
+    two.start_allocator(partition=2)
+    two.streams[2].ask(ADMIN, user="olga", lines=("inventory.add", {"tier": 3, "quantity": 5}))
+    again = two.streams[2].request(BOOK, raw=raw, user="zoe", lines=((3, 1),))
+    two.streams[2].append(again)
+    answer = two.streams[2].answer(raw)
+    assert (answer.code, answer.at_ms) == (SOLD_OUT, first.at_ms)
+
+
+def test_what_was_granted_elsewhere_is_found_in_this_stream(two):
+    """It was handed over from here, and stands here still: the show is back before that was committed.
+    Nothing but its row in Postgres says what became of it."""
+    assert move(two, 2).code == GRANTED
+    request = two.streams[2].request(BOOK, user="ann", lines=((3, 1),))
+    two.streams[2].append(request)
+    first = two.streams[2].answer(request[0], 15)
+    assert first.code == GRANTED
+    taken = two.value("SELECT available FROM tiers WHERE show = 1 AND tier = 3")
+    while taken:
+        assert book(two, 2, user="bob", lines=((3, min(taken, 10)),))[1].code == GRANTED
+        taken -= min(taken, 10)
+    assert move(two, 1).code == GRANTED
+    redis = two.redis_client()
+    for key in redis.scan_iter("usher:{2}:answers:*"):
+        redis.delete(key)
+    two.streams[1].append(request)
+    again = two.streams[1].answer(request[0], 15)
+    assert (again.code, again.at_ms) == (GRANTED, first.at_ms)
+    two.judge()
+
+
 def test_a_deadline_that_has_passed_here_has_passed_there(two):
     """The new owner's clock is never behind what the old one's was."""
     ahead = two.value("UPDATE partitions SET now_ms = now_ms + 3600000 WHERE partition = 1"
