@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Check partition.pml with spin: every configuration must hold, every mutation must be refuted.
+"""Check partition.pml and move.pml with spin: every configuration must hold, every mutation must be
+refuted.
 
     check.py [--build DIR] [--deep] [--only WORD]
 
@@ -15,7 +16,6 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODEL = os.path.join(HERE, 'partition.pml')
 MEMORY_MIB = 3900
 MINUTES_MAX = 20
 
@@ -74,7 +74,43 @@ MUTATIONS = [
      'MUTATE_MEND_IF_LAST_BEHIND THEFTS=1 ROLLBACKS=1 CLOCK_BACK=1' + SEEN),
 ]
 
-BOUND = re.compile(r'assertion violated \(+(n<=|k<|pg_epoch<)')
+# The same of move.pml: a show moves there and back, unless it says MOVES.
+MOVE_CONFIGURATIONS = [
+    ('moves: crash; one id twice', 'CRASHES=1 REPEATS=1'),
+    ('moves: two crashes', 'CRASHES=2'),
+    ('moves: flush; one id twice', 'FLUSHES=1 REPEATS=1'),
+    ('moves: crash, flush; the journal is bounded; there only',
+     'CRASHES=1 FLUSHES=1 FORGETS=1 MOVES=1'),
+    ('moves: flush; the journal is bounded', 'FLUSHES=1 FORGETS=1'),
+    ('moves: theft; there only', 'SLOTS=2 THEFTS=1 MOVES=1'),
+    ('moves: crash; deadlines pass, clocks differ; there only', 'CRASHES=1 CLOCKS=1 MOVES=1'),
+    ('moves: deadlines pass, clocks differ', 'CLOCKS=1'),
+]
+
+MOVE_DEEP = [
+    ('moves: crash, flush', 'CRASHES=1 FLUSHES=1'),
+    ('moves: crash; deadlines pass, clocks differ', 'CRASHES=1 CLOCKS=1'),
+    ('moves: theft', 'SLOTS=2 THEFTS=1'),
+    ('moves: there, back and there again; crash', 'MOVES=3 CRASHES=1'),
+]
+
+MOVE_ENDLESS = [
+    ('moves: crash: every execution ends', 'CRASHES=1'),
+]
+
+MOVE_MUTATIONS = [
+    ('moves: the commit does not fence the other partition', 'MUTATE_NO_FENCE CRASHES=1'),
+    ('moves: its version stays', 'MUTATE_VERSION_STAYS'),
+    ('moves: its clock stays', 'MUTATE_CLOCK_STAYS CLOCKS=1'),
+    ('moves: handed over after the commit', 'MUTATE_HAND_AFTER CRASHES=1'),
+    ('moves: handed over without the mark', 'MUTATE_NOT_AGAIN CRASHES=1 FLUSHES=1 FORGETS=1 MOVES=1'),
+    ('moves: no look at what the old partition answered', 'MUTATE_NO_FORMERS CRASHES=1'),
+    ('moves: no look at its journal', 'MUTATE_NO_JOURNAL FLUSHES=1'),
+    ('moves: no look-up of what is from before the move', 'MUTATE_NOT_LOOKED_UP FLUSHES=1 FORGETS=1'),
+    ('moves: the script keeps the show', 'MUTATE_SHOW_STAYS'),
+]
+
+BOUND = re.compile(r'assertion violated \(+(n<=|k<|pg_epoch<|highest\[)')
 
 
 def run(command, folder, minutes=MINUTES_MAX):
@@ -83,8 +119,9 @@ def run(command, folder, minutes=MINUTES_MAX):
 
 
 class Row:
-    def __init__(self, build, name, definitions, endless=False):
+    def __init__(self, build, model, name, definitions, endless=False):
         self.name = name
+        self.model = os.path.join(HERE, model)
         self.spin_flags = ['-D' + d for d in definitions.split()]
         self.folder = os.path.join(build, re.sub(r'\W+', '_', name + ' ' + definitions))
         self.endless = endless
@@ -92,7 +129,7 @@ class Row:
     def verify(self):
         os.makedirs(self.folder, exist_ok=True)
         began = time.monotonic()
-        said = run(['spin', '-a'] + self.spin_flags + [MODEL], self.folder)
+        said = run(['spin', '-a'] + self.spin_flags + [self.model], self.folder)
         if not os.path.exists(os.path.join(self.folder, 'pan.c')) or 'Error' in said:
             sys.exit(said)
         # Every step is one d_step on shared variables: there is no order to reduce.
@@ -122,9 +159,9 @@ class Row:
 
     def steps(self):
         """The counterexample: one line of the model for each step."""
-        with open(MODEL) as file:
+        with open(self.model) as file:
             source = file.read().split('\n')
-        trail = run(['spin', '-t', '-p', '-k', 'partition.pml.trail'] + self.spin_flags + [MODEL],
+        trail = run(['spin', '-t', '-p', '-k', os.path.basename(self.model) + '.trail'] + self.spin_flags + [self.model],
                     self.folder)
         last = None
         for text in trail.split('\n'):
@@ -135,10 +172,10 @@ class Row:
                       + source[int(step.group(4)) - 1].strip()
 
 
-def check(rows, good, verdict, build):
+def check(build, model, rows, good, verdict, endless=False):
     failed = 0
     for name, definitions in rows:
-        row = Row(build, name, definitions, endless=rows is ENDLESS)
+        row = Row(build, model, name, definitions, endless)
         row.verify()
         if good(row):
             print(row.line(verdict), flush=True)
@@ -162,16 +199,21 @@ def main():
     options = parser.parse_args()
     build = os.path.abspath(options.build)
 
-    def chosen(rows):
-        rows[:] = [row for row in rows if options.only in row[0]]
-        return rows
-
+    holds, refuted = (Row.completed, 'holds'), (Row.refuted, 'refuted')
+    suites = [
+        ('partition.pml', CONFIGURATIONS + (DEEP if options.deep else []), *holds, False),
+        ('partition.pml', ENDLESS, *holds, True),
+        ('partition.pml', MUTATIONS, *refuted, False),
+        ('move.pml', MOVE_CONFIGURATIONS + (MOVE_DEEP if options.deep else []), *holds, False),
+        ('move.pml', MOVE_ENDLESS, *holds, True),
+        ('move.pml', MOVE_MUTATIONS, *refuted, False),
+    ]
     began = time.monotonic()
-    configurations = CONFIGURATIONS + (DEEP if options.deep else [])
-    failed = check(chosen(configurations), Row.completed, 'holds', build)
-    failed += check(chosen(ENDLESS), Row.completed, 'holds', build)
-    failed += check(chosen(MUTATIONS), Row.refuted, 'refuted', build)
-    count = len(configurations) + len(ENDLESS) + len(MUTATIONS)
+    failed = count = 0
+    for model, rows, good, verdict, endless in suites:
+        rows = [row for row in rows if options.only in row[0]]
+        failed += check(build, model, rows, good, verdict, endless)
+        count += len(rows)
     print(f'model: {count - failed} passed, {failed} failed in {time.monotonic() - began:.0f} s')
     return 1 if failed or not count else 0
 
