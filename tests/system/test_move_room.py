@@ -474,7 +474,8 @@ def test_where_it_was_is_not_to_be_reached(clustered):
     finally:
         new.cont()
     arrived(clustered, 40)
-    assert events(clustered, "room_not_fetched") and events(clustered, "room_arrived_empty")
+    wait_until("it to be said", lambda: events(clustered, "room_arrived_empty"))
+    assert events(clustered, "room_not_fetched")
     assert joined(client, "carl")[0]["arrival"] > reserved
     room(clustered, "--resume", "--no-show-seconds", 1)
     for one in seen:
