@@ -484,7 +484,7 @@ static void on_report(void *context, enum err err, const struct postgres_rows *r
 }
 
 /* A replica that is a minute behind will do: the answer says how old it is. */
-static void open_database(struct gateway *g)
+static void open_databases(struct gateway *g)
 {
     struct database_options options = {.primary = g->options->postgres,
                                        .replica = g->options->postgres_replica,
@@ -493,28 +493,30 @@ static void open_database(struct gateway *g)
                                        .patience_ms = REPORT_MS};
 
     if (g->reports == NULL)
-        g->reports = database_open(g->loop, &options);
+        g->reports = databases_open(g->loop, &options);
 }
 
 void analytics_begin(struct gateway *g)
 {
     if (g->options->postgres_replica[0] != '\0')
-        open_database(g);
+        open_databases(g);
 }
 
 void analytics_end(struct gateway *g)
 {
     if (g->reports != NULL)
-        database_close(g->reports);
+        databases_close(g->reports);
 }
 
-/* Of shows in other databases, where there are no replicas, on the connections for everything. */
+/* Where the show is, on a connection for reports; if there are too many databases, on another. */
 static struct database *reports_of(struct task *task)
 {
-    struct database *database = databases_of(task);
-    const struct gateway *g = task->gateway;
+    struct gateway *g = task->gateway;
+    struct database *everybodys = databases_of(task), *own;
 
-    return database == databases_home(g->databases) ? g->reports : database;
+    open_databases(g);
+    own = databases_named(g->reports, span_of(databases_dsn(g->databases, everybodys)));
+    return own != NULL ? own : everybodys;
 }
 
 void get_admin_analytics(struct task *task)
@@ -538,6 +540,5 @@ void get_admin_analytics(struct task *task)
     snprintf(many, sizeof many, "%" PRId64, wish.rows_max + 1);
     query.value[5] = wish.key;
     query.statement = &wish.report->statement;
-    open_database(task->gateway);
     reads_ask_at(task, reports_of(task), &query);
 }

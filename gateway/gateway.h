@@ -35,7 +35,7 @@ struct gateway {
     struct redis_servers *redis;    /* commands */
     struct redis_link *subscriber;  /* answers for this worker */
     struct databases *databases;    /* home, and others that its partitions name */
-    struct database *reports;       /* home's; NULL until a report is asked for (analytics.c) */
+    struct databases *reports;      /* NULL until a report is asked for (analytics.c) */
     struct shows *shows;
     struct rooms *rooms;
     struct alternatives *alternatives;

@@ -77,6 +77,17 @@ def test_bookings_go_their_way(pair, client, show):
 
 
 @pytest.mark.parametrize("show", ["here", "there"])
+def test_reports_are_read_where_the_show_is(client, olga, show):
+    granted(client.book(show, "ann", "GA", 2))
+    assert client.book(show, "bob", "GA", 99).status == 409
+    path = f"/shows/{show}/analytics"
+    assert [row["confirmed"] for row in olga.get(f"{path}/sales?step=all")["rows"]] == [2]
+    wait_until("what was decided", lambda: sum(
+        row["requests"] for row in olga.get(f"{path}/decisions?step=all")["rows"]) == 2)
+    assert len(olga.get(f"{path}/refusals?step=all")["rows"]) == 1
+
+
+@pytest.mark.parametrize("show", ["here", "there"])
 def test_a_key_is_answered_the_same_from_its_database(pair, client, show):
     first = client.book(show, "ann", "GA", 1, key="k")
     again = client.book(show, "ann", "GA", 1, key="k")
