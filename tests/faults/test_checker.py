@@ -69,7 +69,7 @@ class Quiet:
     def restore_redis(self):
         self.redis.flushall()
         for key, (value, left_ms) in self.dump.items():
-            self.redis.restore(key, left_ms, value)
+            self.redis.restore(key, left_ms, value, replace=True)  # gateways report meanwhile
 
     def close(self):
         self.witness.close()
