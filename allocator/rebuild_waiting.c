@@ -89,7 +89,7 @@ static enum err put_order(struct loading *l, const struct waiter *w)
 static enum err take_waiter(void *context, struct span line)
 {
     struct loading *l = context;
-    struct waiter w;
+    struct waiter w = {.user_len = 0};
 
     if (!read_waiter(line, &w))
         return ERR_INPUT;

@@ -43,11 +43,12 @@ static int change_run(struct context *context, const struct command *command, in
     if (a.set.count == 0)
         arguments_wrong(command, "nothing is to be set: give --set");
     for (size_t i = 0; i < a.set.count; i++) {
-        const char *equals = strchr(a.set.word[i], '=');
-        if (equals == NULL || equals == a.set.word[i] || equals - a.set.word[i] >= 64)
-            arguments_wrong(command, "'%s' is not NAME=VALUE", a.set.word[i]);
-        snprintf(names[i], sizeof(names[i]), "%.*s", (int)(equals - a.set.word[i]), a.set.word[i]);
-        members[i] = (struct json_member){names[i], equals + 1, JSON_ANY};
+        const char *word = a.set.word[i];
+        size_t n = strcspn(word, "=");
+        if (n == 0 || n >= sizeof(names[i]) || word[n] == '\0')
+            arguments_wrong(command, "'%s' is not NAME=VALUE", word);
+        snprintf(names[i], sizeof(names[i]), "%.*s", (int)n, word);
+        members[i] = (struct json_member){names[i], word + n + 1, JSON_ANY};
     }
     char *body = ask_body(command, members, a.set.count);
     snprintf(path, sizeof(path), "/v1/admin/shows/%.64s", ask_word(command, show));

@@ -11,7 +11,7 @@
 static bool read_show(const json_t *object, struct show_spec *spec, char why[SHOW_WHY_BYTES]);
 static bool read_field(const char *key, const json_t *value, struct show_spec *spec,
                        char why[SHOW_WHY_BYTES]);
-static bool read_tiers(const json_t *value, struct tier_spec *tier, size_t *tiers,
+static bool read_tiers(const json_t *value, struct tier_spec *tiers, size_t *count,
                        char why[SHOW_WHY_BYTES]);
 static bool read_schedule(const json_t *object, struct schedule *schedule,
                           char why[SHOW_WHY_BYTES]);

@@ -127,7 +127,7 @@ static bool is_its_entry(const struct group *g, size_t at, struct span has)
 
 static enum err check_group(struct group *g)
 {
-    struct span ids[GROUP], waiters[GROUP];
+    struct span ids[GROUP] = {{NULL, 0}}, waiters[GROUP] = {{NULL, 0}};
     char order[NAME_BYTES_MAX];
 
     for (size_t i = 0; i < g->count; i++) {

@@ -44,6 +44,7 @@ static bool find_seats(struct task *task, struct json *json, struct json_object 
         }
         position[i] = seat->position;
     }
+    /* cppcheck-suppress uninitvar ; each of them was set */
     qsort(position, count, sizeof *position, by_position);
     for (size_t i = 1; i < count; i++)
         if (position[i] == position[i - 1])
