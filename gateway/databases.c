@@ -334,6 +334,14 @@ bool databases_find(struct databases *d, const struct postgres_query *query)
     return false;
 }
 
+static bool are_all_ready(const struct databases *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (!database_is_ready(d->each[i].database))
+            return false;
+    return true;
+}
+
 bool databases_gather(struct databases *d, const struct postgres_query *query,
                       const struct merge_order *order, bool may_lack)
 {
@@ -341,6 +349,11 @@ bool databases_gather(struct databases *d, const struct postgres_query *query,
 
     if (d->count == 1)
         return database_query(databases_home(d), query);
+    /* What cannot be whole is not worth anybody's time. */
+    if (!may_lack && !are_all_ready(d)) {
+        query->done(query->context, ERR_UNAVAILABLE, NULL);
+        return true;
+    }
     g = gathering_new(d, query);
     if (g == NULL)
         return false;

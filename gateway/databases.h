@@ -44,8 +44,9 @@ struct database_counts databases_counts(const struct databases *databases); /* o
  * any. Only if none has it, and one could not be asked, is that an error. */
 bool databases_find(struct databases *databases, const struct postgres_query *query);
 
-/* As database_query, for rows of all of them in `order`. If one cannot be asked, that is an error;
- * with may_lack, one that is not home only lacks its rows. */
+/* As database_query, for rows of all of them in `order`. If one cannot be asked, that is an error,
+ * and told before this returns where it is known to be away; with may_lack, one that is not home
+ * only lacks its rows. */
 bool databases_gather(struct databases *databases, const struct postgres_query *query,
                       const struct merge_order *order, bool may_lack);
 
