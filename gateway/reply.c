@@ -120,13 +120,22 @@ void reply_field(struct task *task, const char *name, const char *value)
     put_field(&task->gateway->headers, name, span_of(value));
 }
 
+static void say_too_long(const struct task *task)
+{
+    char id[ID_TEXT_BYTES] = "-";
+
+    if (task->has_id)
+        id_format(task->id, id);
+    log_event(LOG_ERROR, "answer_too_long", "route", task->route ? task->route->pattern : "",
+              "request", id, "trace", task->trace, NULL);
+}
+
 void reply_send(struct task *task, int status, const char *content_type)
 {
     struct buf *body = &task->gateway->body;
 
     if (body->failed) {
-        log_event(LOG_ERROR, "answer_too_long", "route", task->route ? task->route->pattern : "",
-                  NULL);
+        say_too_long(task);
         buf_reset(body);
         status = 500;
         content_type = NULL;
