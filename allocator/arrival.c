@@ -243,6 +243,8 @@ static enum err give_up(struct step *s)
 {
     TRY(begin_here(s));
     TRY(settle_here(s));
+    if (!s->is_away)
+        drop_there(s);
     say(s, "room_arrived_empty");
     s->a->show = 0;
     return ERR_NONE;
@@ -259,9 +261,7 @@ static enum err close_or_give_up(struct step *s, bool *closed)
         *closed = true;
         return ERR_NONE;
     case LOST:
-        TRY(give_up(s));
-        drop_there(s);
-        return ERR_NONE;
+        return give_up(s);
     case FENCED:
         return ERR_FENCED; /* the show has gone on: so has this partition */
     }
@@ -323,7 +323,6 @@ static enum err wait_or_give_up(struct step *s, int64_t now_ms)
     log_event(LOG_WARN, "room_not_fetched", "show", log_u64(s->a->show), "from",
               log_u64(s->a->from), "why", redis_why(s->means->elsewhere), NULL);
     redis_disconnect(s->means->elsewhere);
-    s->is_away = false;
     s->a->again_ms = now_ms + AGAIN_MS;
     return now_ms - s->a->began_ms < GIVEN_UP_MS ? ERR_NONE : give_up(s);
 }

@@ -364,6 +364,26 @@ def test_redis_is_emptied_after_the_move(two):
     people.finish()
 
 
+def test_what_redis_lost_where_it_was_is_skipped(two):
+    """An old file of the room is not believed, and nothing of it stays."""
+    opened(two, two.client(), "--pause")
+    client, redis = two.client(1), two.redis_client()
+    joined(client, "ann")
+    reserved, old = two.value("SELECT issued_upto FROM rooms"), "usher:{1}:room:1"
+    new = two.owner(2)
+    new.send(signal.SIGSTOP)
+    try:
+        move(two, 2)
+        redis.hset(old, "history", "of another day")
+    finally:
+        new.cont()
+    arrived(two)
+    assert joined(client, "bob")[0]["arrival"] > reserved
+    wait_until("it to be said", lambda: events(two, "room_arrived_empty"))
+    assert not redis.exists(old, "usher:{1}:room-users:1")
+    two.judge()
+
+
 @pytest.mark.parametrize("victim", ["old", "new", "both"])
 def test_owners_die_while_it_moves(two, victim):
     begin(two)
