@@ -10,6 +10,7 @@
 #include "base/draw.h"
 #include "base/text.h"
 #include "context.h"
+#include "databases.h"
 #include "json.h"
 
 #define EACH_MAX 200000 /* arrivals of a draw whose numbers are all looked at */
@@ -81,10 +82,18 @@ const struct command draw_verify_command = {
 
 /* Set. */
 
+/* Without a queue, but an operator's action all the same (sql/0010_room.sql), and in the audit. */
 static const char set_sql[] =
-    "SELECT s.slug, set_room(s.show, $2, $3::boolean, $4::timestamptz, $5::integer, $6::integer,"
-    " $7::bigint * 1000, $8::bigint * 1000, $9::boolean) FROM shows s"
-    " WHERE s.slug = $1 OR s.show::text = $1";
+    "WITH asked AS (SELECT show, slug, jsonb_strip_nulls(jsonb_build_object('mode', $2::text,"
+    " 'order', $3::text, 'opens_at', $4::text, 'rate', $5::integer, 'places_each', $6::integer,"
+    " 'admission_ms', $7::bigint * 1000, 'no_show_ms', $8::bigint * 1000, 'paused', $9::boolean))"
+    " AS settings FROM shows WHERE slug = $1 OR show::text = $1),"
+    " done AS MATERIALIZED (SELECT slug, settings, admin_set_room(show, settings) AS change"
+    " FROM asked),"
+    " noted AS (INSERT INTO audit (at_ms, actor, action, show, settings, before, after)"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 'usherctl', 'show.room',"
+    " (change).show, settings, (change).before, (change).after FROM done)"
+    " SELECT slug FROM done";
 
 struct digits {
     char text[24];
@@ -101,6 +110,42 @@ static struct postgres_parameter number_or_null(int64_t n, struct digits *digits
         return text_or_null(NULL);
     snprintf(digits->text, sizeof(digits->text), "%" PRId64, n);
     return text_or_null(digits->text);
+}
+
+/* Asks one database after the other, until one has the show; the result is empty if none has. */
+static int ask_its_database(struct context *context, const char *doing, const char *sql,
+                            size_t count, const struct postgres_parameter *row,
+                            struct postgres_result **result)
+{
+    struct databases databases;
+    const struct database *away = NULL;
+    int code = EXIT_SUCCESS;
+
+    *result = NULL;
+    if (context_postgres(context) == NULL)
+        return EXIT_FAILED;
+    if (databases_open(context, &databases))
+        code = context_fail_postgres(context, "looking for the databases");
+    for (size_t i = 0; code == EXIT_SUCCESS && i < databases.count; i++) {
+        const struct database *each = &databases.each[i];
+        if (*result != NULL && postgres_rows(*result) > 0)
+            break;
+        if (!postgres_is_connected(each->postgres)) {
+            away = each;
+            continue;
+        }
+        postgres_result_free(*result);
+        *result = NULL;
+        if (postgres_query(each->postgres, sql, count, row, false, result))
+            code = context_fail("%s: %s", doing, postgres_why(each->postgres));
+    }
+    if (code == EXIT_SUCCESS && away != NULL && postgres_rows(*result) == 0) {
+        code = context_fail("%s: it may be in %s, which cannot be asked: %s", doing,
+                            database_name(away), postgres_why(away->postgres));
+        postgres_result_free(*result);
+    }
+    databases_close(&databases);
+    return code;
 }
 
 static void check_words(const struct command *command, const struct set_arguments *a)
@@ -126,11 +171,10 @@ static int set_run(struct context *context, const struct command *command, int a
 
     arguments_read(command, argc, argv, &a, &name);
     check_words(command, &a);
-    const char *draws = a.order == NULL ? NULL : strcmp(a.order, "draw") == 0 ? "true" : "false";
     const struct postgres_parameter row[] = {
         text_or_null(name),
         text_or_null(a.mode),
-        text_or_null(draws),
+        text_or_null(a.order),
         text_or_null(a.opens_at),
         number_or_null(a.rate, &digits[0]),
         number_or_null(a.places_each, &digits[1]),
@@ -140,11 +184,8 @@ static int set_run(struct context *context, const struct command *command, int a
                      : a.resume ? "false"
                                 : NULL),
     };
-    struct postgres *postgres = context_postgres(context);
-    if (postgres == NULL)
+    if (ask_its_database(context, "setting the waiting room", set_sql, COUNT(row), row, &result))
         return EXIT_FAILED;
-    if (postgres_query(postgres, set_sql, COUNT(row), row, false, &result))
-        return context_fail_postgres(context, "setting the waiting room");
     bool found = postgres_rows(result) > 0;
     struct span slug = found ? postgres_cell(result, 0, 0) : SPAN("");
     if (found)
@@ -173,11 +214,8 @@ static int show_run(struct context *context, const struct command *command, int 
 
     arguments_read(command, argc, argv, NULL, &name);
     const struct postgres_parameter row = text_or_null(name);
-    struct postgres *postgres = context_postgres(context);
-    if (postgres == NULL)
+    if (ask_its_database(context, "reading the waiting room", show_sql, 1, &row, &result))
         return EXIT_FAILED;
-    if (postgres_query(postgres, show_sql, 1, &row, false, &result))
-        return context_fail_postgres(context, "reading the waiting room");
     bool found = postgres_rows(result) > 0;
     if (found)
         printf("%.*s\n", (int)postgres_cell(result, 0, 0).len, postgres_cell(result, 0, 0).bytes);
@@ -195,12 +233,9 @@ static int read_from_postgres(struct context *context, const char *name, struct 
 {
     struct postgres_result *result;
     const struct postgres_parameter row = text_or_null(name);
-    struct postgres *postgres = context_postgres(context);
 
-    if (postgres == NULL)
+    if (ask_its_database(context, "reading the draw", draw_sql, 1, &row, &result))
         return EXIT_FAILED;
-    if (postgres_query(postgres, draw_sql, 1, &row, false, &result))
-        return context_fail_postgres(context, "reading the draw");
     int code = EXIT_SUCCESS;
     if (postgres_rows(result) == 0)
         code = context_fail("there is no show '%s' with a waiting room, and no such file", name);
