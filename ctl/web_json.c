@@ -52,9 +52,11 @@ char *json_list_of(const char *const *words, size_t count)
     return text;
 }
 
+/* With 15 digits a number is told as the gateway wrote it: 10.7, not 10.699999999999999. */
 static void print_value(FILE *out, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER |
+                                       JSON_REAL_PRECISION(15));
 
     fprintf(out, "%s\n",
             json_is_string(value) ? json_string_value(value)
