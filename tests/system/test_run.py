@@ -384,3 +384,4 @@ def test_the_pages_and_the_example_are_what_the_programs_say():
         done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z",
                                REPOSITORY / page], capture_output=True, check=False)
         assert done.returncode == 0 and done.stderr == b"", done.stderr
+        assert "\n=" not in (REPOSITORY / page).read_text(), f"{page}: a value begins a line"
