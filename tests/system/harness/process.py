@@ -4,11 +4,13 @@ Start them from the main thread: each child asks the kernel to be killed when th
 started it is gone, so that an interrupted test run leaves nothing behind.
 """
 
+import fcntl
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -56,10 +58,30 @@ def wait_until(what, condition, seconds=10.0, pause=0.02):
         time.sleep(pause)
 
 
+_reserved = []  # open files: whoever has one locked has its port, to the end of the process
+
+
+def _reserve(port):
+    """Nobody else's from now on: it is long until a server listens there, and tests run side by
+    side."""
+    folder = Path(tempfile.gettempdir()) / f"usher-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = open(folder / str(port), "w", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    _reserved.append(file)
+    return True
+
+
 def free_port():
     """A port below the range that outgoing connections use, so that none of those takes it."""
     for _ in range(200):
         port = random.SystemRandom().randrange(10000, 32000)
+        if not _reserve(port):
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
