@@ -402,3 +402,39 @@ def test_subscriptions_change_while_people_book(told, olga):
         crowd.await_decided(30)
         assert olga.ask("DELETE", f"/webhooks/{number}", {}).status == 200
     told.judge(crowd.finish())
+
+
+def chores_done(world):
+    """What a courier does by the way when it looks for deliveries; the given up ones that are left."""
+    world.rows("SELECT * FROM claim_deliveries('x', '{}', 1, 1000)")
+    return world.value("SELECT count(*) FROM deliveries WHERE next_at IS NULL")
+
+
+def test_many_deliveries_are_gone_through_bit_by_bit_by_couriers(told, olga):
+    """Operators' changes wait for none of them: whoever books would have to wait, too."""
+    number = receiver_of(told).number
+    told.rows("INSERT INTO deliveries (subscription, event, type, at_ms, data, attempts, next_at)"
+              " SELECT %s, 'evt_' || n, 'sale.opened', 1, '{}', 10, NULL"
+              " FROM generate_series(1, 2500) n RETURNING 1", number)
+    told.rows("INSERT INTO delivery_attempts (delivery, attempt, status, took_ms, why)"
+              " SELECT id, 10, 503, 1, '' FROM deliveries RETURNING 1")
+    busy = told.cluster.connect(told.database)
+    with busy.cursor() as cursor:
+        busy.autocommit = False
+        cursor.execute("SELECT id FROM deliveries ORDER BY id LIMIT 1 FOR UPDATE")
+        assert olga.post(f"/webhooks/{number}/replay", {}).status == 200
+        book(told.client())
+        busy.rollback()
+        told.rows("UPDATE deliveries SET delivered_at = now(), next_at = NULL"
+                  " WHERE attempts = 0 RETURNING 1")  # the booking's
+        assert [chores_done(told) for _ in range(4)] == [1501, 501, 1, 1]
+        assert told.value("SELECT count(*) FROM delivery_attempts") == 0
+        cursor.execute("SELECT id FROM deliveries ORDER BY id LIMIT 1 FOR UPDATE")
+        assert olga.ask("DELETE", f"/webhooks/{number}", {}).status == 200
+        book(told.client(), "bob")
+        busy.rollback()
+    busy.close()
+    for left in 1501, 501, 0, 0:
+        chores_done(told)
+        assert told.value("SELECT count(*) FROM deliveries") == left
+    assert told.value("SELECT count(*) FROM delivery_chores") == 0
