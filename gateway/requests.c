@@ -284,11 +284,18 @@ static void on_decided(struct task *task, const struct answer *answer, bool repe
     tell_answer(task, answer);
 }
 
+/* Of the list of shows it waited in the last place: it may have been decided in any. */
 static void look_once_more(struct task *task)
 {
     task->wait_until_us = 0;
     task->verdict = PLACE_UNKNOWN;
-    ask_postgres(task);
+    if (id_show(task->id) != CATALOGUE_SHOW) {
+        ask_postgres(task);
+        return;
+    }
+    task->catalogue = 0;
+    if (give_catalogue(task))
+        begin(task);
 }
 
 static void tell_undecided(struct task *task)

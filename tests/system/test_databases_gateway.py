@@ -1,5 +1,9 @@
 """Several databases as a client sees them: one usher."""
 
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from harness import draw, judge
@@ -277,6 +281,27 @@ def test_each_database_has_its_own_webhooks(pair, olga):
     assert olga.ask("GET", f"/webhooks/{number}?partition=99").status == 404
     assert olga.ask("DELETE", f"/webhooks/{number}?partition=7").status == 200
     assert pair.other.value("SELECT count(*) FROM subscriptions") == 0
+
+
+def test_who_waits_at_another_gateway_hears_what_was_decided_at_home(pair, olga):
+    """An operator's request does not say which database decides it; none is asked last for good."""
+    pair.start_gateway()
+    other = Operator(pair.client(1))
+    owner = pair.owner(1)
+    owner.send(signal.SIGSTOP)
+    try:
+        key = {"Idempotency-Key": "k", "Prefer": "respond-async"}
+        queued = olga.post("/webhooks", {"url": "https://example.org/hook"}, **key)
+        assert queued.status == 202, queued
+        with ThreadPoolExecutor() as pool:
+            path = f"/requests/{queued.json['request_id']}"
+            waits = pool.submit(other.ask, "GET", path, Prefer="wait=3")
+            time.sleep(1)  # it has looked at home, and there was nothing
+            owner.send(signal.SIGCONT)
+            told = waits.result()
+    finally:
+        owner.send(signal.SIGCONT)
+    assert told.status == 201 and told.json["result"]["webhook"] == 1, told
 
 
 def test_a_database_is_named_anew_while_it_sells(pair, client):
