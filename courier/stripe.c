@@ -247,12 +247,11 @@ static struct verdict judge(const struct job *job, int status, struct span body)
         read_refund(&json, &verdict);
     else if (status == 200 && json_length(&json, "data") > 0)
         read_found(&json, &verdict);
-    else if (status == 200 && job->kind == JOB_ASK && job->reference[0] == '\0')
+    else if (job->kind == JOB_ASK &&
+             (status == 404 || (status == 200 && job->reference[0] == '\0')))
         verdict.kind = VERDICT_ABSENT;
     else if (status == 200)
         read_intent(&json, "", &verdict);
-    else if (status == 404 && job->kind == JOB_ASK)
-        verdict.kind = VERDICT_ABSENT;
     else if ((status == 400 || status == 402 || status == 404) && !is_question(job))
         read_error(&json, &verdict);
     json_free(&json);
