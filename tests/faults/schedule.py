@@ -1,7 +1,8 @@
 """When what breaks: drawn from a seed, so that a seed replays a run.
 
-Every fault of the table comes up once before any comes up twice (like cards of a shuffled deck,
-heavier ones with more cards). Most come alone, some two or three together.
+Every fault of the table comes up once before any comes up twice, like cards of a shuffled deck; in
+the decks after the first one, heavier ones have more cards. Most come alone, some two or three
+together.
 """
 
 import random
@@ -28,12 +29,12 @@ class Event:
 def plan(seed, seconds, rows):
     """The events of a run. `rows`: the table of faults, name → row (faults.py)."""
     odds = random.Random(f"usher faults {seed}")
-    deck, events, at = [], [], 2.0
+    deck, events, at = shuffled(dict.fromkeys(rows, 1), odds), [], 2.0
     while at < seconds:
         end = at
         for _ in range(odds.choice(GROUP_SIZES)):
             if not deck:
-                deck = shuffled(rows, odds)
+                deck = shuffled({name: row.weight for name, row in rows.items()}, odds)
             row = rows[deck.pop()]
             begin = at + odds.uniform(*TOGETHER_SECONDS) * (end > at)
             event = Event(begin, row.name, odds.uniform(*row.lasting), odds.getrandbits(32))
@@ -44,7 +45,7 @@ def plan(seed, seconds, rows):
     return sorted(events, key=lambda event: event.at)
 
 
-def shuffled(rows, odds):
-    deck = [name for name in sorted(rows) for _ in range(rows[name].weight)]
+def shuffled(cards, odds):
+    deck = [name for name in sorted(cards) for _ in range(cards[name])]
     odds.shuffle(deck)
     return deck

@@ -91,8 +91,11 @@ class Stuck:
         self.owner.cont()
 
 
-def hot_permille(world):
-    return int(reported(world, "hot_permille") or 0)
+def hot_permille(world, slug="festival"):
+    """Of all requests, if it is this show that most are for."""
+    number = world.value("SELECT show FROM shows WHERE slug = %s", slug)
+    is_hot = int(reported(world, "hot_show") or 0) == number
+    return int(reported(world, "hot_permille") or 0) if is_hot else 0
 
 
 def test_a_hot_show_is_to_have_a_partition_of_its_own_and_gets_it(world):
