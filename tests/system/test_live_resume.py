@@ -116,9 +116,9 @@ def test_in_the_end_all_know_what_is_true(world):
             bookings += [answer.json["id"]] if answer.status == 201 else []
         if rng.random() < 0.2:  # somebody's network breaks, and she comes back to any gateway
             n = rng.randrange(6)
-            last = listeners[n].last_id()
             listeners[n].close()
             history[n] += listeners[n].events
+            last = listeners[n].last_id()  # of what she has got, to the end
             listeners[n] = listen(world, "hall", rng.randrange(2),
                                   **({"Last_Event_ID": last} if last else {}))
     wanted = {seat["id"]: seat["status"] for seat in client.get("/v1/shows/hall/seats").json["seats"]}
