@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from harness.databases import Other, add_partition
 from harness.process import wait_until
 from test_browser import port_of, seats_show
 from test_browser_looks import check
@@ -63,6 +64,21 @@ def test_sales_are_seen_as_they_happen(house, browser):
     browser.until_text("10 of 40 sold")
     browser.until_text("$400")
     assert browser.all(".chart path.curve")
+
+
+def test_a_partition_whose_database_is_away_is_told_as_that(house, browser):
+    other = Other(house, house.cluster, house.database + "_b")
+    try:
+        add_partition(house, 7, other)
+        sign_in(browser, house)
+        browser.until_text("port=", "[data-partition='7']")
+        house.rows("UPDATE databases SET dsn = 'host=127.0.0.1 port=1' WHERE dsn <> '' RETURNING 1")
+        browser.expect(r"status of 503")
+        browser.until_text("its database is away", "[data-partition='7']")
+        browser.until_text("serving", "[data-partition='1']")
+    finally:
+        house.rows("DELETE FROM partitions WHERE partition = 7 RETURNING 1")
+        other.drop()
 
 
 def test_what_was_before_the_visit_is_told_by_reports(house, browser):

@@ -169,14 +169,17 @@ class Operator {
     tellPartitions(partitions) {
         const n = (value) => el("td", { class: "n" }, value);
         replace(this.partitions, partitions.map((p) => el("tr", { "data-partition": p.partition },
-            el("td", {}, String(p.partition)), el("td", {}, p.owner || "nobody"),
-            el("td", {}, el("span", { class: `dot ${p.state === "serving" ? "good" : "bad"}`,
-                "aria-hidden": "true" }), p.state),
+            el("td", {}, String(p.partition), p.database
+                ? el("span", { class: "quiet small" }, ` in ${p.database}`) : null),
+            el("td", {}, p.owner || (p.reachable ? "nobody" : "–")),
+            el("td", {}, el("span", { "aria-hidden": "true",
+                class: `dot ${p.reachable && p.state === "serving" ? "good" : "bad"}` }),
+            p.reachable ? p.state : "its database is away"),
             el("td", { class: "n" }, p.backlog === null ? "–" : count(p.backlog),
                 el("span", { class: "bar meter", "aria-hidden": "true" }, el("span", {
                     vars: { part: `${Math.min(100, 100 * (p.backlog || 0) / BACKLOG_FULL)}%` } }))),
             n(this.commitsOf(p)), n(p.rate === null ? "–" : count(Math.round(p.rate))),
-            n(count(p.shows)),
+            n(p.reachable ? count(p.shows) : "–"),
             n(p.heartbeat_age_ms === null ? "–" : `${count(p.heartbeat_age_ms)} ms`))));
     }
 
@@ -184,7 +187,7 @@ class Operator {
     commitsOf(p) {
         const now = performance.now(), before = this.versions.get(p.partition);
         this.versions.set(p.partition, { now, version: p.version });
-        return before && now > before.now
+        return before && now > before.now && p.version >= before.version
             ? count(Math.round(10000 * (p.version - before.version) / (now - before.now)) / 10) : "–";
     }
 
