@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEMORY_MIB = 3900
@@ -172,11 +173,22 @@ class Row:
                       + source[int(step.group(4)) - 1].strip()
 
 
+def side_by_side():
+    """As many verifiers as there are processors, and memory for all that each may take."""
+    pages = os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    return max(1, min(os.cpu_count() or 1, pages // (MEMORY_MIB << 20)))
+
+
+def verified(rows):
+    """The rows in their order, each when it and those before it are done."""
+    with ThreadPoolExecutor(side_by_side()) as pool:
+        for row, _ in zip(rows, pool.map(Row.verify, rows)):
+            yield row
+
+
 def check(build, model, rows, good, verdict, endless=False):
     failed = 0
-    for name, definitions in rows:
-        row = Row(build, model, name, definitions, endless)
-        row.verify()
+    for row in verified([Row(build, model, *row, endless) for row in rows]):
         if good(row):
             print(row.line(verdict), flush=True)
             continue
