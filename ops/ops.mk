@@ -39,7 +39,7 @@ test: ## install what is missing, build, and run every test; ends with `N passed
 
 test-long: ## what takes minutes: the protocol's model, servers that fail over, and breaking things while people book
 	@ops/install build run test
-	@ops/test model machines faults
+	@ops/test model machines faults faults-machines
 
 manual: build ## bring the options in the man pages up to date with --help
 	@ops/manual

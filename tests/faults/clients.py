@@ -22,6 +22,7 @@ EVERYDAY = {"arena": 5, "cellar": 2, "opera": 4}  # shows of operations that do 
 PEOPLE = 120           # who come again and again, so that limits of a person matter
 SETTLE_SECONDS = 75.0  # how long a request may stay without its decision, faults and all
 POLL_WAIT_SECONDS = 3
+ELSEWHERE = ("MOVED ", "ASK ", "TRYAGAIN ", "CLUSTERDOWN ")  # refusals of a cluster's node
 
 
 class Visit:
@@ -246,11 +247,11 @@ class Crowd:
 
     async def _open(self):
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=20)
-        self.redis = redis.asyncio.Redis(host="127.0.0.1", port=self.venue.redis.port,
-                                         socket_timeout=2, socket_connect_timeout=1)
+        self.redis = {}  # port → client
         async with aiohttp.ClientSession(connector=connector) as self.session:
             await asyncio.gather(*[self._person(n) for n in range(self.people)])
-        await self.redis.close()
+        for client in self.redis.values():
+            await client.close()
 
     async def _person(self, number):
         odds = random.Random(f"usher client {self.seed} {number}")
@@ -289,13 +290,23 @@ class Crowd:
         """One request straight into the stream; True unless it certainly is not there."""
         begin, status, error = now(), 202, None
         try:
-            if await self.redis.xadd(Keys(partition).requests, {"b": pack([fields])},
-                                     nomkstream=True) is None:
+            if await self._redis_of(partition).xadd(Keys(partition).requests, {"b": pack([fields])},
+                                                    nomkstream=True) is None:
                 status = 503
         except (redis.exceptions.RedisError, OSError, asyncio.TimeoutError) as problem:
-            status, error = None, type(problem).__name__
+            if str(problem).startswith(ELSEWHERE):
+                status = 503
+            else:
+                status, error = None, type(problem).__name__
         self.history.exchange(wish, "ask", begin, status, None, id_text(raw), error)
         return status != 503
+
+    def _redis_of(self, partition):
+        port = self.venue.redis_port(partition)
+        if port not in self.redis:
+            self.redis[port] = redis.asyncio.Redis(host="127.0.0.1", port=port, socket_timeout=2,
+                                                   socket_connect_timeout=1)
+        return self.redis[port]
 
 
 def finished(errand):

@@ -43,9 +43,9 @@ class Row:
         return self.act(venue, odds)
 
 
-def fault(lasting=(0.0, 0.0), weight=1, needs="", loses_stream=False):
+def fault(lasting=(0.0, 0.0), weight=1, needs="", loses_stream=False, table=ROWS):
     def enter(act):
-        ROWS[act.__name__] = Row(act.__name__, lasting, weight, needs, loses_stream, act)
+        table[act.__name__] = Row(act.__name__, lasting, weight, needs, loses_stream, act)
         return act
     return enter
 
@@ -287,9 +287,8 @@ def partition_deleted_in_redis(venue, odds):
     tell_redis(venue, "DEL", odds.choice([keys.state, keys.requests, keys.generations]))
 
 
-def tell_redis(venue, *words):
-    client = redis.Redis(host="127.0.0.1", port=venue.redis.port, socket_timeout=1,
-                         socket_connect_timeout=1)
+def tell_redis(venue, *words, of=PARTITIONS[0]):
+    client = venue.redis_of(of)
     try:
         client.execute_command(*words)
     except redis.exceptions.RedisError:
@@ -352,7 +351,7 @@ def partition_stolen(venue, odds):
     partition = odds.choice(PARTITIONS)
     epoch = steal(venue, partition)
     if epoch is not None:
-        tell_redis(venue, "HSET", Keys(partition).state, "epoch", str(epoch))
+        tell_redis(venue, "HSET", Keys(partition).state, "epoch", str(epoch), of=partition)
 
 
 @fault(weight=2)
@@ -454,8 +453,7 @@ class TakeWatch(Watch):
     def epochs(self):
         try:
             if self.client is None:
-                self.client = redis.Redis(host="127.0.0.1", port=self.venue.redis.port,
-                                          socket_timeout=1, socket_connect_timeout=1)
+                self.client = self.venue.redis_of(PARTITIONS[0])
             return [self.client.hget(Keys(p).state, "epoch") for p in PARTITIONS]
         except redis.exceptions.RedisError:
             return None

@@ -1,7 +1,7 @@
 """make faults: break things while people book, then judge every answer.
 
-    /usr/bin/python3 tests/faults/run.py [--minutes 3] [--seed N] [--only FAULT[,FAULT…]]
-                                         [--weight FAULT=N …] [--keep]
+    /usr/bin/python3 tests/faults/run.py [--venue ordinary|machines] [--minutes 3] [--seed N]
+                                         [--only FAULT[,FAULT…]] [--weight FAULT=N …] [--keep]
 
 Prints the seed first; the same seed breaks the same things at the same moments. Ends with 1 if
 anything was violated, and then keeps logs and history (the folder is printed).
@@ -23,28 +23,31 @@ from pathlib import Path
 from venue import Venue  # first: it makes the harness importable
 import checker
 import faults
-import faults_money  # noqa: F401  (enters its rows)
+import faults_machines
 import schedule
 from clients import SETTLE_SECONDS, Crowd
 from history import History, is_decision, now
-from witness import TRIGGERS, RedisWitness
+from machines import REPLICA_PROMOTED, Machines
+from witness import TRIGGERS
 
 TAIL_SECONDS = 30          # of the run: nothing breaks any more, the last deadlines pass
 SAVE_FILE_EVERY = 7.0      # seconds between copies of Redis' file
 TICK_SECONDS = 0.01
 TOLD_OF_A_KIND = 8
 OUTAGE_SECONDS = 0.15      # a silence that is shorter is none
+FOLLOWING = (faults.BEGAN_EMPTY, REPLICA_PROMOTED)
+VENUES = {"ordinary": (Venue, faults.ROWS), "machines": (Machines, faults_machines.ROWS)}
 OUTAGE_BEFORE = 0.3        # an outage belongs to the faults that began since shortly before it
 
 
 def main():
     options = parse()
-    print(f"faults: seed {options.seed}", flush=True)
+    print(f"faults: seed {options.seed}, venue {options.venue}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="usher-faults-"))
     folder.chmod(0o755)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, interrupted)
-    venue = Venue(folder, options.seed)
+    venue = VENUES[options.venue][0](folder, options.seed)
     history = History(folder / "history.jsonl")
     try:
         venue.build()
@@ -59,7 +62,8 @@ def main():
     violations += [("-", "daemons", problem) for problem in venue.problems]
     report(history, violations, venue, options)
     if violations:
-        print(f"faults: again with: make faults SEED={options.seed} MINUTES={options.minutes:g}")
+        print(f"faults: again with: make faults VENUE={options.venue} SEED={options.seed} "
+              f"MINUTES={options.minutes:g}")
     if violations or options.keep:
         print(f"faults: logs and history are in {folder}")
     else:
@@ -75,6 +79,7 @@ def interrupted(_number, _frame):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--venue", choices=VENUES, default="ordinary")
     parser.add_argument("--minutes", type=float, default=3.0, help="of booking, end to end")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", default="", help="these faults and no others")
@@ -95,7 +100,7 @@ def parse():
 
 
 def rows_of(parser, options):
-    rows = dict(faults.ROWS)
+    rows = dict(VENUES[options.venue][1])
     weights = dict(pair.split("=", 1) for pair in options.weight)
     only = [name for name in options.only.split(",") if name]
     for name in [*weights, *only]:
@@ -118,7 +123,7 @@ def run(venue, history, options):
         skipped = sorted(n for n, row in options.rows.items() if row.needs == need)
         print(f"faults: SKIPPED, {why}: {', '.join(skipped)}", flush=True)
     venue.postgres.run("usher", TRIGGERS)
-    witness = RedisWitness(venue.redis.port).start()
+    witnesses = [witness.start() for witness in venue.witnesses()]
     crowd = Crowd(venue, history, options.seed, options.people).start()
     start = time.monotonic()
     break_things(venue, history, plan_of(options, rows), rows, crowd, start)
@@ -131,10 +136,11 @@ def run(venue, history, options):
         venue.wait_healthy()
     except TimeoutError as error:  # a verdict there is, all the same
         venue.problems.append(str(error))
-    for begin, end in venue.began_empty:
-        history.fault(faults.BEGAN_EMPTY, begin, end)
-    violations = verdict(venue, history, witness)
-    witness.close()
+    for name, begin, end in venue.losses():
+        history.fault(name, begin, end)
+    violations = verdict(venue, history, witnesses)
+    for witness in witnesses:
+        witness.close()
     return violations
 
 
@@ -181,27 +187,35 @@ def await_crowd(venue, crowd):
         raise TimeoutError("the clients do not end")
 
 
-def verdict(venue, history, witness):
+def verdict(venue, history, witnesses):
     connection, redis = venue.connect(), venue.redis.client()
     moving = checker.wait_for_rest(connection, redis)
     if moving:
         print(f"faults: not at rest: {moving}", flush=True)
     began = time.monotonic()
-    evidence = checker.Evidence(history, connection, redis, witness.found,
-                                {n for n, row in faults.ROWS.items() if row.loses_stream}
-                                | {faults.BEGAN_EMPTY}, checker.Books.of(venue.provider))
+    evidence = checker.Evidence(history, connection, redis,
+                                [found for witness in witnesses for found in witness.found],
+                                losing(), checker.Books.of(venue.provider))
     violations = checker.judge_all(evidence)
     result = venue.ctl("verify")
     if result.code != 0:
         violations.append(("-", "usherctl verify", repr(result)))
-    print(f"faults: Redis ran {witness.commands} commands, {witness.decided} runs of the script; "
-          f"{len(evidence.first)} requests were decided in {len(evidence.batches)} batches; "
+    commands, decided, unjudged = (sum(getattr(witness, name) for witness in witnesses)
+                                   for name in ("commands", "decided", "unjudged"))
+    print(f"faults: Redis ran {commands} commands, {decided} runs of the script ({unjudged} writes "
+          f"while the witness knew of no epoch); {len(evidence.first)} requests were decided in {len(evidence.batches)} batches; "
           f"judged in {time.monotonic() - began:.1f} s")
     print(f"faults: {len(evidence.replay.offers)} offers to {len(evidence.entries)} who "
           f"waited; the provider made {len(venue.provider.taken())} charges for "
           f"{len(evidence.books.intents)} bookings, and {len(evidence.books.refunds)} refunds")
     connection.close()
     return violations
+
+
+def losing():
+    """Names of what makes Redis lose requests that it had taken."""
+    return {name for _, rows in VENUES.values() for name, row in rows.items() if row.loses_stream} | \
+        set(FOLLOWING)
 
 
 # The account.

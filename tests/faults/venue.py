@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import psycopg2
+import redis
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
@@ -29,6 +30,7 @@ from harness.proxy import Proxy  # noqa: E402
 from harness.redis_server import Redis  # noqa: E402
 from harness.words import Keys  # noqa: E402
 from history import now  # noqa: E402
+from witness import RedisWitness  # noqa: E402
 
 UNREADABLE = "Bad file format reading the append only file"
 DATABASE = "usher"
@@ -164,12 +166,7 @@ class Venue:
         self._mount_disks()
         self._start_postgres()
         self._start_redis()
-        self._link("allocator-redis", self.redis.port)
-        self._link("allocator-postgres", self.postgres.port)
-        self._link("gateway-redis", self.redis.port)
-        self._link("gateway-postgres", self.postgres.port)
-        self._link("courier-redis", self.redis.port)
-        self._link("courier-postgres", self.postgres.port)
+        self._link_all()
         for slug, partition, rules, tiers in SHOWS:
             self._create_show(slug, partition, rules, tiers)
         self._create_room()
@@ -218,6 +215,9 @@ class Venue:
             BINARIES / "postgres", "-D", self.postgres.data, "-p", self.postgres.port, "-k",
             self.postgres.folder], self.folder, run_as=unprivileged(), cwd="/")
         self.postgres.start()
+        self._make_database()
+
+    def _make_database(self):
         self.postgres.run("postgres", f"CREATE DATABASE {quote(DATABASE)}")
         self._must(self.ctl("migrate"))
         for role in ("allocator", "gateway", "courier"):
@@ -230,6 +230,11 @@ class Venue:
             "--auto-aof-rewrite-min-size", "48mb", "--aof-load-truncated", "yes"])
         self.redis.process.log = self.folder / "redis.log"
         self.redis.start()
+
+    def _link_all(self):
+        for role in ("allocator", "gateway", "courier"):
+            self._link(f"{role}-redis", self.redis.port)
+            self._link(f"{role}-postgres", self.postgres.port)
 
     def _link(self, name, target):
         self.traps[name] = Traps()
@@ -264,10 +269,8 @@ class Venue:
         self._must(self.ctl("room", "set", ROOM_SHOW, "--opens-at", "2099-01-01T00:00:00Z"))
 
     def _daemon(self, kind, name, role, options):
-        made = kind(name, self.folder,
-                    redis=self.redis.url_of(role, self.links[f"{role}-redis"].port),
-                    postgres=self.postgres.url(DATABASE, f"test_{role}",
-                                               self.links[f"{role}-postgres"].port), **options)
+        made = kind(name, self.folder, redis=self.redis_url(role),
+                    postgres=self.postgres_url(role), **options)
         if "clock" not in self.missing:
             self.clocks[made] = self.folder / f"clock-{name}"
             self.set_clock(made, 0)
@@ -287,12 +290,38 @@ class Venue:
     def _must(result):
         assert result.code == 0, result
 
+    # Where things are.
+
+    def redis_url(self, role):
+        """As a daemon knows it."""
+        return self.redis.url_of(role, self.links[f"{role}-redis"].port)
+
+    def postgres_url(self, role):
+        return self.postgres.url(DATABASE, f"test_{role}", self.links[f"{role}-postgres"].port)
+
+    def owners_postgres_url(self):
+        """As usherctl knows it."""
+        return self.postgres.url(DATABASE)
+
+    def redis_port(self, _partition):
+        """Of the server that has a partition's keys."""
+        return self.redis.port
+
+    def redis_of(self, partition, seconds=1.0):
+        """A client of that server which does not wait for long."""
+        return redis.Redis(host="127.0.0.1", port=self.redis_port(partition),
+                           socket_timeout=seconds, socket_connect_timeout=seconds)
+
+    def witnesses(self):
+        """One for each server of Redis."""
+        return [RedisWitness(self.redis.port)]
+
     # Looking.
 
     def ctl_environment(self):
         return {"USHER_ADMIN_TOKEN": ADMIN_TOKEN,
                 "USHER_ADMIN_URL": f"http://127.0.0.1:{self.gateways[0].port if self.gateways else 1}",
-                "USHER_POSTGRES": self.postgres.url(DATABASE),
+                "USHER_POSTGRES": self.owners_postgres_url(),
                 "USHER_REDIS": self.redis.url_of("ctl") if self.redis else "redis://127.0.0.1:1"}
 
     def ctl(self, *words):
@@ -317,8 +346,7 @@ class Venue:
         """The living allocator that says it serves a partition; any living one if none says so."""
         alive = [a for a in self.allocators if a.alive()]
         try:
-            client = self.redis.client()
-            client.connection_pool.connection_kwargs["socket_timeout"] = 0.3
+            client = self.redis_of(partition, 0.3)
             name = client.hget(Keys(partition).status, "allocator") or b""
             client.close()
         except Exception:  # Redis is down, stopped, or forgetful: any will do
@@ -380,6 +408,10 @@ class Venue:
         if process in self.clocks:
             for kind in ("faketime_shm", "sem.faketime_sem"):
                 Path(f"/dev/shm/{kind}_{process.pid}").unlink(missing_ok=True)
+
+    def losses(self):
+        """What nobody had planned and made Redis lose requests: (fault, begin, end)."""
+        return [("redis_began_empty", begin, end) for begin, end in self.began_empty]
 
     def all_alive(self):
         return all(process.alive() for process in self.daemons)

@@ -1,8 +1,13 @@
 """Two witnesses of what nobody can see afterwards: who changed what, under which epoch.
 
 In Postgres, triggers of ours write down, in the very transaction that does it, a batch that is
-committed under another epoch than the partition's, and a cursor that moves without its batch. In
-Redis, MONITOR tells every command in the order in which it ran, a script's own calls included.
+committed under another epoch than the partition's, and a cursor that moves without its batch. What
+they write is replicated with the rest: on a standby that was promoted it is where it was.
+
+In Redis, MONITOR tells every command in the order in which it ran, a script's own calls included.
+Several servers have a witness each, which judges what its server does as a master. What it knows of
+an epoch is over when the server follows another one, or its keys come from elsewhere or go there;
+then it asks the server, and its own question in the stream says from where on the answer holds.
 """
 
 import re
@@ -59,11 +64,14 @@ HEAD_BYTES = 40000  # of a command: the decision script's keys, and the epoch be
 class RedisWitness:
     """Follows MONITOR and notes who changed a partition's state under an epoch that was over."""
 
-    def __init__(self, port):
+    def __init__(self, port, of_cluster=()):
         self.port = port
+        self.of_cluster = {str(other).encode() for other in of_cluster}  # ports of all nodes
         self.found = []
         self.commands = 0
         self.decided = 0
+        self.unjudged = 0   # writes of a script while nothing was known of the epoch
+        self._asked = {}    # our own question's address → (partition, its connection)
         self._epochs = {}   # partition → the last epoch that was taken
         self._caller = None  # (partition, epoch) of the script that runs
         self._closed = False
@@ -80,8 +88,7 @@ class RedisWitness:
     def _run(self):
         while not self._closed:
             # Whatever ran while nobody looked, is unknown: begin anew.
-            self._epochs.clear()
-            self._caller = None
+            self._forget()
             try:
                 self._follow()
             except OSError:
@@ -102,6 +109,36 @@ class RedisWitness:
                 for line in lines:
                     self.see(line[:HEAD_BYTES])
 
+    def _forget(self):
+        self._epochs.clear()
+        self._caller = None
+        for _partition, connection in self._asked.values():
+            connection.close()
+        self._asked.clear()
+
+    def _ask(self, partition):
+        """Once for each time that something is unknown; the answer is read when the stream has it."""
+        if not self.of_cluster or partition in [about for about, _ in self._asked.values()]:
+            return
+        try:
+            connection = socket.create_connection(("127.0.0.1", self.port), timeout=0.5)
+            self._asked[str(connection.getsockname()[1]).encode()] = (partition, connection)
+            connection.sendall(b"HGET usher:{%d}:state epoch\r\n" % partition)
+        except OSError:
+            pass
+
+    def _take_answer(self, address):
+        """The answer lies in the socket or will in a moment: the command has run."""
+        partition, connection = self._asked.pop(address)
+        try:
+            answer = connection.recv(100).split(b"\r\n")
+        except OSError:
+            answer = []
+        finally:
+            connection.close()
+        if len(answer) == 3 and answer[1].isdigit():
+            self._epochs[partition] = int(answer[1])
+
     def see(self, line):
         """One line of MONITOR."""
         match = COMMAND.match(line)
@@ -112,7 +149,12 @@ class RedisWitness:
         words = WORD.findall(rest)
         if not words:
             return
-        if client != b"lua":
+        port = client.rpartition(b":")[2]
+        if port in self._asked:
+            self._take_answer(port)
+        elif port in self.of_cluster:  # it follows another node: what it has is that one's
+            self._forget()
+        elif client != b"lua":
             self._see_client(words)
         elif words[0].upper() == b"HSET" and len(words) > 3:
             self._see_write(words)
@@ -122,7 +164,8 @@ class RedisWitness:
         name = words[0].upper()
         if name == b"HSET" and len(words) == 4:  # somebody took it by hand (faults.py)
             self._see_write(words)
-        if name in (b"FLUSHALL", b"FLUSHDB") or (name == b"DEL" and len(words) == 2):
+        if name in (b"FLUSHALL", b"FLUSHDB", b"MIGRATE", b"RESTORE-ASKING") or \
+                (name == b"DEL" and len(words) == 2):
             self._epochs.clear()
         if name not in (b"EVALSHA", b"EVAL") or len(words) < 4:
             return
@@ -146,6 +189,9 @@ class RedisWitness:
         self.decided += words[2] == b"clean"  # the first write of a run of the decision script
         epoch = self._caller[1] if self._caller else None
         taken = self._epochs.get(partition)
+        if taken is None and epoch is not None:
+            self.unjudged += 1
+            self._ask(partition)
         if taken is not None and epoch is not None and epoch != taken:
             self.found.append(f"partition {partition}: its state in Redis was changed under epoch "
                               f"{epoch} while {taken} has it")

@@ -17,13 +17,13 @@ NODE_TIMEOUT_MS = 2000
 class RedisCluster:
     """Real nodes on loopback: masters first, then a replica for each."""
 
-    def __init__(self, folder, masters=3, replicas=1, strict=False):
+    def __init__(self, folder, masters=3, replicas=1, strict=False, durable=False):
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
                    "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor",
                    "0", "--repl-diskless-sync-delay", "0"]
         count = masters * (1 + replicas)
         self.users = RedisUsers(folder, strict)
-        self.nodes = [Redis(folder, name=f"node-{number}", users=self.users, options=[
+        self.nodes = [Redis(folder, durable, f"node-{number}", users=self.users, options=[
             *options, "--cluster-port", str(free_port())]) for number in range(1, count + 1)]
         self.masters, self.replicas = masters, replicas
 
