@@ -189,26 +189,26 @@ static bool is_neighbour(const struct seat_spec *seat, const struct seat_spec *b
            strcmp(seat->section, before->section) == 0 && strcmp(seat->row, before->row) == 0;
 }
 
-static int by_id(const void *left, const void *right)
+static int by_text(const void *left, const void *right)
 {
-    const struct seat_spec *const *a = left, *const *b = right;
+    const char *const *a = left, *const *b = right;
 
-    return strcmp((*a)->id, (*b)->id);
+    return strcmp(*a, *b);
 }
 
 static bool ids_are_unique(const struct seat_map *map, char why[SHOW_WHY_BYTES])
 {
-    const struct seat_spec **sorted = malloc((map->count + 1) * sizeof(*sorted));
+    const char **sorted = malloc((map->count + 1) * sizeof(*sorted));
     const char *twice = NULL;
 
     if (sorted == NULL)
         abort();
     for (size_t i = 0; i < map->count; i++)
-        sorted[i] = &map->seat[i];
-    qsort(sorted, map->count, sizeof(*sorted), by_id);
+        sorted[i] = map->seat[i].id;
+    qsort(sorted, map->count, sizeof(*sorted), by_text);
     for (size_t i = 1; i < map->count && twice == NULL; i++)
-        if (strcmp(sorted[i - 1]->id, sorted[i]->id) == 0)
-            twice = sorted[i]->id;
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            twice = sorted[i];
     free(sorted);
     return twice == NULL || fault(why, "two seats have the id '%s'", twice);
 }

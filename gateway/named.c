@@ -44,7 +44,6 @@ static bool find_seats(struct task *task, struct json *json, struct json_object 
         }
         position[i] = seat->position;
     }
-    /* cppcheck-suppress uninitvar ; each of them was set */
     qsort(position, count, sizeof *position, by_position);
     for (size_t i = 1; i < count; i++)
         if (position[i] == position[i - 1])
@@ -55,7 +54,7 @@ static bool find_seats(struct task *task, struct json *json, struct json_object 
 bool named_seats(struct task *task, struct json *json, struct json_object in,
                  const struct show *show, struct named *named, struct span *seats)
 {
-    uint32_t position[BOOKING_SEATS_MAX];
+    uint32_t position[BOOKING_SEATS_MAX] = {0};
     size_t count = 0;
 
     json_texts(json, in, "seats", BOOKING_SEATS_MAX, &count);

@@ -262,7 +262,7 @@ static void on_look(void *context, const struct redis_value *reply)
 
     if (!task_resume(task))
         return;
-    if (!seat_look_has_come(reply))
+    if (reply == NULL || !seat_look_has_come(reply))
         ask_postgres(task);
     else if (!seat_look_is_complete(*reply))
         tell_changes(task, *reply);
