@@ -49,13 +49,14 @@ END $$;
 CREATE TRIGGER trace_outbox AFTER INSERT ON outbox REFERENCING NEW TABLE AS came
   FOR EACH STATEMENT EXECUTE FUNCTION trace_outbox();
 
--- The courier's, beside what it has claimed.
+-- The courier's, beside what it has claimed. A claim may find what came after its statement had
+-- begun, and so must these: they are VOLATILE, which lets them see it.
 CREATE FUNCTION trace_of_outbox(p_id bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT trace FROM outbox WHERE id = p_id
 $$;
 CREATE FUNCTION trace_of_delivery(p_id bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT trace FROM deliveries WHERE id = p_id
 $$;
 

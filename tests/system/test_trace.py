@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -299,6 +300,30 @@ def test_webhooks_go_on_with_the_trace(house, exporting):
             assert of[held, "booking.confirmed"] == confirming
     finally:
         receiver.close()
+
+
+def test_what_comes_while_it_is_claimed_has_its_trace(house):
+    """A claim sees rows that came after its statement had begun; so must who asks for their trace."""
+    trace = asked()[2]
+    house.cluster.run(house.database, """
+        CREATE FUNCTION claimed_late() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+        BEGIN
+          WHILE NOT EXISTS (SELECT FROM deliveries) LOOP PERFORM pg_sleep(0.01); END LOOP;
+          RETURN (SELECT max(id) FROM deliveries);
+        END $$;
+        INSERT INTO subscriptions (id, kind, url, events, secret)
+        VALUES (1, 'webhook', 'http://127.0.0.1:9', '{*}', 'whsec_x')""")
+    said = []
+    claim = threading.Thread(target=lambda: said.extend(house.cluster.run(
+        house.database, "SET statement_timeout = '20s'; SELECT trace_of_delivery(claimed_late())")))
+    claim.start()
+    wait_until("the claim to have begun", lambda: house.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%claimed_late())'"
+        " AND state = 'active' AND pid <> pg_backend_pid()") == 1)
+    house.rows("INSERT INTO deliveries (subscription, event, type, at_ms, data, trace)"
+               " VALUES (1, 'evt_x', 'sale.opened', 1, '{}', %s) RETURNING 1", trace)
+    claim.join(30)
+    assert said == [(trace,)]
 
 
 def test_no_secret_is_in_a_span_or_where_others_can_see_it(house):
