@@ -235,6 +235,7 @@ static void on_end(struct ev_loop *loop, ev_timer *watcher, int events)
     (void)events;
     if (d->ended)
         return;
+    begin_due(d, clock_mono_us()); /* what was due between the last tick and the end */
     d->ended = true;
     ev_timer_start(loop, &d->grace);
     end_if_quiet(d);
