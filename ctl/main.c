@@ -2,6 +2,7 @@
  * usherctl: what an operator does by hand. Global options, a subcommand, its own arguments; a
  * subcommand is a row.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "advise.h"
 #include "analytics.h"
 #include "arguments.h"
+#include "base/buf.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/secrecy.h"
@@ -23,34 +25,42 @@
 #include "status.h"
 #include "verify.h"
 
+#define SUMMARY_BYTES_MAX 2048
+
+/* In the order of --help and the manual page; those of one first word stand together. */
 static const struct command *const commands[] = {
+    /* The tables, and what is sold. */
     &migrate_command,
     &show_create_command,
     &show_list_command,
-    &show_open_command,
-    &show_close_command,
-    &series_create_command,
-    &partition_add_command,
-    &status_command,
-    &advise_command,
-    &show_pause_command,
     &show_change_command,
+    &show_open_command,
+    &show_pause_command,
+    &show_close_command,
     &show_price_command,
     &show_move_command,
+    &tier_add_command,
+    &tier_rename_command,
+    &series_create_command,
     &inventory_add_command,
     &inventory_remove_command,
     &inventory_block_command,
     &inventory_unblock_command,
+    /* Who buys. */
     &booking_list_command,
     &booking_cancel_command,
-    &partition_drain_command,
-    &audit_command,
-    &analytics_command,
-    &admin_token_command,
-    &verify_command,
     &room_set_command,
     &room_show_command,
     &draw_verify_command,
+    /* How it runs. */
+    &partition_add_command,
+    &partition_drain_command,
+    &status_command,
+    &advise_command,
+    &verify_command,
+    /* What was, and who is told. */
+    &analytics_command,
+    &audit_command,
     &webhook_add_command,
     &webhook_list_command,
     &webhook_remove_command,
@@ -59,8 +69,7 @@ static const struct command *const commands[] = {
     &webhook_log_command,
     &mail_on_command,
     &mail_off_command,
-    &tier_add_command,
-    &tier_rename_command,
+    &admin_token_command,
 };
 
 static const struct option_row options[] = {
@@ -79,29 +88,27 @@ static const struct option_row options[] = {
      "longest wait for one answer of either (ms)"},
 };
 
-static const struct program program = {
+static struct program program = {
     .name = "usherctl",
     .section = "ctl",
-    .summary =
-        "Migrates, describes shows, shows how the system is, and verifies it. Commands:\n"
-        "migrate, show create|list|open|pause|close|change|price|move, series create,\n"
-        "tier add|rename, inventory add|remove|block|unblock, booking list|cancel, "
-        "partition add|drain,\n"
-        "room set|show, draw verify, status, advise, verify, audit, analytics, admin-token,\n"
-        "webhook add|list|remove|rotate|replay|log, mail on|off;\n"
-        "usherctl COMMAND --help tells about each.",
+    .summary = NULL, /* summary_write */
     .usage = "COMMAND [ARGUMENT …]",
     .options = options,
-    .option_count = sizeof(options) / sizeof(options[0]),
+    .option_count = COUNT(options),
     .check = context_check,
 };
 
+static const char *summary_write(struct buf *text);
 static const struct command *command_find(int argc, char **argv, int *words);
 _Noreturn static void command_unknown(int argc, char **argv);
 
 int main(int argc, char **argv)
 {
     struct context context = {0};
+    struct buf summary;
+    buf_init(&summary, SUMMARY_BYTES_MAX);
+    program.summary = summary_write(&summary);
+    assert(program.summary != NULL);
     int words, first = config_load(&program, argc, argv, &context.options);
     secrecy_keep(!context.options.core_dumps);
     const struct command *command = command_find(argc - first, argv + first, &words);
@@ -113,15 +120,35 @@ int main(int argc, char **argv)
     int code = command->run(&context, command, argc - first - words, argv + first + words);
     context_close(&context);
     config_free(&program, &context.options);
+    buf_free(&summary);
     if (fflush(stdout) != 0)
         return context_fail("standard output cannot be written");
     return code;
 }
 
+/* What --help says of the commands: a line for each first word, like "show create|list". */
+static const char *summary_write(struct buf *text)
+{
+    const char *before = "";
+
+    buf_puts(text, "What an operator does by hand. Commands:\n");
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        const char *name = commands[i]->name;
+        size_t first = strcspn(name, " ");
+        if (name[first] == ' ' && strncmp(before, name, first + 1) == 0)
+            buf_putf(text, "|%s", name + first + 1);
+        else
+            buf_putf(text, "%s  %s", i > 0 ? "\n" : "", name);
+        before = name;
+    }
+    buf_puts(text, "\nusherctl COMMAND --help tells about each.");
+    return buf_text(text);
+}
+
 /* A command's name is one word or two; *words says how many. */
 static const struct command *command_find(int argc, char **argv, int *words)
 {
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    for (size_t i = 0; i < COUNT(commands); i++) {
         const char *name = commands[i]->name, *space = strchr(name, ' ');
         size_t n = space != NULL ? (size_t)(space - name) : strlen(name);
         *words = space != NULL ? 2 : 1;
@@ -139,7 +166,7 @@ static void command_unknown(int argc, char **argv)
         fprintf(stderr, "there is no command '%s%s%s'; ", argv[0], argc > 1 ? " " : "",
                 argc > 1 ? argv[1] : "");
     fprintf(stderr, "give one of:");
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+    for (size_t i = 0; i < COUNT(commands); i++)
         fprintf(stderr, "%s %s", i > 0 ? "," : "", commands[i]->name);
     fprintf(stderr, "\n");
     exit(EXIT_USAGE);

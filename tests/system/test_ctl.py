@@ -216,6 +216,17 @@ def test_servers_that_are_away(world):
     assert run_program("usherctl", "--redis=http://x", "status").code == 2
 
 
+def test_help_lists_every_command_where_it_belongs():
+    named = run_program("usherctl", "which").err.partition("give one of: ")[2].strip().split(", ")
+    lines = run_program("usherctl", "--help").out.partition("Commands:\n")[2].partition("\nusherctl")[0].split("\n")
+    listed = []
+    for line in lines:
+        first, _, seconds = line.strip().partition(" ")
+        listed += [f"{first} {second}" for second in seconds.split("|")] if seconds else [first]
+    assert listed == named and len(named) > 30
+    assert len(lines) == len({name.split()[0] for name in named}), "what begins alike stands together"
+
+
 def test_help_and_unknown_commands():
     for words in (["--help"], ["migrate", "--help"], ["show", "create", "--help"],
                   ["show", "list", "--help"], ["show", "open", "--help"], ["status", "--help"],
