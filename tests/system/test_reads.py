@@ -6,6 +6,7 @@ import urllib.parse
 import pytest
 
 from harness import contract
+from harness.process import REPOSITORY
 
 
 @pytest.fixture
@@ -185,6 +186,16 @@ def test_the_document(client):
     answer = client.get("/openapi.json")
     assert answer.status == 200 and answer.json["openapi"].startswith("3.1")
     assert answer.body == contract.DOCUMENT.read_bytes()
+
+
+def test_every_route_is_in_the_document():
+    text = (REPOSITORY / "gateway/routes.c").read_text()
+    routes = re.findall(r'\{METHOD_([A-Z]+), "([^"]+)"', text)
+    assert len(routes) == text.count("{METHOD_") > 80
+    said = {(method, re.sub(r"\{[^}]+\}", ":", template))
+            for template, item in contract.document()["paths"].items()
+            for method in contract.METHODS if method in item}
+    assert {(method.lower(), re.sub(r":\w+", ":", path)) for method, path in routes} == said
 
 
 def test_every_route_of_the_document_is_there(house):
