@@ -49,13 +49,15 @@ def test_a_backup_taken_while_people_book_is_whole(sturdy_world, session_folder,
     restored = Postgres(session_folder, "restored").create().start()
     world.cluster.stop()
     world.reconnect()
-    world.cluster, world.database = restored, "usher"
+    world.cluster = restored
+    addresses = {"USHER_PG": restored.url(world.database), "USHER_REDIS": world.redis.url}
     try:
-        shell("restore", tmp_path, RESTORE_PG=restored.url("postgres"),
-              USHER_PG=restored.url("usher"), USHER_REDIS=world.redis.url)
+        shell("restore", tmp_path, RESTORE_PG=restored.url("postgres"))
+        assert not world.value("SELECT has_database_privilege('public', current_database(), 'CONNECT')")
+        shell("begin", tmp_path, **addresses)
         world.start()
         world.wait_owner()
-        shell("verify", tmp_path, USHER_PG=restored.url("usher"), USHER_REDIS=world.redis.url)
+        shell("verify", tmp_path, **addresses)
         client = world.client(gateway=len(world.gateways) - 1)
         for answer in before:
             assert client.get(f"/v1/bookings/{answer.json['id']}").json == answer.json

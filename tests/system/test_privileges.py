@@ -34,6 +34,7 @@ SOURCES = {"gateway": ["gateway/*.c", "base/keys.c", REPORTS],
 SCRIPTS_OF_GATEWAYS = {"limits", "room_join", "room_come", "seatmap"}
 # Words that are commands of Redis too, and are none where they stand.
 NO_COMMANDS = {"gateway": {"wait"}, "allocator": {"readonly"}, "courier": {"publish"}, "ctl": {"time", "type"}}
+ROLES = ("gateway", "allocator", "courier")
 FREE = {"auth", "hello", "quit", "reset"}  # of whoever is not logged in
 
 
@@ -244,7 +245,11 @@ def test_the_page_says_how_to_make_them(world, tmp_path):
     """The commands of docs/OPERATE.md make users and roles that the programs can be started with."""
     world.start_redis()
     shell("users", tmp_path)
-    shell("roles", tmp_path, USHER_PG=world.cluster.url(world.database))
+    made = []
+    for _ in range(2):  # again, as after a restore
+        shell("roles", tmp_path, USHER_PG=world.cluster.url(world.database))
+        made.append([(tmp_path / f"postgres-{name}").read_text() for name in ROLES])
+    assert made[0] == made[1]
     world.redis.users.file.write_text((tmp_path / "users.acl").read_text())
     world.redis_client().acl_load()
     def password(name):
@@ -253,7 +258,7 @@ def test_the_page_says_how_to_make_them(world, tmp_path):
         return redis.Redis(port=world.redis.port, username=f"usher_{name}",
                            password=password(f"redis-{name}"))
     assert all(login(name).ping() for name in (*PROGRAMS, "ops"))
-    for name in ("gateway", "allocator", "courier"):
+    for name in ROLES:
         assert stat.S_IMODE((tmp_path / f"postgres-{name}").stat().st_mode) == 0o600
         connection = world.cluster.connect(world.database, name)
         with connection.cursor() as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
