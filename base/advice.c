@@ -19,15 +19,27 @@ static unsigned whole(double n, unsigned max)
     return n >= max ? max : (unsigned)(n + 1 - SLACK);
 }
 
+/* Before `end`, of this database. */
+static size_t count_of(const struct partition_figures *p, size_t end, uint32_t database)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < end; i++)
+        count += p[i].database == database;
+    return count;
+}
+
 /* What fits under the aim stays together. Beyond it a hot show is by itself, however much it needs:
  * it cannot be divided; the shows beside it go to others, if it leaves them anything. */
-unsigned partitions_wanted(const struct partition_figures *p, size_t count)
+static unsigned wanted_in(const struct partition_figures *p, size_t count, uint32_t database)
 {
     double rest = 0;
     unsigned own = 0;
 
     for (size_t i = 0; i < count; i++) {
         double use = partition_use(&p[i]);
+        if (p[i].database != database)
+            continue;
         if (use <= PARTITION_AIM || p[i].hot_show == 0 || p[i].hot_share < HOT_SHARE) {
             rest += use;
             continue;
@@ -36,6 +48,16 @@ unsigned partitions_wanted(const struct partition_figures *p, size_t count)
         rest += p[i].hot_share < ALONE_SHARE ? use * (1 - p[i].hot_share) : 0;
     }
     return whole(own + rest / PARTITION_AIM, PARTITIONS_WANTED_MAX);
+}
+
+unsigned partitions_wanted(const struct partition_figures *p, size_t count)
+{
+    unsigned wanted = 0;
+
+    for (size_t i = 0; i < count && wanted < PARTITIONS_WANTED_MAX; i++)
+        if (count_of(p, i, p[i].database) == 0) /* the first that names its database */
+            wanted += wanted_in(p, count, p[i].database);
+    return wanted == 0 ? 1 : wanted < PARTITIONS_WANTED_MAX ? wanted : PARTITIONS_WANTED_MAX;
 }
 
 /* Sums over all gateways: what is used, and what there is. */
@@ -132,15 +154,16 @@ static void find(struct findings *all, struct finding one)
         all->finding[all->count++] = one;
 }
 
-/* Another one that has room for a show: the emptiest, if that is nearly empty. */
-static uint32_t empty_partition(const struct figures *f, uint32_t but)
+/* Another one that has room for a show of this one: the emptiest, if that is nearly empty. */
+static uint32_t empty_partition(const struct figures *f, const struct partition_figures *but)
 {
     uint32_t found = 0;
     double least_use = LITTLE_USE;
 
     for (size_t i = 0; i < f->partitions; i++) {
         const struct partition_figures *p = &f->partition[i];
-        if (p->partition == but || !p->is_serving || partition_use(p) > least_use)
+        if (p->partition == but->partition || p->database != but->database || !p->is_serving ||
+            partition_use(p) > least_use)
             continue;
         if (found == 0 || partition_use(p) < least_use)
             found = p->partition;
@@ -162,7 +185,7 @@ static void look_at_partition(const struct figures *f, const struct partition_fi
     }
     if (partition_use(p) < PARTITION_HIGH)
         return;
-    one.to = empty_partition(f, p->partition);
+    one.to = empty_partition(f, p);
     if (!is_hot) {
         one.kind = FINDING_PARTITION_HIGH;
         find(all, one);
@@ -178,6 +201,32 @@ static void look_at_partition(const struct figures *f, const struct partition_fi
         one.share = p->commit_share;
         find(all, one);
     }
+}
+
+/* Whose shows could go elsewhere: the emptiest of those whose database has more than it wants, the
+ * later one of two alike; and where to: the emptiest of the others there. */
+static void look_whether_many(const struct figures *f, struct findings *all)
+{
+    const struct partition_figures *from = NULL, *to = NULL;
+
+    for (size_t i = 0; i < f->partitions; i++) {
+        const struct partition_figures *p = &f->partition[i];
+        if ((from == NULL || partition_use(p) <= partition_use(from)) &&
+            wanted_in(f->partition, f->partitions, p->database) <
+                count_of(f->partition, f->partitions, p->database))
+            from = p;
+    }
+    for (size_t i = 0; from != NULL && i < f->partitions; i++) {
+        const struct partition_figures *p = &f->partition[i];
+        if (p != from && p->database == from->database &&
+            (to == NULL || partition_use(p) < partition_use(to)))
+            to = p;
+    }
+    if (to != NULL)
+        find(all, (struct finding){.kind = FINDING_PARTITIONS_MANY,
+                                   .partition = from->partition,
+                                   .to = to->partition,
+                                   .count = partitions_wanted(f->partition, f->partitions)});
 }
 
 static void look_at_gateways(const struct figures *f, struct findings *all)
@@ -215,13 +264,12 @@ static void put_in_order(struct findings *all)
 size_t advise(const struct figures *f, struct finding finding[FINDINGS_MAX])
 {
     struct findings all = {0, finding};
-    unsigned partitions = partitions_wanted(f->partition, f->partitions);
 
     for (size_t i = 0; i < f->partitions; i++)
         look_at_partition(f, &f->partition[i], &all);
     /* While one of them has something to be done about, it is no time to have fewer. */
-    if (all.count == 0 && partitions < f->partitions)
-        find(&all, (struct finding){.kind = FINDING_PARTITIONS_MANY, .count = partitions});
+    if (all.count == 0)
+        look_whether_many(f, &all);
     if (f->lock_waits > 0)
         find(&all, (struct finding){.kind = FINDING_LOCK_WAITS, .count = f->lock_waits});
     if (f->redis_busy > REDIS_HIGH)

@@ -30,6 +30,7 @@
 /* A partition over some seconds. */
 struct partition_figures {
     uint32_t partition;
+    uint32_t database; /* a number of its database; shows move only between those of the same */
     bool is_serving;
     double decided;  /* requests a second */
     double capacity; /* that it could decide; 0: not known */
@@ -44,7 +45,8 @@ struct partition_figures {
  * not known its turns are small, so it is far from it: 0. */
 double partition_use(const struct partition_figures *p);
 
-/* So many would do, each at PARTITION_AIM and hot shows by themselves. At least 1. */
+/* So many would do, each at PARTITION_AIM and hot shows by themselves. At least 1, and 1 for each
+ * database that has some. */
 unsigned partitions_wanted(const struct partition_figures *p, size_t count);
 
 enum gateway_bound { BOUND_BUSY, BOUND_CONNECTIONS, BOUND_AWAITING, GATEWAY_BOUNDS };
@@ -83,7 +85,8 @@ enum finding_kind {
     FINDING_REDIS_BUSY,      /* share */
     FINDING_GATEWAYS_FEW,    /* count: wanted */
     FINDING_WORKER_BUSY,     /* share: one worker has nearly all it can do, others have not */
-    FINDING_PARTITIONS_MANY, /* count: wanted. From here on: could be done, need not */
+    FINDING_PARTITIONS_MANY, /* count: wanted; partition, to: whose shows could move, and where.
+                                From here on: could be done, need not */
     FINDING_GATEWAYS_MANY,   /* count: wanted */
     FINDING_KINDS
 };

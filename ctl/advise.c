@@ -59,7 +59,7 @@ static void __attribute__((format(printf, 2, 3))) do_this(struct advice *a, cons
     if (a->commands == ADVICE_COMMANDS_MAX)
         return;
     va_start(list, format);
-    vsnprintf(a->command[a->commands++], ADVICE_TEXT_BYTES, format, list);
+    vsnprintf(a->command[a->commands++], ADVICE_COMMAND_BYTES, format, list);
     va_end(list);
 }
 
@@ -73,12 +73,38 @@ static uint32_t next_partition(const struct survey *s)
     return last + 1;
 }
 
-/* Where shows can be moved to; it is added if there is none. */
+/* The database of a partition; "": home. */
+static const char *dsn_of(const struct survey *s, uint32_t partition)
+{
+    for (size_t i = 0; i < s->status.partitions; i++)
+        if (s->status.partition[i].partition == partition)
+            return s->status.partition[i].dsn;
+    return "";
+}
+
+/* As a shell reads it as one word. */
+static void quote(const char *text, char quoted[ADVICE_COMMAND_BYTES])
+{
+    char *at = quoted;
+    *at++ = '\'';
+    for (; *text != '\0'; text++)
+        at += *text == '\'' ? sprintf(at, "'\\''") : sprintf(at, "%c", *text);
+    sprintf(at, "'");
+}
+
+/* Where shows can be moved to; it is added if there is none, where they are: they do not move to
+ * another database. */
 static uint32_t destination(const struct survey *s, const struct finding *f, struct advice *a)
 {
+    const char *dsn = dsn_of(s, f->partition);
+    char quoted[ADVICE_COMMAND_BYTES];
     if (f->to != 0)
         return f->to;
-    do_this(a, "usherctl partition add %" PRIu32, next_partition(s));
+    quote(dsn, quoted);
+    if (*dsn == '\0')
+        do_this(a, "usherctl partition add %" PRIu32, next_partition(s));
+    else
+        do_this(a, "usherctl partition add %" PRIu32 " --dsn %s", next_partition(s), quoted);
     return next_partition(s);
 }
 
@@ -187,8 +213,9 @@ static struct advice put_in_words(const struct survey *s, const struct finding *
             PERCENT(f->share));
         break;
     case FINDING_PARTITIONS_MANY:
-        why(&a, "partitions: %zu, %u would do (usherctl partition drain N --to M)",
-            s->figures.partitions, f->count);
+        why(&a,
+            "partitions: %zu, %u would do (usherctl partition drain %" PRIu32 " --to %" PRIu32 ")",
+            s->figures.partitions, f->count, f->partition, f->to);
         break;
     case FINDING_GATEWAYS_MANY:
         why(&a, "gateways: %zu, %u would do", s->gateways, f->count);

@@ -8,6 +8,7 @@
 
 #define ADVICE_COMMANDS_MAX 2
 #define ADVICE_TEXT_BYTES 320
+#define ADVICE_COMMAND_BYTES (DSN_BYTES_MAX * 4 + 64) /* a DSN may be all quotes */
 
 /* A finding in words. */
 struct advice {
@@ -15,7 +16,7 @@ struct advice {
     bool is_needed;   /* else it could be done, to have less */
     char why[ADVICE_TEXT_BYTES];
     size_t commands;
-    char command[ADVICE_COMMANDS_MAX][ADVICE_TEXT_BYTES];
+    char command[ADVICE_COMMANDS_MAX][ADVICE_COMMAND_BYTES];
 };
 
 extern const struct command advise_command;

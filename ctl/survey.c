@@ -175,10 +175,20 @@ static const struct surveyed *before_of(const struct look *before, uint32_t part
     return NULL;
 }
 
+/* A database's number is that of the first partition in it. */
+static uint32_t database_of(const struct survey *s, const char *dsn)
+{
+    size_t i = 0;
+    while (strcmp(s->status.partition[i].dsn, dsn) != 0)
+        i++;
+    return s->status.partition[i].partition;
+}
+
 static struct partition_figures compare(const struct surveyed *before, const struct surveyed *now,
-                                        const struct partition_status *status)
+                                        const struct partition_status *status, uint32_t database)
 {
     struct partition_figures f = {.partition = status->partition,
+                                  .database = database,
                                   .is_serving = strcmp(status->state, "serving") == 0,
                                   .hot_show = now->hot_show,
                                   .hot_share = now->hot_permille / 1000.0,
@@ -200,7 +210,7 @@ static void compare_all(const struct look *before, struct survey *s)
     for (size_t i = 0; i < s->status.partitions; i++) {
         const struct partition_status *status = &s->status.partition[i];
         const struct surveyed *now = &s->surveyed[i], *then = before_of(before, status->partition);
-        s->partition[i] = compare(then, now, status);
+        s->partition[i] = compare(then, now, status, database_of(s, status->dsn));
         if (then == NULL || now->redis_us < then->redis_us || now->redis_us == 0)
             continue;
         double busy = (double)(now->redis_us - then->redis_us) / 1e6 / s->seconds;

@@ -135,6 +135,8 @@ static void look(struct overview *o, int64_t now_us)
         struct partition_figures *f = &o->partition[o->partitions];
         struct partition_look *before = &o->before[o->partitions];
         *f = (struct partition_figures){.partition = p->number,
+                                        .database =
+                                            partitions_lowest(o->gateway->partitions, p->database),
                                         .is_serving = partition_is_serving(p),
                                         .hot_show = p->hot_show,
                                         .hot_share = p->hot_permille / 1000.0};

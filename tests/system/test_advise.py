@@ -2,7 +2,9 @@
 same."""
 
 import json
+import shlex
 
+from harness.databases import pair_up
 from harness.locks import somebody_waits
 from harness.process import wait_until
 from test_figures import EXPIRY_SECONDS, await_figure, figure
@@ -48,7 +50,8 @@ def test_an_idle_system_is_told_that_less_would_do(world):
     assert [p["capacity"] for p in said["partitions"]] == [None, None]
     text = world.ctl("advise", "--seconds", 1)
     assert text.code == 0 and "Nothing has to be done." in text.out
-    assert "partitions: 2, 1 would do" in text.out and "gateways: 2, 1 would do" in text.out
+    assert "partitions: 2, 1 would do (usherctl partition drain 2 --to 1)" in text.out
+    assert "gateways: 2, 1 would do" in text.out
 
 
 def test_the_hot_show_is_named_while_people_book(world):
@@ -84,8 +87,12 @@ class Stuck:
 
     def ask(self, client, show):
         assert client.book(show, "late", "GA", 1, prefer=ASYNC).status == 202
-        wait_until("it to have waited long", lambda: json.loads(self.world.ctl(
-            "status", "--json").out)["partitions"][self.partition - 1]["oldest_ms"] > 1000, 20)
+        wait_until("it to have waited long", lambda: self.oldest_ms() > 1000, 20)
+
+    def oldest_ms(self):
+        partitions = json.loads(self.world.ctl("status", "--json").out)["partitions"]
+        mine, = (p for p in partitions if p["partition"] == self.partition)
+        return mine["oldest_ms"]
 
     def __exit__(self, *_):
         self.owner.cont()
@@ -127,6 +134,33 @@ def test_a_hot_show_is_to_have_a_partition_of_its_own_and_gets_it(world):
     assert world.value("SELECT partition FROM shows WHERE slug = 'festival'") == 2
     assert client.book("festival", "first", "GA", 1).status == 201
     world.judge()
+
+
+def test_shows_are_not_to_move_to_another_database(world):
+    """An empty partition elsewhere is of no use to a show that is hot here, and is not one too many."""
+    pair_up(world, world.cluster, places=1000)
+    try:
+        world.show("lecture", {"GA": (500, 1000)}, partition=7)
+        world.start(gateways=0, allocators=2)
+        for partition in (1, 7):
+            world.wait_owner(partition)
+        world.start_gateway(idle_ms=600000)
+        client = world.client()
+        await_figure(client, 2, "usher_partitions_wanted")
+        said = advise(world)
+        assert said["partitions_wanted"] == 2 and "partitions_many" not in whats(said)
+        book_many(client, "lecture", 10)
+        book_many(client, "there", 40)
+        wait_until("the allocator to know it",
+                   lambda: 700 < int(reported(world, "hot_permille", 7) or 0) < 940)
+        with Stuck(world, 7) as stuck:
+            stuck.ask(client, "there")
+            said = advise(world, code=4)
+        assert said["advice"][0]["commands"] == [
+            f"usherctl partition add 8 --dsn '{world.other.dsn}'", "usherctl show move there --to 8"]
+        assert shlex.split(said["advice"][0]["commands"][0])[-1] == world.other.dsn
+    finally:
+        world.other.drop()
 
 
 def test_a_show_that_is_alone_is_to_have_a_waiting_room(world):

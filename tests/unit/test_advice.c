@@ -242,8 +242,37 @@ TEST(what_does_nothing_is_too_much)
     assert_int_equal(kinds_of(&f, kinds, found), 2);
     assert_int_equal(kinds[0], FINDING_PARTITIONS_MANY);
     assert_int_equal(found[0].count, 1);
+    assert_int_equal(found[0].partition, 2);
+    assert_int_equal(found[0].to, 1);
     assert_int_equal(kinds[1], FINDING_GATEWAYS_MANY);
     assert_int_equal(found[1].count, 1);
+}
+
+/* Shows do not move between databases, so what one has too little of another cannot give. */
+TEST(each_database_is_by_itself)
+{
+    struct partition_figures p[] = {a_partition(1, 0.8, 0.9), a_partition(7, 0.02, 0),
+                                    a_partition(8, 0, 0)};
+    struct gateway_load g = a_gateway(400, 100);
+    struct figures f = all_well(p, 2, &g, 1);
+    enum finding_kind kinds[FINDINGS_MAX];
+    struct finding found[FINDINGS_MAX];
+
+    p[0].database = 1;
+    p[1].database = p[2].database = 7;
+    assert_int_equal(kinds_of(&f, kinds, found), 1);
+    assert_int_equal(kinds[0], FINDING_HOT_SHOW);
+    assert_int_equal(found[0].to, 0); /* the empty one is elsewhere */
+    assert_int_equal(partitions_wanted(p, 2), 3);
+    p[0].decided = 0;
+    assert_int_equal(partitions_wanted(p, 2), 2); /* each has one, however little it does */
+    assert_int_equal(kinds_of(&f, kinds, found), 0);
+    f.partitions = 3;
+    assert_int_equal(kinds_of(&f, kinds, found), 1);
+    assert_int_equal(kinds[0], FINDING_PARTITIONS_MANY);
+    assert_int_equal(found[0].partition, 8);
+    assert_int_equal(found[0].to, 7);
+    assert_int_equal(found[0].count, 2);
 }
 
 TEST(no_more_is_said_than_there_is_room_for)
@@ -287,6 +316,7 @@ int main(void)
                cmocka_unit_test(one_that_is_alone_is_given_a_waiting_room_once),
                cmocka_unit_test(what_is_pressing_comes_first),
                cmocka_unit_test(what_does_nothing_is_too_much),
+               cmocka_unit_test(each_database_is_by_itself),
                cmocka_unit_test(no_more_is_said_than_there_is_room_for),
                cmocka_unit_test(a_load_is_read_as_it_was_written));
 }
