@@ -424,7 +424,7 @@ void command_tell_queued(struct task *task)
     if (partition != NULL)
         partitions_estimate(partition, &position, &wait_ms);
     g->own[G_UNDECIDED].count++;
-    command_put_location(task, "/v1/requests/", task->id);
+    command_put_location(task, reply_request_path(task), task->id);
     reply_field(task, "Retry-After", "1");
     id_format(task->id, id);
     buf_putf(body,

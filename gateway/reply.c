@@ -211,6 +211,13 @@ void reply_stream(struct task *task, int status, const char *content_type,
     task_give(task);
 }
 
+const char *reply_request_path(const struct task *task)
+{
+    bool is_admins = task->route != NULL && task->route->who == WHO_ADMIN;
+
+    return is_admins ? "/v1/admin/requests/" : "/v1/requests/";
+}
+
 void reply_problem(struct task *task, int status, enum code code, const char *error,
                    const char *detail, unsigned retry_after_s)
 {
@@ -221,7 +228,7 @@ void reply_problem_more(struct task *task, int status, enum code code, const cha
                         const char *detail, unsigned retry_after_s, struct span more)
 {
     struct buf *body = reply_open(task);
-    char instance[sizeof "/v1/requests/" + ID_TEXT_BYTES];
+    char instance[sizeof "/v1/admin/requests/" + ID_TEXT_BYTES];
     char id[ID_TEXT_BYTES];
     struct problem problem = {.status = status,
                               .code = code,
@@ -232,7 +239,7 @@ void reply_problem_more(struct task *task, int status, enum code code, const cha
 
     if (task->has_id) {
         id_format(task->id, id);
-        snprintf(instance, sizeof instance, "/v1/requests/%s", id);
+        snprintf(instance, sizeof instance, "%s%s", reply_request_path(task), id);
         problem.instance = span_of(instance);
     }
     if ((status == 429 || status == 503) && retry_after_s == 0)

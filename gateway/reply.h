@@ -32,6 +32,8 @@ void reply_problem(struct task *task, int status, enum code code, const char *er
 /* The same, with more members (problem.h). */
 void reply_problem_more(struct task *task, int status, enum code code, const char *error,
                         const char *detail, unsigned retry_after_s, struct span more);
+/* Where what becomes of the task's request is told to who sent it, up to the id. */
+const char *reply_request_path(const struct task *task);
 void reply_not_found(struct task *task, const char *what);
 void reply_invalid(struct task *task, int status, const char *detail);
 void reply_overloaded(struct task *task, const char *why, unsigned retry_after_s);

@@ -217,9 +217,17 @@ static void tell_unknown(struct task *task)
     reply_not_found(task, "There is no such request, or its answer is not kept any more");
 }
 
+/* What administrators asked for is told at their own route, which asks for their token; its id is
+ * no secret: with a key it can be guessed. */
+static bool is_hidden(const struct task *task, const struct answer *answer)
+{
+    return (answer->op == OP_ADMIN && task->route->who != WHO_ADMIN) ||
+           identity_hides_answer(task, answer);
+}
+
 static void tell_answer(struct task *task, const struct answer *answer)
 {
-    if (identity_hides_answer(task, answer))
+    if (is_hidden(task, answer))
         tell_unknown(task);
     else
         command_tell(task, answer, false);

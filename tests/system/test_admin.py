@@ -99,6 +99,26 @@ def test_an_own_address_is_the_only_one(world):
     private.close()
 
 
+def test_what_became_of_it_is_told_to_administrators(gala, olga):
+    """Granted, refused or undecided: elsewhere it is not there, though with a key its id is no secret."""
+    hook = olga.post("/webhooks", {"url": "https://inside.example/?pass=word"},
+                     **{"Idempotency-Key": "1"})
+    paused = olga.post("/shows/gala/pause")
+    refused = olga.post("/shows/gala/inventory/remove", {"tier": "GA", "quantity": 9})
+    assert olga.post("/shows/gala/open").status == 200
+    booking = gala.client().hold("gala", "ann", "GA", 1).json["id"]
+    cancelled = olga.post(f"/bookings/{booking}/cancel")
+    answers = (hook, paused, refused, cancelled)
+    assert [answer.status for answer in answers] == [201, 200, 409, 200]
+    for answer in answers:
+        number = answer.header("X-Request-Id")
+        told = olga.ask("GET", f"/requests/{number}")
+        assert (told.status, told.body) == (answer.status, answer.body)
+        hidden = gala.client().get(f"/v1/requests/{number}")
+        assert (hidden.status, hidden.code) == (404, "NOT_FOUND"), hidden
+    assert refused.json["instance"] == f"/v1/admin/requests/{refused.header('X-Request-Id')}"
+
+
 def test_a_show_is_made_changed_and_sold(gala, olga):
     body = {"slug": "matinee", "name": "Matinée", "partition": 1, "hold_seconds": 60,
             "max_per_user": 2, "starts_at": "2030-01-01T15:00:00+01:00",
@@ -112,7 +132,7 @@ def test_a_show_is_made_changed_and_sold(gala, olga):
     assert (other.status, other.code) == (422, "KEY_REUSED")
     twice = olga.post("/shows", body)
     assert (twice.status, twice.code) == (409, "ALREADY_EXISTS")
-    polled = gala.client().get(f"/v1/requests/{answer.json['request_id']}")
+    polled = olga.ask("GET", f"/requests/{answer.json['request_id']}")
     assert polled.body == answer.body and polled.status == 201
 
     assert gala.client().get("/v1/shows").json["shows"][0]["slug"] == "gala"  # still a draft

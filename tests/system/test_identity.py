@@ -4,6 +4,7 @@ The table below has a row for every operation of the document that needs a token
 is new and has none fails.
 """
 
+import hashlib
 import json
 import re
 import signal as signals
@@ -198,6 +199,21 @@ def test_nobody_administrates_without_a_right_token_that_has_the_role(world, sig
     # The role is for these routes: what is another's stays another's on all others.
     booking = bearer(world, signer, OWNER).book("fest", OWNER, "GA").json["id"]
     assert boss.booking(booking).status == 404 and boss.cancel(booking).status == 404
+
+
+def test_an_administrators_202_leads_to_its_answer(world, signer):
+    """By a token that is configured and by a role; both may be somebody to whom no buyers' route
+    would tell it."""
+    token = "usher_admin_" + "c3" * 32
+    start(world, signer, jwt_admin_role="boss",
+          admin_token_hashes=f"otto:{hashlib.sha256(token.encode()).hexdigest()}")
+    for client in (asker(world, f"Bearer {token}"), bearer(world, signer, "olga", role="boss")):
+        queued = client.post("/v1/admin/shows/fest/open", {}, prefer="respond-async")
+        assert queued.status == 202
+        path = queued.header("Location")
+        told = wait_until("a decision", lambda: decided(client.get(path, prefer="wait=5")), 30)
+        assert (told.status, told.json["result"]) == (200, {"state": "open"}), (path, told)
+        assert bearer(world, signer, OWNER).get(path).status == 403
 
 
 def test_what_is_public_is_public_whatever_token_comes_along(world, signer):
