@@ -14,9 +14,11 @@
 #include "gateway/origin.h"
 #include "gateway/redis_servers.h"
 #include "gateway/reply.h"
+#include "gateway/shows.h"
 
 #define FIELDS_MAX_OF_PROXIES 16
 #define ARGUMENTS_OF_KEY 4
+#define KEYS_MAX_OF_QUESTION (POLICIES + PARTS_MAX)
 /* Whose server has the counts (key_limit). */
 #define LIMITS_PARTITION 1
 
@@ -134,7 +136,7 @@ static int64_t known_ms(struct limits *limits, enum policy policy, uint64_t subj
 
 /* ---- the question ---- */
 
-static bool is_signal(enum policy policy)
+bool limits_is_signal(enum policy policy)
 {
     return policy == CANCELLATIONS || policy == USERS_OF_ADDRESS;
 }
@@ -181,11 +183,12 @@ static const char *way_of(enum policy policy, enum operation op)
     return "take";
 }
 
-/* What a call to the script consists of. */
+/* What a call to the script consists of: the policies' keys, then those of the other shows that the
+ * command is for, each of which has its limit. */
 struct question {
     size_t argc, keys;
-    struct span argv[3 + POLICIES * (1 + ARGUMENTS_OF_KEY)];
-    struct key key[POLICIES];
+    struct span argv[3 + KEYS_MAX_OF_QUESTION * (1 + ARGUMENTS_OF_KEY)];
+    struct key key[KEYS_MAX_OF_QUESTION];
     char digits[POLICIES][2][16];
     char count[4], member[20];
 };
@@ -194,6 +197,28 @@ static void add(struct question *q, struct span word)
 {
     assert(q->argc < sizeof q->argv / sizeof q->argv[0]);
     q->argv[q->argc++] = word;
+}
+
+static void add_key(struct question *q, enum policy policy, uint64_t subject)
+{
+    struct key *key = &q->key[q->keys++];
+
+    *key = key_limit(limits_policies[policy].kind, subject);
+    add(q, (struct span){key->text, key->len});
+}
+
+static void add_rule(struct question *q, enum policy policy, enum operation op)
+{
+    add(q, span_of(way_of(policy, op)));
+    add(q, span_of(q->digits[policy][0]));
+    add(q, span_of(q->digits[policy][1]));
+    add(q, span_of(q->member));
+}
+
+/* Of the other shows that the command is for. */
+static size_t others_of(const struct task *task)
+{
+    return (task->limited.asked & 1U << OF_SHOW) != 0 ? task->alsos : 0;
 }
 
 static void put_question(struct question *q, struct task *task)
@@ -210,11 +235,11 @@ static void put_question(struct question *q, struct task *task)
     for (enum policy p = 0; p < POLICIES; p++) {
         if (!applies(task, p))
             continue;
-        q->key[q->keys] = key_limit(limits_policies[p].kind, limits_subject(limited, p));
-        add(q, (struct span){q->key[q->keys].text, q->key[q->keys].len});
+        add_key(q, p, limits_subject(limited, p));
         limited->asked |= 1U << p;
-        q->keys++;
     }
+    for (size_t i = 0; i < others_of(task); i++)
+        add_key(q, OF_SHOW, task->also[i]->show.number);
     snprintf(q->member, sizeof q->member, "%016" PRIx64, limited->user);
     for (enum policy p = 0; p < POLICIES; p++) {
         if ((limited->asked & 1U << p) == 0)
@@ -222,11 +247,10 @@ static void put_question(struct question *q, struct task *task)
         snprintf(q->digits[p][0], sizeof q->digits[p][0], "%" PRIu32, limits->rate[p].quota);
         snprintf(q->digits[p][1], sizeof q->digits[p][1], "%" PRIu64,
                  (uint64_t)limits->rate[p].seconds * 1000);
-        add(q, span_of(way_of(p, limited->op)));
-        add(q, span_of(q->digits[p][0]));
-        add(q, span_of(q->digits[p][1]));
-        add(q, span_of(q->member));
+        add_rule(q, p, limited->op);
     }
+    for (size_t i = 0; i < others_of(task); i++)
+        add_rule(q, OF_SHOW, limited->op);
     snprintf(q->count, sizeof q->count, "%zu", q->keys);
     q->argv[2] = span_of(q->count);
 }
@@ -234,6 +258,18 @@ static void put_question(struct question *q, struct task *task)
 /* ---- the answer ---- */
 
 enum { STATE, LEFT_MS, LEFT };
+
+/* Redis tells once that somebody has gone over: so it is passed on even if another limit refuses
+ * this very command. */
+static void raise_signals(const struct task *task, struct redis_value reply)
+{
+    size_t at = 0;
+
+    for (enum policy p = 0; p < POLICIES; p++)
+        if ((task->limited.asked & 1U << p) != 0 &&
+            redis_integer(redis_at(redis_at(reply, at++), STATE)) == 2)
+            limits_raise(task, p);
+}
 
 /* What Redis said of one policy. False: the task was answered. */
 static bool take_in(struct task *task, enum policy policy, struct redis_value told)
@@ -245,11 +281,8 @@ static bool take_in(struct task *task, enum policy policy, struct redis_value to
 
     if (state == 0)
         return true;
-    if (is_signal(policy)) {
-        if (state == 2)
-            limits_raise(task, policy);
+    if (limits_is_signal(policy))
         return limits_heed(task, policy, left_ms);
-    }
     if (policy != OF_SHOW)
         *place_of(limits, policy, subject) =
             (struct over){subject, policy, clock_mono_us() + left_ms * 1000};
@@ -259,7 +292,7 @@ static bool take_in(struct task *task, enum policy policy, struct redis_value to
 
 static bool is_whole(const struct task *task, const struct redis_value *reply)
 {
-    size_t count = (size_t)__builtin_popcount(task->limited.asked);
+    size_t count = (size_t)__builtin_popcount(task->limited.asked) + others_of(task);
 
     if (reply == NULL || redis_kind(*reply) != REDIS_ARRAY || redis_count(*reply) != count)
         return false;
@@ -311,8 +344,12 @@ static void on_answer(void *context, const struct redis_value *reply)
         limits_refuse_unknown(task);
         return;
     }
+    raise_signals(task, *reply);
     for (enum policy p = 0; p < POLICIES; p++)
         if ((task->limited.asked & 1U << p) != 0 && !take_in(task, p, redis_at(*reply, at++)))
+            return;
+    for (size_t i = 0; i < others_of(task); i++)
+        if (!take_in(task, OF_SHOW, redis_at(*reply, at++)))
             return;
     task->limited.is_admitted = true;
     task->route->handle(task);

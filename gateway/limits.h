@@ -4,6 +4,7 @@
  * over a limit is refused without asking.
  *
  *   user, address, show    commands of a user, from an address (behind trusted proxies), for a show
+ *                          (one for several shows counts for each)
  *   cancellations          of a user: takes and gives back
  *   users-of-address       different users that take places from one address
  *

@@ -38,6 +38,7 @@ struct limits {
     struct over over[OVER_COUNT];
 };
 
+bool limits_is_signal(enum policy policy);
 bool limits_take_places(enum operation op);
 uint64_t limits_digest(struct span bytes); /* never 0 */
 struct address limits_address(const struct task *task);

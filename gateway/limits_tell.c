@@ -16,7 +16,20 @@
 #define PROOF_LEEWAY_S 10
 #define CHALLENGE_BYTES_MAX 4096
 
+static enum signal_action action_of(const struct gateway_options *o, enum policy policy)
+{
+    return policy == CANCELLATIONS ? o->on_cancellations : o->on_users_of_address;
+}
+
 /* ---- refusals ---- */
+
+/* Is it one that answers 429? What is only watched for is nobody's business who is watched. */
+static bool refuses(const struct limits *limits, enum policy policy)
+{
+    return limits->rate[policy].quota > 0 &&
+           (!limits_is_signal(policy) ||
+            action_of(limits->gateway->options, policy) == SIGNAL_REFUSE);
+}
 
 static void put_policies(struct buf *headers, const struct limits *limits, enum policy policy,
                          int64_t seconds)
@@ -24,8 +37,8 @@ static void put_policies(struct buf *headers, const struct limits *limits, enum 
     const char *comma = "";
 
     buf_puts(headers, "RateLimit-Policy: ");
-    for (int i = 0; i < POLICIES; i++)
-        if (limits->rate[i].quota > 0) {
+    for (enum policy i = 0; i < POLICIES; i++)
+        if (refuses(limits, i)) {
             buf_putf(headers, "%s\"%s\";q=%" PRIu32 ";w=%" PRIu32, comma, limits_policies[i].name,
                      limits->rate[i].quota, limits->rate[i].seconds);
             comma = ", ";
@@ -68,13 +81,6 @@ void limits_refuse_unknown(struct task *task)
 }
 
 /* ---- signals ---- */
-
-static enum signal_action action_of(const struct task *task, enum policy policy)
-{
-    const struct gateway_options *o = task->gateway->options;
-
-    return policy == CANCELLATIONS ? o->on_cancellations : o->on_users_of_address;
-}
 
 /* People's names do not stand in logs: the subject is the one that stands in the key. */
 void limits_raise(const struct task *task, enum policy policy)
@@ -119,7 +125,7 @@ static void challenge(struct task *task, enum policy policy)
 
 bool limits_heed(struct task *task, enum policy policy, int64_t left_ms)
 {
-    enum signal_action action = action_of(task, policy);
+    enum signal_action action = action_of(task->gateway->options, policy);
 
     if (!limits_take_places(task->limited.op) || action == SIGNAL_LOG ||
         (action == SIGNAL_CHALLENGE && has_proof(task)))

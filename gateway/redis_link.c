@@ -24,7 +24,7 @@
 #define TICK_MS 100
 #define BACKOFF_MS_MIN 20
 #define BACKOFF_MS_MAX 1000
-#define ARGUMENTS_MAX 160
+#define ARGUMENTS_MAX 192 /* limits.c has 183 at most */
 
 enum link_state {
     LINK_PAUSED,     /* no connection; the timer brings the next attempt */

@@ -114,6 +114,38 @@ def test_every_command_counts_and_joins_do_too(world):
     world.judge()
 
 
+def test_a_command_for_several_shows_counts_for_each(world):
+    world.show("other", {"GA": (0, 1000)})
+    client = start(world, limit_show="2/3600")
+
+    def book_both(user):
+        return client.post("/v1/shows/other/bookings", {"user": user, "items": [
+            {"show": "other", "tier": "GA"}, {"show": "fest", "tier": "GA"}]})
+
+    assert book_both("ann").status == 201
+    assert client.book("fest", "bob", "GA").status == 201
+    check_limited(book_both("cleo"), "show", 2, 3600)
+    check_limited(client.book("fest", "cleo", "GA"), "show", 2, 3600)
+    # What was refused for the one took nothing of the other.
+    assert client.book("other", "cleo", "GA").status == 201
+    check_limited(client.book("other", "cleo", "GA"), "show", 2, 3600)
+
+
+def test_as_many_shows_as_a_command_may_have(world):
+    """With every limit there is: the longest question."""
+    names = ["fest"] + [f"day-{n}" for n in range(30)]
+    for name in names[1:]:
+        world.show(name, {"GA": (0, 10)})
+    client = start(world, limit_user="2/3600", limit_address="99/3600", limit_show="3/3600",
+                   limit_cancellations="9/60", limit_users_of_address="99/60")
+    body = {"user": "ann", "items": [{"show": name, "tier": "GA"} for name in names]}
+    statuses = [client.post(SEND_ONE, {**body, "user": user}).status
+                for user in ("ann", "ann", "bob", "cleo")]
+    assert statuses == [201, 201, 201, 429]
+    assert len([key for key in limit_keys(world) if ":s:" in key]) == len(names)
+    check_limited(client.book(names[-1], "dan", "GA"), "show", 3, 3600)
+
+
 def test_who_joins_a_waiting_room_is_limited_too(world):
     world.start_redis()
     world.show("fest", {"GA": (0, 10)})
@@ -285,6 +317,23 @@ def test_many_users_of_one_address(world):
     sets = [key for key in limit_keys(world) if ":m:" in key]
     assert sorted(redis.scard(key) for key in sets) == [1, 4]  # bounded by the quota
     assert all(redis.pttl(key) > 0 for key in sets)
+
+
+@pytest.mark.parametrize("limit", ["limit_address", "limit_show"])
+def test_who_is_refused_by_a_limit_is_noticed_all_the_same(world, limit):
+    """The one that makes it too many comes when there is nothing left: it is told once, so then."""
+    client = start(world, limit_users_of_address="3/3600", **{limit: "3/3600"})
+    statuses = [client.book("fest", f"ann{i}", "GA").status for i in range(6)]
+    assert statuses == [201] * 3 + [429] * 3
+    assert signals(world, "users-of-address") == 1
+
+
+def test_what_is_only_looked_at_is_no_policy_that_people_are_told(world):
+    client = start(world, limit_user="1/3600", limit_cancellations="3/3600",
+                   limit_users_of_address="9/3600", on_users_of_address="refuse")
+    assert client.book("fest", "ann", "GA").status == 201
+    policies = client.book("fest", "ann", "GA").header("RateLimit-Policy")
+    assert policies == '"user";q=1;w=3600, "users-of-address";q=9;w=3600'
 
 
 def test_who_is_challenged_comes_back_with_a_proof(world):
