@@ -86,11 +86,7 @@ static int create_all(struct context *context, const struct show_list *list, boo
 {
     struct databases databases;
     struct postgres *place = NULL;
-    if (context_postgres(context) == NULL)
-        return EXIT_FAILED;
-    int code = databases_open(context, &databases)
-                   ? context_fail_postgres(context, "looking for the databases")
-                   : show_place_find(context, &databases, list->specs, list->count, &place);
+    int code = show_place_find(context, &databases, list->specs, list->count, &place);
     if (code == EXIT_SUCCESS)
         code = look_elsewhere(&databases, place, &list->specs[0]);
     if (code == EXIT_SUCCESS)

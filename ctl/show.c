@@ -79,11 +79,7 @@ static int create_all(struct context *context, const struct show_spec *specs, si
 {
     struct databases databases;
     struct postgres *place = NULL;
-    if (context_postgres(context) == NULL)
-        return EXIT_FAILED;
-    int code = databases_open(context, &databases)
-                   ? context_fail_postgres(context, "looking for the databases")
-                   : show_place_find(context, &databases, specs, count, &place);
+    int code = show_place_find(context, &databases, specs, count, &place);
     if (code == EXIT_SUCCESS)
         code = create_in(place, specs, count, if_absent);
     databases_close(&databases);

@@ -76,7 +76,12 @@ int show_place_find(struct context *context, struct databases *databases,
                     const struct show_spec *specs, size_t count, struct postgres **place)
 {
     size_t at = 0, other = 0;
-    *place = context->postgres;
+    databases->count = 0;
+    *place = context_postgres(context);
+    if (*place == NULL)
+        return EXIT_FAILED;
+    if (databases_open(context, databases))
+        return context_fail_postgres(context, "looking for the databases");
     if (databases->count == 1 || count == 0)
         return EXIT_SUCCESS;
     int code = find_database(context, databases, &specs[0], &at);
