@@ -1,5 +1,6 @@
 """The Debian package: built, installed into a root of its own, and looked at there."""
 
+import fnmatch
 import hashlib
 import os
 import re
@@ -258,6 +259,18 @@ def test_the_page_leads_from_the_package_to_a_booking(installation):
 def test_the_filter_of_the_test_is_one(root):
     done = run("/usr/bin/python3", FILTERED, root / SANDBOX, "/usr/bin/nice", "-n", "1", "true")
     assert done.returncode == -signal.SIGSYS, done
+
+
+@pytest.mark.parametrize("verb, are_stopped", [("remove", True), ("upgrade", False)])
+def test_what_runs_ends_with_the_package_and_not_with_its_version(root, tmp_path, verb, are_stopped):
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho \"$@\"\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    done = run(root / "var/lib/dpkg/info/usher.prerm", verb, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert done.returncode == 0, done.stderr
+    stopped = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("stop ")]
+    for service in SERVICES if are_stopped else ():
+        assert any(fnmatch.fnmatch(service, name) for names in stopped for name in names), service
+    assert are_stopped == bool(stopped)
 
 
 def test_removing_it_leaves_the_configuration_and_purging_does_not(root, package):
