@@ -249,7 +249,7 @@ def test_the_page_leads_from_the_package_to_a_booking(installation):
     installation.start("usher-gateway.service", traces, "--workers=2")
     installation.ctl("show", "create", "--slug", "gala", "--tier", "Stalls:4500:300")
     buyer = Client(installation.port)
-    wait_until("the gateway to be ready", lambda: buyer.get("/readyz").status == 200)
+    wait_until("the gateway to be ready", lambda: buyer.get("/readyz").status == 200, 30)
     assert buyer.book("gala", "ann", "Stalls", 2).status == 201
     buyer.close()
     installation.ctl("verify")
