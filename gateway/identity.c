@@ -46,12 +46,6 @@ static struct keyring *read_keys(const struct identity *identity)
     return keyring;
 }
 
-static bool is_loopback(const char *listen)
-{
-    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]", 5) == 0 ||
-           strncmp(listen, "localhost:", 10) == 0;
-}
-
 struct identity *identity_new(struct gateway *gateway)
 {
     const struct gateway_options *o = gateway->options;
@@ -65,7 +59,7 @@ struct identity *identity_new(struct gateway *gateway)
                                            .leeway_s = o->jwt_leeway_s,
                                            .role_claim = o->jwt_role_claim,
                                            .admin_role = o->jwt_admin_role};
-    if (identity->is_open && !is_loopback(o->listen))
+    if (identity->is_open && !options_is_loopback(o->listen))
         log_event(LOG_WARN, "open_to_others", "listen", o->listen, "why",
                   "with auth = open anybody who reaches it may book and cancel as anybody", NULL);
     if (identity->is_open)

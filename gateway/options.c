@@ -66,8 +66,9 @@ static const struct option_row rows[] = {
            "shows on sale, the newest, whose places /metrics tells"),
     NUMBER(scale_window_ms, "300000", 6000, 86400000,
            "ms before /metrics wants fewer gateways or partitions than it did"),
-    TEXT(auth, "auth", "open",
-         "open: the user is whom a request names; jwt: whom its bearer token names"),
+    TEXT(auth, "auth", "",
+         "open: the user is whom a request names; jwt: whom its bearer token names "
+         "(default: open at loopback, else it must be said)"),
     TEXT(jwt_keys, "jwt_keys", "",
          "files of PEM public keys ([kid=]path) and JWK sets, with commas; read again on SIGHUP"),
     TEXT(jwt_secrets, "jwt_secrets", "",
@@ -224,12 +225,22 @@ static const char *check_limits(const struct gateway_options *options, const cha
     return NULL;
 }
 
+bool options_is_loopback(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]", 5) == 0 ||
+           strncmp(listen, "localhost:", 10) == 0;
+}
+
+/* Where others can come in, to let everybody be anybody must have been meant. */
 static const char *check_auth(const struct gateway_options *o, const char **key)
 {
     bool is_jwt = strcmp(o->auth, "jwt") == 0;
 
     *key = "auth";
-    if (!is_jwt && strcmp(o->auth, "open") != 0)
+    if (o->auth[0] == '\0' && !options_is_loopback(o->listen))
+        return "must be said where others can reach listen: jwt, or open, with which anybody may "
+               "book and cancel as anybody";
+    if (!is_jwt && o->auth[0] != '\0' && strcmp(o->auth, "open") != 0)
         return "must be open or jwt";
     *key = "jwt_keys";
     if (is_jwt && o->jwt_keys[0] == '\0' && o->jwt_secrets[0] == '\0')

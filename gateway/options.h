@@ -51,6 +51,8 @@ struct gateway_options {
 
 /* Exits with 2 and one line on standard error if something is wrong. */
 void options_load(struct gateway_options *options, int argc, char **argv);
+/* Nobody but who is on this machine can come in there. */
+bool options_is_loopback(const char *listen);
 void options_free(struct gateway_options *options);
 
 #endif

@@ -16,7 +16,7 @@ daemons_configure() {
     postgres_url gateway socket
     ticket_keys
     admin_token
-    daemon_settings gateway "listen = $host:$http_port" "ticket_keys = $secret_dir/ticket_keys" \
+    daemon_settings gateway "listen = $host:$http_port" 'auth = open' "ticket_keys = $secret_dir/ticket_keys" \
         "admin_token_hashes = operator:$admin_hash"
     postgres_url allocator socket
     daemon_settings allocator 'partition = 0'

@@ -15,6 +15,7 @@ import pytest
 from harness import contract, draw
 from harness.live import Listener
 from harness.process import wait_until
+from harness.programs import run_program
 from harness.tokens import AUDIENCE, ISSUER, Asker, Signer, claims_of, encode, write_set, \
     wrong_tokens
 
@@ -482,6 +483,20 @@ def test_keys_of_other_uses_in_a_set_are_passed_over(world, signer):
     # One key that can be used: a token that names none means it.
     nameless = signer.token(claims_of(OWNER), kid=None)
     assert asker(world, f"Bearer {nameless}").get(f"/v1/users/{OWNER}/bookings").status == 200
+
+
+@pytest.mark.parametrize("listen, is_open", [
+    ("127.0.0.1:8080", True), ("localhost:8080", True), ("[::1]:8080", True),
+    (":8080", False), ("0.0.0.0:8080", False), ("[::]:8080", False), ("10.0.0.1:8080", False)])
+def test_nobody_is_let_in_unasked_because_nothing_was_said(listen, is_open):
+    """Open is the default at loopback alone; elsewhere somebody must have meant it."""
+    said = run_program("usher-gateway", "--check-config", f"--listen={listen}", "--auth=open")
+    assert said.code == 0, said
+    unsaid = run_program("usher-gateway", "--check-config", f"--listen={listen}")
+    if is_open:
+        assert unsaid.code == 0, unsaid
+    else:
+        assert unsaid.code == 2 and "auth" in unsaid.err and "jwt" in unsaid.err, unsaid
 
 
 @pytest.mark.parametrize("kind, options, why", [
