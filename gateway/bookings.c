@@ -32,9 +32,16 @@ static void read_line(struct json *json, struct json_object in, struct asked *as
     if (json_whole(json, in, "best", false, 1, QUANTITY_MAX, &line->quantity) &&
         json_has(in, "quantity"))
         json_fail(json, "Either \"best\" or \"quantity\", not both");
-    for (struct asked_item *other = asked->line; other < line; other++)
-        if (!json->failed && !other->is_named && span_equal(other->tier, line->tier) &&
-            span_equal(other->show, line->show))
+}
+
+/* The last item, whose show has been read, too. */
+static void check_is_new(struct json *json, const struct asked *asked)
+{
+    const struct asked_item *line = &asked->line[asked->lines - 1];
+
+    for (const struct asked_item *other = asked->line; other < line; other++)
+        if (!json->failed && !line->is_named && !other->is_named &&
+            span_equal(other->tier, line->tier) && span_equal(other->show, line->show))
             json_fail(json, "\"items\" must name each tier once");
 }
 
@@ -71,6 +78,7 @@ static void read_lines(struct json *json, struct asked *asked)
         (json_has(item, "seats") ? read_named : read_line)(json, item, asked);
         if (json_text(json, item, "show", false, &asked->line[i].show))
             asked->is_several = true;
+        check_is_new(json, asked);
     }
     if (!json->failed && !asked->is_several && count > LINES_MAX)
         json_fail(json, "\"items\" must have 1 to %d items", LINES_MAX);

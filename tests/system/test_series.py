@@ -276,6 +276,23 @@ def test_three_nights_are_three_bookings(nights):
     nights.judge()
 
 
+def test_an_item_without_a_show_is_of_the_path(nights):
+    """In whatever place it stands."""
+    client = nights.client()
+    for order in ((0, 1), (1, 0)):
+        items = [{"tier": "Double"}, {"show": ROOM[1], "tier": "Double"}]
+        answer = client.post(f"/v1/shows/{ROOM[0]}/bookings",
+                             {"user": "ann", "items": [items[at] for at in order]})
+        assert answer.status == 201, answer
+        assert [b["show"] for b in answer.json["bookings"]] == ROOM[:2]
+        for booking in answer.json["bookings"]:
+            assert client.cancel(booking["id"]).status == 200
+    twice = client.post(f"/v1/shows/{ROOM[0]}/bookings",
+                        {"user": "ann", "items": [{"tier": "Double"}, {"tier": "Double"}]})
+    assert (twice.status, twice.code) == (422, "INVALID")
+    nights.judge()
+
+
 def test_all_or_nothing(nights):
     client = nights.client()
     assert client.book(ROOM[1], "bob", "Double", 1).status == 201
