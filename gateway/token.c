@@ -37,17 +37,19 @@ static bool read_part(struct span part, struct json *json)
 }
 
 /* The key decides the algorithm. What the head says of it must be the same, and is not followed;
- * nor are keys that come in the head (jwk, jku, x5c): they are not even looked at. */
+ * nor are keys that come in the head (jwk, jku, x5c): they are not even looked at. Whoever signs
+ * logins signs other things with the same keys, and says so in "typ": those are no tokens here. */
 static const struct pubkey *find_key(const struct keyring *keyring, struct json *head,
                                      const char **why)
 {
     struct json_object root = json_root(head);
-    struct span kid = {"", 0}, algorithm = {"", 0};
+    struct span kid = {"", 0}, algorithm = {"", 0}, type = {"", 0};
     const struct pubkey *key;
 
     json_text(head, root, "kid", false, &kid);
     json_text(head, root, "alg", true, &algorithm);
-    if (head->failed || json_has(root, "crit")) {
+    if ((json_text(head, root, "typ", false, &type) && !span_is_nocase(type, "JWT")) ||
+        head->failed || json_has(root, "crit")) {
         *why = "The token's head is not one that is understood here";
         return NULL;
     }

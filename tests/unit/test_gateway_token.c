@@ -127,6 +127,10 @@ TEST(what_the_head_may_be)
     static const char claims[] = "{\"sub\":\"a\",\"exp\":1,\"iss\":\"us\",\"aud\":\"usher\"}";
 
     assert_true(is_right("{\"alg\":\"HS256\",\"typ\":\"JWT\"}", claims)); /* the only key */
+    assert_true(is_right("{\"alg\":\"HS256\",\"typ\":\"jwt\"}", claims));
+    assert_false(is_right("{\"alg\":\"HS256\",\"typ\":\"logout+jwt\"}", claims));
+    assert_false(is_right("{\"alg\":\"HS256\",\"typ\":[\"JWT\"]}", claims));
+    assert_false(is_right("{\"alg\":\"HS256\",\"typ\":\"\"}", claims));
     assert_false(is_right("{\"alg\":\"HS256\",\"kid\":\"l\"}", claims));
     assert_false(is_right("{\"alg\":\"HS256\",\"kid\":7}", claims));
     assert_false(is_right("{\"alg\":\"hs256\",\"kid\":\"k\"}", claims));

@@ -136,6 +136,8 @@ def wrong_tokens(signer, user):
         "alg of another kind": signer.token(claims_of(user), alg="RS384"),
         "public key as a secret": with_public_key.token(claims_of(user)),
         "own key in the head": other.token(claims_of(user), jwk=other.jwk()),
+        "another type of token": signer.token(claims_of(user), typ="logout+jwt"),
+        "a type that is no text": signer.token(claims_of(user), typ=1),
         "critical extension": signer.token(claims_of(user), crit=["b64"], b64=False),
         "not base64": "!!!.???.###",
         "padded": f"{head}=.{claims}.{signature}",
