@@ -223,6 +223,23 @@ def test_without_redis_nobody_books_and_everybody_reads(world):
     wait_until("bookings again", lambda: client.book("fest", "ann", "GA").status == 201, 30)
 
 
+def test_a_redis_that_hangs_lets_nobody_through(world):
+    """It takes what is sent and says nothing: that is no yes, and reading goes on."""
+    client = start(world, limit_user="100/60")
+    assert client.book("fest", "ann", "GA").status == 201
+    world.redis.sigstop()
+    try:
+        answer = client.book("fest", "ann", "GA")
+        assert (answer.status, answer.code) == (503, "OVERLOADED")
+        assert int(answer.header("Retry-After")) >= 1
+        assert client.get("/v1/shows/fest").status == 200
+        assert client.get("/v1/users/ann/bookings").status == 200
+    finally:
+        world.redis.cont()
+    wait_until("bookings again", lambda: client.book("fest", "bob", "GA").status == 201, 30)
+    assert world.value("SELECT count(*) FROM bookings WHERE user_id = 'ann'") == 1
+
+
 def test_a_script_that_redis_forgot_is_sent_again(world):
     client = start(world, limit_user="100/60")
     for _ in range(3):

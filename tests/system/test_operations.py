@@ -505,10 +505,17 @@ def test_cors(world):
     mine = client.get("/v1/shows", origin="https://shop.example")
     assert mine.header("Access-Control-Allow-Origin") == "https://shop.example"
     exposed = mine.header("Access-Control-Expose-Headers", "").lower()
-    for name in ("location", "retry-after", "x-request-id", "idempotent-replayed"):
-        assert name in exposed
-    other = client.get("/v1/shows", origin="https://evil.example")
-    assert other.header("Access-Control-Allow-Origin") is None
+    for name in ("location", "retry-after", "x-request-id", "idempotent-replayed", "ratelimit",
+                 "ratelimit-policy", "traceparent", "preference-applied"):
+        assert name in exposed.split(", ")
+    for origin in ("https://evil.example", "https://shop.example.evil.example", "null",
+                   "http://shop.example", "https://shop.example:444", "*"):
+        for answer in (client.get("/v1/shows", origin=origin),
+                       client.ask("OPTIONS", "/v1/shows/gala/bookings", headers={
+                           "Origin": origin, "Access-Control-Request-Method": "POST"})):
+            assert answer.header("Access-Control-Allow-Origin") is None, origin
+            assert answer.header("Access-Control-Allow-Credentials") is None, origin
+            assert "Origin" in answer.header("Vary"), "or a cache would tell one what another may"
     asked = client.ask("OPTIONS", "/v1/shows/gala/bookings", headers={
         "Origin": "https://shop.example", "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type, idempotency-key"})
