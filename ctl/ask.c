@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "web.h"
 
 #define KEY_DIGITS 32
-#define TRIES_MAX 3 /* under one key: done once, however often it is asked */
+#define TRIES_MAX 3  /* under one key: done once, however often it is asked */
+#define PAUSE_MS 500 /* before the next one: who takes over does so within a second */
 
 /* The question's url, token, key and time are filled in here. */
 static bool put_question(struct context *context, struct web_question *question, const char *path,
@@ -27,8 +29,10 @@ static bool put_question(struct context *context, struct web_question *question,
     for (int i = 0; i < TRIES_MAX; i++) {
         if (web_ask(question, &status, answer, why) && status != 202 && status != 503)
             break;
-        if (i + 1 < TRIES_MAX)
+        if (i + 1 < TRIES_MAX) {
             buf_free(answer);
+            clock_sleep_ms(PAUSE_MS);
+        }
     }
     if (status >= 200 && status < 300 && status != 202)
         return true;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/bounds.h"
 #include "base/draw.h"
 #include "base/text.h"
@@ -82,34 +83,66 @@ const struct command draw_verify_command = {
 
 /* Set. */
 
-/* Without a queue, but an operator's action all the same (sql/0010_room.sql), and in the audit. */
-static const char set_sql[] =
-    "WITH asked AS (SELECT show, slug, jsonb_strip_nulls(jsonb_build_object('mode', $2::text,"
-    " 'order', $3::text, 'opens_at', $4::text, 'rate', $5::integer, 'places_each', $6::integer,"
-    " 'admission_ms', $7::bigint * 1000, 'no_show_ms', $8::bigint * 1000, 'paused', $9::boolean))"
-    " AS settings FROM shows WHERE slug = $1 OR show::text = $1),"
-    " done AS MATERIALIZED (SELECT slug, settings, admin_set_room(show, settings) AS change"
-    " FROM asked),"
-    " noted AS (INSERT INTO audit (at_ms, actor, action, show, settings, before, after)"
-    " SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 'usherctl', 'show.room',"
-    " (change).show, settings, (change).before, (change).after FROM done)"
-    " SELECT slug FROM done";
-
 struct digits {
     char text[24];
 };
 
-static struct postgres_parameter text_or_null(const char *text)
-{
-    return (struct postgres_parameter){text, text != NULL ? strlen(text) : 0, false};
-}
-
-static struct postgres_parameter number_or_null(int64_t n, struct digits *digits)
+/* As JSON has it; NULL: it was not given. */
+static const char *number_or_null(int64_t n, struct digits *digits)
 {
     if (n == NOT_GIVEN)
-        return text_or_null(NULL);
+        return NULL;
     snprintf(digits->text, sizeof(digits->text), "%" PRId64, n);
-    return text_or_null(digits->text);
+    return digits->text;
+}
+
+static void check_words(const struct command *command, const struct set_arguments *a)
+{
+    if (a->mode != NULL && strcmp(a->mode, "on") != 0 && strcmp(a->mode, "off") != 0 &&
+        strcmp(a->mode, "auto") != 0)
+        arguments_wrong(command, "--mode must be on, off or auto, not '%s'", a->mode);
+    if (a->order != NULL && strcmp(a->order, "draw") != 0 && strcmp(a->order, "arrival") != 0)
+        arguments_wrong(command, "--order must be draw or arrival, not '%s'", a->order);
+    if (a->pause && a->resume)
+        arguments_wrong(command, "either --pause or --resume");
+}
+
+static int set_run(struct context *context, const struct command *command, int argc, char **argv)
+{
+    struct set_arguments a = {.rate = NOT_GIVEN,
+                              .places_each = NOT_GIVEN,
+                              .admission_seconds = NOT_GIVEN,
+                              .no_show_seconds = NOT_GIVEN};
+    struct digits digits[4];
+    char path[ASK_PATH_BYTES_MAX];
+    const char *show, *paused = NULL;
+
+    arguments_read(command, argc, argv, &a, &show);
+    check_words(command, &a);
+    if (a.pause || a.resume)
+        paused = a.pause ? "true" : "false";
+    const struct json_member members[] = {
+        {"mode", a.mode, JSON_TEXT},
+        {"order", a.order, JSON_TEXT},
+        {"opens_at", a.opens_at, JSON_TEXT},
+        {"rate", number_or_null(a.rate, &digits[0]), JSON_ANY},
+        {"places_each", number_or_null(a.places_each, &digits[1]), JSON_ANY},
+        {"admission_seconds", number_or_null(a.admission_seconds, &digits[2]), JSON_ANY},
+        {"no_show_seconds", number_or_null(a.no_show_seconds, &digits[3]), JSON_ANY},
+        {"paused", paused, JSON_ANY},
+    };
+    char *body = ask_body(command, members, COUNT(members));
+    snprintf(path, sizeof(path), "/v1/admin/shows/%.64s/room", ask_word(command, show));
+    int code = ask_to_change(context, "POST", path, body, show);
+    free(body);
+    return code;
+}
+
+/* Show. */
+
+static struct postgres_parameter named(const char *name)
+{
+    return (struct postgres_parameter){name, strlen(name), false};
 }
 
 /* Asks one database after the other, until one has the show; the result is empty if none has. */
@@ -148,54 +181,6 @@ static int ask_its_database(struct context *context, const char *doing, const ch
     return code;
 }
 
-static void check_words(const struct command *command, const struct set_arguments *a)
-{
-    if (a->mode != NULL && strcmp(a->mode, "on") != 0 && strcmp(a->mode, "off") != 0 &&
-        strcmp(a->mode, "auto") != 0)
-        arguments_wrong(command, "--mode must be on, off or auto, not '%s'", a->mode);
-    if (a->order != NULL && strcmp(a->order, "draw") != 0 && strcmp(a->order, "arrival") != 0)
-        arguments_wrong(command, "--order must be draw or arrival, not '%s'", a->order);
-    if (a->pause && a->resume)
-        arguments_wrong(command, "either --pause or --resume");
-}
-
-static int set_run(struct context *context, const struct command *command, int argc, char **argv)
-{
-    struct set_arguments a = {.rate = NOT_GIVEN,
-                              .places_each = NOT_GIVEN,
-                              .admission_seconds = NOT_GIVEN,
-                              .no_show_seconds = NOT_GIVEN};
-    struct digits digits[4];
-    struct postgres_result *result;
-    const char *name;
-
-    arguments_read(command, argc, argv, &a, &name);
-    check_words(command, &a);
-    const struct postgres_parameter row[] = {
-        text_or_null(name),
-        text_or_null(a.mode),
-        text_or_null(a.order),
-        text_or_null(a.opens_at),
-        number_or_null(a.rate, &digits[0]),
-        number_or_null(a.places_each, &digits[1]),
-        number_or_null(a.admission_seconds, &digits[2]),
-        number_or_null(a.no_show_seconds, &digits[3]),
-        text_or_null(a.pause    ? "true"
-                     : a.resume ? "false"
-                                : NULL),
-    };
-    if (ask_its_database(context, "setting the waiting room", set_sql, COUNT(row), row, &result))
-        return EXIT_FAILED;
-    bool found = postgres_rows(result) > 0;
-    struct span slug = found ? postgres_cell(result, 0, 0) : SPAN("");
-    if (found)
-        printf("the waiting room of %.*s is set\n", (int)slug.len, slug.bytes);
-    postgres_result_free(result);
-    return found ? EXIT_SUCCESS : context_fail("there is no show '%s'", name);
-}
-
-/* Show. */
-
 static const char show_sql[] =
     "SELECT json_strip_nulls(json_build_object('show', s.slug, 'show_id', s.show, 'mode', r.mode,"
     " 'active', r.active, 'order', CASE WHEN r.draws THEN 'draw' ELSE 'arrival' END,"
@@ -213,7 +198,7 @@ static int show_run(struct context *context, const struct command *command, int 
     const char *name;
 
     arguments_read(command, argc, argv, NULL, &name);
-    const struct postgres_parameter row = text_or_null(name);
+    const struct postgres_parameter row = named(name);
     if (ask_its_database(context, "reading the waiting room", show_sql, 1, &row, &result))
         return EXIT_FAILED;
     bool found = postgres_rows(result) > 0;
@@ -232,7 +217,7 @@ static const char draw_sql[] =
 static int read_from_postgres(struct context *context, const char *name, struct draw_record *draw)
 {
     struct postgres_result *result;
-    const struct postgres_parameter row = text_or_null(name);
+    const struct postgres_parameter row = named(name);
 
     if (ask_its_database(context, "reading the draw", draw_sql, 1, &row, &result))
         return EXIT_FAILED;

@@ -190,6 +190,7 @@ class Venue:
             process.start()
         for gateway in self.gateways:
             gateway.wait_ready(30)
+        self._must(self.ctl("room", "set", ROOM_SHOW, "--opens-at", "2099-01-01T00:00:00Z"))
         return self
 
     def _mount_disks(self):
@@ -266,7 +267,6 @@ class Venue:
         (self.folder / "ticket_keys").write_text(f"1 {'5a' * 32}\n", encoding="ascii")
         self._must(self.ctl("show", "create", "--slug", ROOM_SHOW, "--partition", 1,
                             "--tier", "GA:1000:10"))
-        self._must(self.ctl("room", "set", ROOM_SHOW, "--opens-at", "2099-01-01T00:00:00Z"))
 
     def _daemon(self, kind, name, role, options):
         made = kind(name, self.folder, redis=self.redis_url(role),

@@ -264,11 +264,15 @@ def test_usherctl_asks_the_same_routes(gala, olga):
               "--steps", '[{"sold_permille":500,"price":9}]'], '"price": 9'),
             (["inventory", "add", "gala", "--tier", "GA", "--quantity", 5], '"capacity":9'),
             (["inventory", "block", "gala", "--tier", "GA", "--quantity", 1], '"blocked":1'),
+            (["room", "set", "gala", "--mode", "off", "--rate", 60, "--no-show-seconds", 30,
+              "--pause"], '{"mode":"off","rate":60,"paused":true,"no_show_ms":30000}'),
             (["booking", "list", "gala"], booked), (["booking", "cancel", booked], "CANCELLED"),
             (["audit", "--show", "gala", "--limit", 1], "booking.cancel")):
         result = gala.ctl(*words)
         assert result.code == 0 and seen.replace(" ", "") in result.out.replace(" ", ""), result
     assert {row["actor"] for row in olga.get("/audit")["audit"]} == {"olga", "usherctl"}
+    assert gala.value("SELECT count(*) FROM audit WHERE request IS NOT NULL"
+                      " AND action = 'show.room' AND actor = 'olga'") == 1
     for words, word in ((["show", "open", "none"], "NOT_FOUND"),
                         (["inventory", "remove", "gala", "--tier", "GA", "--quantity", 99],
                          "INVENTORY_IN_USE"),

@@ -175,8 +175,10 @@ def test_a_show_that_is_alone_is_to_have_a_waiting_room(world):
         assert whats(said)[0] == "waiting_room"
         command, = said["advice"][0]["commands"]
         assert command.startswith("usherctl room set festival ")
-        done = world.ctl(*command.split()[1:])
-        assert done.code == 0, done
+    done = world.ctl(*command.split()[1:])  # behind those who stand in line
+    assert done.code == 0, done
+    with Stuck(world) as stuck:
+        stuck.ask(client, "festival")
         said = advise(world)
         assert "waiting_room" not in whats(said) and said["partitions"][0]["waiting_room"]
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import end_world, make_world
 from harness import contract, draw
 from harness.process import wait_until
+from harness.room import room
 
 # What Postgres, Redis, Lua, the log, HTTP, HTML, printf, the file system or a shell might take for
 # more than text. Those with control characters are no user's name; the others may be.
@@ -40,11 +41,11 @@ def town(request, session_folder, cluster):
     world.show("fest", {"GA": (0, 100000), "VIP": (500, 50)})
     world.show("room", {"GA": (0, 5)})
     world.start_redis()
-    assert world.ctl("room", "set", "--mode", "on", "--rate", "60", "room").code == 0
     world.start_allocator()
     world.start_gateway(book_show="fest", tickets_show="fest", seats_show="fest", head_ms=2000,
                         body_ms=2000, write_ms=2000, idle_ms=30000, connections_max=600,
                         ticket_keys=draw.keys_file(world.folder))
+    room(world, "--mode", "on", "--rate", "60", show="room")
     yield world
     world.judge()
     end_world(world)

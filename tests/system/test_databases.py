@@ -249,6 +249,9 @@ def test_a_waiting_room_is_set_and_told_where_its_show_is(world, beside):
     add(world, 7, beside)
     world.show("home", {"GA": (100, 5)})
     world.show("away", {"GA": (100, 5)}, partition=7)
+    world.start(allocators=2)
+    for partition in (1, 7):
+        world.wait_owner(partition)
     for slug in ("home", "away"):
         done = world.ctl("room", "set", slug, "--rate", "60", "--no-show-seconds", "30", "--pause")
         assert done.code == 0, done
@@ -258,9 +261,9 @@ def test_a_waiting_room_is_set_and_told_where_its_show_is(world, beside):
     assert "has not opened yet" in world.ctl("draw", "verify", "away").err
     noted = beside.run("SELECT actor, action, settings, after FROM audit WHERE action = 'show.room'")
     settings = {"rate": 60, "no_show_ms": 30000, "paused": True}
-    assert noted == [("usherctl", "show.room", settings, settings)]
+    assert noted == [("olga", "show.room", settings, settings)]
     assert world.value("SELECT count(*) FROM audit WHERE action = 'show.room'") == 1
-    assert "there is no show 'nowhere'" in world.ctl("room", "set", "nowhere", "--pause").err
+    assert "NOT_FOUND" in world.ctl("room", "set", "nowhere", "--pause").err
     world.rows("UPDATE databases SET dsn = 'host=127.0.0.1 port=1' WHERE dsn <> '' RETURNING 1")
     assert world.ctl("room", "show", "home").code == 0
     unknown = world.ctl("room", "show", "away")

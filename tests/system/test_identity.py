@@ -16,8 +16,10 @@ from harness import contract, draw
 from harness.live import Listener
 from harness.process import wait_until
 from harness.programs import run_program
+from harness.room import room
 from harness.tokens import AUDIENCE, ISSUER, Asker, Signer, claims_of, encode, write_set, \
     wrong_tokens
+from harness.world import ADMIN_HASH
 
 OWNER, OTHER = "annabel", "bob"
 
@@ -68,12 +70,13 @@ def start(world, *signers, **options):
     world.show("fest", {"GA": (1000, 100)})
     world.show("full", {"GA": (0, 1)})
     world.show("gala", {"GA": (1000, 10)})
-    assert world.ctl("room", "set", "gala", "--order", "arrival", "--rate", 60).code == 0
     world.start_allocator()
     keys = write_set(world.folder / "keys.json", *signers)
     ticket_keys = world.folder / "ticket_keys"
     ticket_keys.write_text(draw.KEYS_FILE)
-    return start_gateway(world, jwt_keys=keys, ticket_keys=ticket_keys, **options)
+    gateway = start_gateway(world, jwt_keys=keys, ticket_keys=ticket_keys, **options)
+    room(world, "--order", "arrival", "--rate", 60)
+    return gateway
 
 
 def start_gateway(world, **options):
@@ -207,7 +210,7 @@ def test_an_administrators_202_leads_to_its_answer(world, signer):
     would tell it."""
     token = "usher_admin_" + "c3" * 32
     start(world, signer, jwt_admin_role="boss",
-          admin_token_hashes=f"otto:{hashlib.sha256(token.encode()).hexdigest()}")
+          admin_token_hashes=f"{ADMIN_HASH},otto:{hashlib.sha256(token.encode()).hexdigest()}")
     for client in (asker(world, f"Bearer {token}"), bearer(world, signer, "olga", role="boss")):
         queued = client.post("/v1/admin/shows/fest/open", {}, prefer="respond-async")
         assert queued.status == 202

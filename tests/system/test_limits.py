@@ -10,6 +10,7 @@ import pytest
 from harness import draw
 from harness.process import wait_until
 from harness.programs import flags, run_program
+from harness.room import room
 from harness.tokens import Signer, claims_of
 
 SEND_ONE = "/v1/shows/fest/bookings"
@@ -149,16 +150,17 @@ def test_as_many_shows_as_a_command_may_have(world):
 def test_who_joins_a_waiting_room_is_limited_too(world):
     world.start_redis()
     world.show("fest", {"GA": (0, 10)})
-    assert world.ctl("room", "set", "--mode", "on", "--rate", "60", "fest").code == 0
     world.start_allocator()
     world.start_gateway(ticket_keys=draw.keys_file(world.folder), limit_user="2/3600",
                         limit_cancellations="5/60", limit_users_of_address="9/60")
+    room(world, "--mode", "on", "--rate", "60", show="fest")
     client = world.client()
 
     def join(user):
         return client.post("/v1/shows/fest/queue", {"user": user})
 
-    wait_until("the room", lambda: join("nobody in particular").status in (201, 429))
+    wait_until("the room", lambda: client.get("/v1/shows/fest/queue").status == 200 and
+               client.get("/v1/shows/fest/queue").json["state"] == "open")
     assert [join("ann").status for _ in range(2)] == [201, 201]
     check_limited(join("ann"), "user", 2, 3600)
     assert join("bob").status == 201

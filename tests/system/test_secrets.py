@@ -212,7 +212,6 @@ def shop(sturdy_world, tmp_path):
     world = sturdy_world
     world.show("gala", {"GA": (1000, 50)}, max_per_user=9, max_per_booking=9)
     world.show("fest", {"GA": (0, 50)})
-    room(world, "--order", "arrival", "--rate", FAST, show="fest")
     world.passwords = {user: canary(user) for user in ROLES}
     for user, password in world.passwords.items():
         world.cluster.run(world.database, f"ALTER ROLE {user} PASSWORD '{password}'")
@@ -306,7 +305,9 @@ def live(world, traces):
     held = ann.hold("gala", "ann", "GA").json["id"]
     paid = ann.pay(held, "k1", {})
     assert paid.status == 200 and paid.json["status"] == "SUCCEEDED", paid
-    place = ann.ask("POST", "/v1/shows/fest/queue", {}).json
+    room(world, "--order", "arrival", "--rate", FAST, show="fest")
+    place = wait_until("the room", lambda: (
+        joined := ann.ask("POST", "/v1/shows/fest/queue", {})).status == 201 and joined.json)
     def admission():
         return ann.get(f"/v1/queue/{place['ticket']}").json["admission"]
     traces.known["admission"] = wait_until("an admission", admission).encode()
