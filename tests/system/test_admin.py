@@ -167,6 +167,41 @@ def test_what_cannot_be_says_why(olga):
     assert (row["actor"], row["action"], row["show"]) == ("usherctl", "show.create", "gala")
 
 
+TIMES = ("now", "today", "infinity", "-infinity", "20000-01-01T00:00:00Z", "0044-01-01 BC", "soon", 5,
+         "1969-12-31T23:59:59Z")
+
+
+def test_a_time_that_is_none_is_refused_and_stops_nobody(gala, olga):
+    """Postgres' own words for times are none of RFC 3339's, and some of them are no numbers."""
+    epoch = gala.value("SELECT epoch FROM partitions WHERE partition = 1")
+    made = {"slug": "matinee", "name": "Matinee", "partition": 1,
+            "tiers": [{"code": "GA", "price": 1, "capacity": 1}]}
+    for time in TIMES:
+        for answer in ([olga.ask("PATCH", "/shows/gala", {name: time}) for name in
+                        ("starts_at", "ends_at", "sales_open_at", "sales_close_at")] +
+                       [olga.post("/shows", {**made, "starts_at": time}),
+                        olga.post("/shows/gala/prices", {"tier": "GA", "steps": [
+                            {"from_at": time, "price": 7}]})]):
+            assert answer.status == 422 and answer.code == "INVALID", (time, answer)
+    answer = olga.ask("PATCH", "/shows/gala", {"sales_open_at": "now"})
+    assert answer.json["detail"] == '"sales_open_at" is a time like 2035-05-03T19:30:00Z'
+    for time in ("2020-05-03", "2020-05-03T19:30+02:00", "2020-05-03T19:30:00.123456Z", None):
+        assert olga.ask("PATCH", "/shows/gala", {"sales_open_at": time}).status == 200
+    client = gala.client()
+    assert client.get("/v1/shows").status == 200
+    assert client.book("gala", "ann", "GA").status == 201
+    assert gala.value("SELECT epoch FROM partitions WHERE partition = 1") == epoch
+
+
+def test_two_places_are_two_however_they_are_written(gala, olga):
+    epoch = gala.value("SELECT epoch FROM partitions WHERE partition = 1")
+    for quantity, capacity in ((2.0, 6), (1e1, 16)):
+        done = olga.post("/shows/gala/inventory/add", {"tier": "GA", "quantity": quantity})
+        assert done.status == 200 and done.json["result"]["tiers"][0]["capacity"] == capacity, done
+    assert olga.post("/shows/gala/inventory/add", {"tier": "GA", "quantity": 2.5}).status == 422
+    assert gala.value("SELECT epoch FROM partitions WHERE partition = 1") == epoch
+
+
 def test_inventory_and_prices(gala, olga):
     client = gala.client()
     assert client.book("gala", "ann", "GA", 3).status == 201
