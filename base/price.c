@@ -55,3 +55,14 @@ int64_t price_at(int64_t base, const struct price_steps *steps, uint64_t capacit
             price = steps->step[i].price;
     return price;
 }
+
+unsigned price_minor_digits(const char *currency)
+{
+    static const char none[] =
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
+    static const char three[] = "BHD IQD JOD KWD LYD OMR TND";
+
+    if (strstr(none, currency) != NULL)
+        return 0;
+    return strstr(three, currency) != NULL ? 3 : 2;
+}

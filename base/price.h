@@ -36,6 +36,9 @@ bool price_steps_read(struct span text, struct price_steps *steps);
 int64_t price_at(int64_t base, const struct price_steps *steps, uint64_t capacity, uint64_t taken,
                  int64_t now_ms);
 
+/* How many of an amount's digits are behind the point, by ISO 4217: JPY 0, USD 2, KWD 3. */
+unsigned price_minor_digits(const char *currency);
+
 /* The text of tier t's steps, for statements with `tiers t`. */
 #define PRICE_STEPS_SQL                                                                            \
     "(SELECT coalesce(string_agg(concat('s' || ps.sold_permille, 't' || (extract(epoch FROM "      \

@@ -120,7 +120,7 @@ enum err deliveries_tell(struct postgres *p, const struct delivery *d,
     return ERR_NONE;
 }
 
-enum err deliveries_prune(struct postgres *p, int64_t keep_ms)
+enum err deliveries_prune(struct postgres *p, int64_t keep_ms, bool *is_all)
 {
     struct postgres_result *result = NULL;
     char keep[24];
@@ -128,6 +128,7 @@ enum err deliveries_prune(struct postgres *p, int64_t keep_ms)
     snprintf(keep, sizeof keep, "%" PRId64, keep_ms);
     struct postgres_parameter parameter[] = {word(keep)};
     TRY(postgres_query(p, "SELECT prune_deliveries($1::bigint)", 1, parameter, false, &result));
+    *is_all = postgres_cell_i64(result, 0, 0) == 0;
     postgres_result_free(result);
     return ERR_NONE;
 }

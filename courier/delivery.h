@@ -44,7 +44,8 @@ struct attempt {
 };
 enum err deliveries_tell(struct postgres *p, const struct delivery *d,
                          const struct attempt *attempt);
-enum err deliveries_prune(struct postgres *p, int64_t keep_ms);
+/* Forgets what is over and older than that, ten thousand at a time; is_all: no more are left. */
+enum err deliveries_prune(struct postgres *p, int64_t keep_ms, bool *is_all);
 
 /* Until the next attempt, when this many were made: the schedule of Standard Webhooks, its first
  * pause given, the others in proportion, each up to a tenth longer. -1: that was the last. */

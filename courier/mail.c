@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/price.h"
 #include "courier/json.h"
 
 #define MESSAGE_BYTES_MAX (128u << 10)
@@ -101,10 +102,18 @@ static void put_time(struct buf *b, const struct json *data, const char *name)
 
 static void put_amount(struct buf *b, const struct json *data)
 {
-    int64_t amount = json_number(data, "amount");
+    struct span currency = json_span(data, "currency");
+    int64_t amount = json_number(data, "amount"), unit = 1;
+    char code[8];
 
-    buf_putf(b, "%" PRId64 ".%02d ", amount / 100, (int)(amount % 100));
-    put_text(b, data, "currency");
+    snprintf(code, sizeof code, "%.*s", (int)currency.len, currency.bytes);
+    unsigned digits = price_minor_digits(code);
+    for (unsigned i = 0; i < digits; i++)
+        unit *= 10;
+    buf_putf(b, "%" PRId64, amount / unit);
+    if (digits > 0)
+        buf_putf(b, ".%0*d", (int)digits, (int)(amount % unit));
+    buf_putf(b, " %s", code);
 }
 
 static void put_quantity(struct buf *b, const struct json *data)

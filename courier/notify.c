@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/config.h"
@@ -15,7 +16,8 @@
 
 #define BODY_BYTES_MAX 65536
 #define FIELD_BYTES_MAX 512
-#define PRUNE_MS 3600000
+#define PRUNE_MS 3600000 /* look for what is to be forgotten this often … */
+#define PRUNE_ON_MS 1000 /* … and this often while there is more of it */
 #define GONE 410
 
 struct notify {
@@ -72,6 +74,13 @@ static int64_t next_pause(const struct notify *n, const struct delivery *d)
     return delivery_pause(d->attempts, n->options->webhook_first_ms, random_u64());
 }
 
+/* A refusal of the letter or of whom it is for: nobody has this address. All others (a password
+ * that is wrong, a sender who may not send) are ours, and end when somebody mends them. */
+static bool is_refused_for_ever(int status, const char *why)
+{
+    return status >= 550 && status <= 556 && strncmp(why, "MAIL failed", 11) != 0;
+}
+
 static void on_done(void *context, void *about, int status, struct span body, const char *why)
 {
     struct notify *n = context;
@@ -84,8 +93,7 @@ static void on_done(void *context, void *about, int status, struct span body, co
                               .pause_ms = next_pause(n, d)};
 
     (void)body;
-    /* SMTP's 5xx is for ever: nobody has this address. */
-    if (attempt.is_gone || (d->kind == DELIVERY_MAIL && status >= 500))
+    if (attempt.is_gone || (d->kind == DELIVERY_MAIL && is_refused_for_ever(status, why)))
         attempt.pause_ms = -1;
     report_delivery(n->report, d->kind, &attempt, clock_mono_us() - d->began_us);
     finish(n, d, &attempt);
@@ -162,8 +170,9 @@ enum err notify_look(struct notify *n)
     int64_t now_us = clock_mono_us();
 
     if (now_us >= n->prune_us) {
-        TRY(deliveries_prune(n->postgres, n->options->deliveries_keep_ms));
-        n->prune_us = now_us + PRUNE_MS * (int64_t)1000;
+        bool is_all;
+        TRY(deliveries_prune(n->postgres, n->options->deliveries_keep_ms, &is_all));
+        n->prune_us = now_us + (is_all ? PRUNE_MS : PRUNE_ON_MS) * (int64_t)1000;
     }
     if (room == 0 || now_us < n->look_us)
         return ERR_NONE;

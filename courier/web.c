@@ -207,8 +207,10 @@ static void finish(struct asked *asked, CURLcode code)
     long status = 0;
 
     curl_easy_getinfo(asked->easy, CURLINFO_RESPONSE_CODE, &status);
-    /* SMTP's refusals are answers, though libcurl takes them for failures. */
-    if (code != CURLE_OK && (asked->to == NULL || status < 400))
+    /* SMTP's refusals are answers, though libcurl takes them for failures; so is what a webhook's
+     * receiver said before it talked too long. */
+    bool is_cut = code == CURLE_WRITE_ERROR && asked->body.failed && asked->outside != NULL;
+    if (code != CURLE_OK && !is_cut && (asked->to == NULL || status < 400))
         status = 0;
     const char *why = asked->is_refused       ? "the address is not a public one"
                       : asked->why[0] != '\0' ? asked->why

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/price.h"
 #include "base/seats.h"
 #include "gateway/seatmap.h"
 
@@ -55,20 +56,9 @@ void render_i64(struct buf *b, int64_t n)
     buf_put_u64(b, n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n);
 }
 
-static unsigned minor_digits(const char *currency)
-{
-    static const char none[] =
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
-    static const char three[] = "BHD IQD JOD KWD LYD OMR TND";
-
-    if (strstr(none, currency) != NULL)
-        return 0;
-    return strstr(three, currency) != NULL ? 3 : 2;
-}
-
 void render_whole_units(struct buf *b, int64_t minor, const char *currency)
 {
-    unsigned digits = minor_digits(currency);
+    unsigned digits = price_minor_digits(currency);
     int64_t unit = 1;
 
     for (unsigned i = 0; i < digits; i++)

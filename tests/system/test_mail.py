@@ -116,6 +116,39 @@ def test_a_mail_server_that_is_away_is_tried_again(posted):
     assert letters(posted)[0][1] == ["ann@example.org"]
 
 
+@pytest.mark.parametrize("why", ["530 5.7.0 authentication is required",
+                                 "550 5.7.1 this sender may not send here"])
+def test_a_mail_server_that_refuses_us_loses_no_letter(posted, why):
+    posted.office.refuses_us = why
+    book(posted, "ann@example.org")
+    wait_until("three attempts", lambda: posted.value(
+        "SELECT count(*) FROM delivery_attempts WHERE status = %s", int(why[:3])) >= 2)
+    posted.office.refuses_us = None
+    (_, to, _), = letters(posted)
+    assert to == ["ann@example.org"]
+
+
+def test_an_amount_is_told_in_its_currency(posted):
+    for slug, currency, told in (("tokyo", "JPY", "1050 JPY"), ("kuwait", "KWD", "1.050 KWD")):
+        posted.show(slug, {"Floor": (1050, 10)}, currency=currency)
+        posted.office.letters.clear()
+        answer = posted.client().post(f"/v1/shows/{slug}/bookings",
+                                      {"user": "ann@example.org", "tier": "Floor"})
+        assert answer.status == 201, answer
+        assert f"to be paid: {told}.\n" in text_of(letters(posted)[0][2])
+
+
+def test_times_are_utc_wherever_postgres_stands(posted):
+    posted.rows(f'ALTER DATABASE "{posted.database}" SET timezone = \'Asia/Tokyo\'; SELECT 1 AS n')
+    posted.allocators[0].stop()
+    posted.start_allocator()
+    posted.wait_owner()
+    book(posted, "ann@example.org")
+    _, _, letter = letters(posted)[0]
+    assert "2035-05-03 19:30 UTC" in text_of(letter)
+    assert "DTSTART:20350503T193000Z" in calendar_of(letter)[1]
+
+
 def test_off_is_off(posted):
     assert posted.ctl("mail", "off").code == 0
     book(posted, "ann@example.org")

@@ -26,9 +26,9 @@ def told(world):
         receiver.close()
 
 
-def receiver_of(world, *events, plan=None, headers=None, url=None):
+def receiver_of(world, *events, plan=None, headers=None, url=None, answer=b""):
     """A receiver that is subscribed; its secret and its number with it."""
-    receiver = Receiver(plan, headers)
+    receiver = Receiver(plan, headers, answer)
     world.receivers.append(receiver)
     words = [word for event in events for word in ("--event", event)]
     added = world.ctl("webhook", "add", url or receiver.url, *words)
@@ -184,6 +184,16 @@ def test_gone_is_for_ever_until_somebody_says_otherwise(told):
     wait_until("the third to be told", lambda: any(
         event.json["data"]["user"] == "cid" for event in receiver.told))
     assert {event.json["data"]["user"] for event in receiver.told} == {"ann", "cid"}
+
+
+def test_a_receiver_that_talks_too_long_has_answered(told):
+    receiver = receiver_of(told, "booking.confirmed", answer=b"<html>" + b" " * (3 << 20))
+    courier(told)
+    book(told.client())
+    rows = wait_until("an attempt", lambda: told.rows(
+        "SELECT a.status, d.delivered_at IS NOT NULL AS done FROM delivery_attempts a"
+        " JOIN deliveries d ON d.id = a.delivery"))
+    assert rows == [{"status": 200, "done": True}] and len(receiver.told) == 1
 
 
 def test_redirects_are_not_followed(told):
@@ -438,3 +448,17 @@ def test_many_deliveries_are_gone_through_bit_by_bit_by_couriers(told, olga):
         chores_done(told)
         assert told.value("SELECT count(*) FROM deliveries") == left
     assert told.value("SELECT count(*) FROM delivery_chores") == 0
+
+
+def test_what_is_long_over_is_forgotten_as_fast_as_it_comes(told):
+    """More than is forgotten at a time, and nothing that still waits or is young."""
+    receiver = receiver_of(told, "booking.confirmed")
+    told.rows("INSERT INTO deliveries (subscription, event, type, at_ms, data, next_at)"
+              " SELECT %s, 'evt_' || i, 'booking.confirmed', CASE i WHEN 25000 THEN wall_ms() ELSE 1 END,"
+              " '{}', CASE i WHEN 24999 THEN now() + interval '1 hour' END"
+              " FROM generate_series(1, 25000) i RETURNING 1 AS n", int(receiver.number))
+    courier(told, deliveries_keep_ms=3600000)
+    wait_until("them to be forgotten",
+               lambda: told.value("SELECT count(*) FROM deliveries") == 2, 30)
+    left = {row["event"] for row in told.rows("SELECT event FROM deliveries")}
+    assert left == {"evt_24999", "evt_25000"}

@@ -42,8 +42,9 @@ def is_signed(told, secret, body=None, at=None, tolerance=300):
 class Receiver:
     """`plan(told, count)` gives a status, or None for no answer at all; count: of this id, from 1."""
 
-    def __init__(self, plan=None, headers=None):
+    def __init__(self, plan=None, headers=None, answer=b""):
         self.told = []
+        self.answer = answer
         self.plan = plan or (lambda told, count: 200)
         self.headers = headers or {}
         self._lock = threading.Lock()
@@ -80,8 +81,9 @@ class Receiver:
         request.send_response(status)
         for name, value in self.headers.items():
             request.send_header(name, value)
-        request.send_header("Content-Length", "0")
+        request.send_header("Content-Length", str(len(self.answer)))
         request.end_headers()
+        request.wfile.write(self.answer)
 
     def of(self, kind):
         return [told for told in list(self.told) if told.json["type"] == kind]
@@ -92,11 +94,13 @@ class Receiver:
 
 
 class PostOffice:
-    """A mail server; `refuses`: addresses that nobody has."""
+    """A mail server; `refuses`: addresses that nobody has; `refuses_us`: what it says to the sender
+    of any letter, if not None."""
 
     def __init__(self, refuses=(), port=None):
         self.letters = []
         self.refuses = set(refuses)
+        self.refuses_us = None
         self.port = port or free_port()
         self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self.controller.start()
@@ -104,6 +108,13 @@ class PostOffice:
     @property
     def url(self):
         return f"smtp://127.0.0.1:{self.port}"
+
+    async def handle_MAIL(self, _server, _session, envelope, address, options):  # noqa: N802
+        if self.refuses_us is not None:
+            return self.refuses_us
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802
         if address in self.refuses:
