@@ -67,7 +67,8 @@ static const struct option_row rows[] = {
            "first pause before a delivery is tried again; the others follow in proportion (ms)"),
     NUMBER(deliveries_max, "64", 1, DELIVERIES_MAX, "deliveries under way at once"),
     NUMBER(deliveries_keep_ms, "2592000000", 1000, 366 * 24 * (int64_t)HOUR_MS,
-           "what was delivered or given up is remembered so long (ms)"),
+           "what was delivered or given up is remembered so long, and letters that none could send "
+           "(ms)"),
     NUMBER(redis_ms, "2000", 10, 600000, "longest wait for Redis (ms)"),
     NUMBER(postgres_ms, "5000", 10, 600000, "longest wait for Postgres (ms)"),
 };

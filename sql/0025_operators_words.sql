@@ -71,7 +71,42 @@ ALTER FUNCTION tell_new_bookings() SET timezone = 'UTC';
 ALTER FUNCTION tell_changed_bookings() SET timezone = 'UTC';
 ALTER FUNCTION tell_offer() SET timezone = 'UTC';
 
--- What was delivered or given up long ago is forgotten, so many at a time; how many there were.
+-- What is due is looked for subscription by subscription: letters of which no courier knows where to
+-- send them lie there for long, and nobody who looks for webhooks walks past them.
+DROP INDEX deliveries_due;
+CREATE INDEX deliveries_due ON deliveries (subscription, next_at) WHERE next_at IS NOT NULL;
+
+-- As in 0023_webhook_chores.sql, but for that.
+CREATE OR REPLACE FUNCTION claim_deliveries(
+  p_courier text, p_kinds text[], p_rows integer, p_lease_ms bigint)
+RETURNS TABLE (id bigint, attempts integer, kind text, url text, secret text, secret_before text,
+               event text, type text, at_ms bigint, subject uuid, data text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM do_delivery_chore(1000);
+  RETURN QUERY
+  WITH due AS (
+    SELECT w.id FROM subscriptions s CROSS JOIN LATERAL (
+      SELECT d.id, d.next_at FROM deliveries d
+      WHERE d.subscription = s.id AND d.next_at <= clock_timestamp()
+      ORDER BY d.next_at LIMIT p_rows FOR UPDATE OF d SKIP LOCKED) w
+    WHERE s.kind = ANY (p_kinds)
+    ORDER BY w.next_at LIMIT p_rows
+  ), taken AS (
+    UPDATE deliveries d
+    SET next_at = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0),
+        attempts = d.attempts + 1, courier = p_courier
+    FROM due WHERE d.id = due.id RETURNING d.*
+  )
+  SELECT t.id, t.attempts, s.kind, s.url, s.secret, s.secret_before, t.event, t.type, t.at_ms,
+         t.subject, t.data::text
+  FROM taken t JOIN subscriptions s ON s.id = t.subscription;
+END $$;
+
+-- What was delivered or given up long ago is forgotten, so many at a time; how many there were. So
+-- are letters that nobody has tried to send for as long, and for a day at least.
 CREATE INDEX deliveries_over ON deliveries (at_ms) WHERE next_at IS NULL;
 DROP FUNCTION prune_deliveries;
 CREATE FUNCTION prune_deliveries(p_keep_ms bigint) RETURNS bigint
@@ -83,7 +118,14 @@ BEGIN
   DELETE FROM deliveries WHERE id = ANY (ARRAY(
     SELECT d.id FROM deliveries d
     WHERE d.next_at IS NULL AND d.at_ms < wall_ms() - p_keep_ms
-    ORDER BY d.at_ms LIMIT 10000 FOR UPDATE SKIP LOCKED));
+    ORDER BY d.at_ms LIMIT 10000 FOR UPDATE SKIP LOCKED) || ARRAY(
+    SELECT w.id FROM subscriptions s CROSS JOIN LATERAL (
+      SELECT d.id FROM deliveries d
+      WHERE d.subscription = s.id AND d.attempts = 0
+        AND d.next_at < clock_timestamp()
+                        - make_interval(secs => greatest(p_keep_ms, 86400000) / 1000.0)
+      ORDER BY d.next_at LIMIT 10000 FOR UPDATE OF d SKIP LOCKED) w
+    WHERE s.kind = 'mail'));
   GET DIAGNOSTICS count = ROW_COUNT;
   RETURN count;
 END $$;

@@ -462,3 +462,23 @@ def test_what_is_long_over_is_forgotten_as_fast_as_it_comes(told):
                lambda: told.value("SELECT count(*) FROM deliveries") == 2, 30)
     left = {row["event"] for row in told.rows("SELECT event FROM deliveries")}
     assert left == {"evt_24999", "evt_25000"}
+
+
+def test_letters_that_nobody_can_send_keep_no_webhook_waiting(told):
+    """Mail is on, and no courier has a mail server."""
+    receiver = receiver_of(told, "booking.confirmed")
+    assert told.ctl("mail", "on").code == 0
+    told.rows("INSERT INTO deliveries (subscription, event, type, at_ms, data, next_at)"
+              " SELECT s.id, 'evt_' || i, 'booking.confirmed', wall_ms(), '{}', now()"
+              "        - CASE WHEN i > 9000 THEN interval '31 days' ELSE interval '1 hour' END"
+              " FROM subscriptions s, generate_series(1, 10000) i WHERE s.kind = 'mail' RETURNING 1 AS n")
+    looked_at = told.value("SELECT count(*) FROM claim_deliveries('x', '{webhook}', 64, 60000);"
+                           " SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+                           " WHERE relname = 'deliveries'")
+    assert looked_at < 100
+    courier(told)
+    book(told.client())
+    wait_told(receiver, "booking.confirmed")
+    wait_until("those of last month to be forgotten", lambda: told.value(
+        "SELECT count(*) FROM deliveries d JOIN subscriptions s ON s.id = d.subscription"
+        " WHERE s.kind = 'mail'") == 9001)
