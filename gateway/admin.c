@@ -133,7 +133,7 @@ void admin_grant(struct task *task, const struct answer *answer)
 
 void admin_refuse(struct task *task, const struct answer *answer)
 {
-    char detail[256];
+    char detail[512]; /* as much as the allocator keeps of what Postgres says */
 
     snprintf(detail, sizeof detail, "%.*s", (int)answer->told.len, answer->told.bytes);
     if (!text_is_utf8(span_of(detail))) /* cut within a character */
@@ -398,12 +398,13 @@ static void send_seats(struct task *task, const struct administrator *who, bool 
     if (!command_begin(task, &json))
         return;
     deed.deadline_ms = command_read_deadline(&json, json_root(&json));
+    json_drop(&json, json_root(&json), "deadline_ms");
     if (named_seats(task, &json, json_root(&json), task->show, &named, &seats)) {
-        buf_init(&deed.settings, SETTINGS_BYTES_MAX);
-        buf_puts(&deed.settings, "{\"seats\":[");
+        json_drop(&json, json_root(&json), "seats");
         for (size_t i = 0; i < seats_count(seats); i++)
-            buf_putf(&deed.settings, "%s%u", i > 0 ? "," : "", seats_at(seats, i));
-        buf_puts(&deed.settings, "]}");
+            json_add_whole(&json, json_root(&json), "seats", seats_at(seats, i));
+        buf_init(&deed.settings, SETTINGS_BYTES_MAX);
+        json_write(&json, json_root(&json), &deed.settings);
         send(task, &json, &deed);
         buf_free(&deed.settings);
     }

@@ -314,6 +314,18 @@ void json_set_whole(struct json *json, struct json_object in, const char *name, 
         json_fail(json, "The body is too large");
 }
 
+void json_add_whole(struct json *json, struct json_object in, const char *name, int64_t n)
+{
+    json_t *array = json_object_get(in.object, name);
+
+    if (json->failed)
+        return;
+    if (array == NULL && json_object_set_new(in.object, name, json_array()) == 0)
+        array = json_object_get(in.object, name);
+    if (json_array_append_new(array, json_integer(n)) != 0)
+        json_fail(json, "The body is too large");
+}
+
 void json_drop(struct json *json, struct json_object in, const char *name)
 {
     if (!json->failed)

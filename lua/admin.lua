@@ -3,9 +3,10 @@
 -- a sentence or what the show would be like (JSON), and the fields of the show's hash that its
 -- rules would have, as name, value, …
 --
--- What concerns stock is decided here: the actions below. All others are about rules, and what
--- Postgres said of them is the decision; the script takes the fields over, so that from here on, in
--- order, the new rules hold. So an action of that kind has no row here.
+-- What Postgres refuses is refused. What concerns stock is decided here then: the actions below.
+-- All others are about rules, and what Postgres said of them is the decision; the script takes the
+-- fields over, so that from here on, in order, the new rules hold. So an action of that kind has
+-- no row here.
 --
 -- An ADMIN is decided alone, in a run that neither releases holds nor makes offers before it: then
 -- what the run changes of the stock is what the action does, and the commit can demand exactly
@@ -151,9 +152,6 @@ local admin_must_wait, admin_booking, apply_admin = (function()
 
   -- Rules, as Postgres has them once this is committed.
   local function take_over(show, request)
-    if request[VERDICT] ~= CODE.GRANTED then
-      return {request[VERDICT], 0, request[TOLD]}
-    end
     if show and request[ACTION] == 'show.move' then
       show.leaves = true
     elseif show then
@@ -166,6 +164,8 @@ local admin_must_wait, admin_booking, apply_admin = (function()
   local function decide_admin(show, request, known)
     if not show and request[SHOW] ~= CATALOGUE then
       return CODE.NOT_FOUND
+    elseif request[VERDICT] ~= CODE.GRANTED then
+      return {request[VERDICT], 0, request[TOLD]}
     end
     local act = ACTIONS[request[ACTION]]
     local decision, unknown

@@ -167,6 +167,52 @@ def test_what_cannot_be_says_why(olga):
     assert (row["actor"], row["action"], row["show"]) == ("usherctl", "show.create", "gala")
 
 
+MATINEE = {"slug": "matinee", "name": "Matinee", "partition": 1,
+           "tiers": [{"code": "GA", "price": 1, "capacity": 1}]}
+STEP = {"sold_permille": 500, "price": 2}
+
+
+@pytest.mark.parametrize("path, body, unknown, known", [
+    ("/shows", {**MATINEE, "max_per_usr": 2}, "max_per_usr", "max_per_user, "),
+    ("/shows", {**MATINEE, "hold_second": 60}, "hold_second", "hold_seconds, hold_seconds_max, "),
+    ("/shows", {**MATINEE, "show": 5}, "show", "show_id"),
+    ("/shows", {**MATINEE, "tiers": [{**MATINEE["tiers"][0], "block": 1}]}, "block", "blocked"),
+    ("/shows", {**MATINEE, "tiers": [{**MATINEE["tiers"][0], "steps": [{**STEP, "form_at": None}]}]},
+     "form_at", "from_at"),
+    ("/partitions", {"partition": 2, "database": "x"}, "database", "partition"),
+    ("/shows/gala/prices", {"tier": "GA", "price": 2, "step": []}, "step", "tier, price, steps"),
+    ("/shows/gala/prices", {"tier": "GA", "steps": [{**STEP, "of": 2}]}, "of", "sold_permille"),
+    ("/shows/gala/tiers", {"code": "B", "price": 1, "capacity": 1, "kind": "x"}, "kind", "code, price"),
+    ("/shows/gala/inventory/add", {"tier": "GA", "quantity": 1, "block": 1}, "block", "tier, quantity"),
+    ("/shows/gala/inventory/block", {"seats": ["A-1"], "tier": "GA"}, "tier", "seats"),
+    ("/shows/gala/open", {"sales_open_at": None}, "sales_open_at", "reason"),
+    ("/shows/gala/room", {"speed": 1}, "speed", "mode, order, opens_at, rate")])
+def test_what_is_not_known_is_refused_wherever_it_stands(world, tmp_path, path, body, unknown, known):
+    """A limit that was mistyped is not a show without one."""
+    if "seats" in body:
+        (tmp_path / "map.csv").write_text("id,tier,row,number\nA-1,GA,A,1\n")
+        assert world.ctl("show", "create", "--slug", "gala", "--tier", "GA:100", "--map",
+                         tmp_path / "map.csv").code == 0
+    else:
+        world.show("gala", {"GA": (1000, 4)})
+    world.start(gateways=0)
+    world.start_gateway(admin_token_hashes=HASHES)
+    answer = Operator(world.client()).post(path, body)
+    assert (answer.status, answer.code) == (422, "INVALID"), answer
+    assert answer.json["detail"].startswith(f'There is no "{unknown}" to be said here: there is ')
+    assert known in answer.json["detail"], answer
+    assert world.value("SELECT count(*) FROM audit WHERE request IS NOT NULL") == 0
+    assert world.value("SELECT epoch FROM partitions WHERE partition = 1") == 1
+    world.judge()
+
+
+def test_a_part_of_a_booking_is_not_cancelled_as_all_of_it(gala, olga):
+    booking = gala.client().book("gala", "ann", "GA", 3).json["id"]
+    answer = olga.post(f"/bookings/{booking}/cancel", {"quantity": 1})
+    assert answer.status == 422 and '"quantity"' in answer.json["detail"], answer
+    assert olga.post(f"/bookings/{booking}/cancel", {"reason": "rain"}).status == 200
+
+
 TIMES = ("now", "today", "infinity", "-infinity", "20000-01-01T00:00:00Z", "0044-01-01 BC", "soon", 5,
          "1969-12-31T23:59:59Z")
 
