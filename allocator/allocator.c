@@ -23,6 +23,7 @@
 #define LATE_MS 300000   /* an id older than this may be of a request long decided */
 #define REFUSALS_MAX 3   /* of the same batch, until its requests are refused unread */
 #define PRUNE_EVERY_MS 10000
+#define ELSEWHERE_WAIT_MS 100
 #define NEED_ROUNDS_MAX 8 /* a batch's needs are met in two; more is a bug */
 
 static bool is_stopping(const struct allocator *a)
@@ -81,6 +82,44 @@ static enum err settle_and_publish(struct allocator *a)
     a->in_flight = NULL;
     TRY(publish(a, committed));
     return publisher_finish(&a->publisher);
+}
+
+/* Redis emptied behind our back gives no requests, and so no reason to look: look all the same. */
+static enum err check_redis(struct allocator *a)
+{
+    struct key state = key_state(a->tenure.partition), stream = key_requests(a->tenure.partition);
+    struct redis_reply *reply = NULL;
+
+    TRY(redis_do_words(a->redis, &reply, "EXISTS", state.text, stream.text, NULL));
+    bool both = redis_integer(reply) == 2;
+    redis_reply_free(reply);
+    if (!both)
+        log_event(LOG_WARN, "redis_lost_partition", "partition", log_u64(a->tenure.partition),
+                  NULL);
+    return both ? ERR_NONE : ERR_REBUILD;
+}
+
+/* Reports and checks, twice a second; the stamp only when no commit does it. */
+static enum err keep_house(struct allocator *a)
+{
+    int64_t mono_ms = clock_mono_us() / 1000;
+
+    if (mono_ms - a->housekept_ms < a->options->heartbeat_ms)
+        return ERR_NONE;
+    a->housekept_ms = mono_ms;
+    tracer_keep();
+    TRY(publisher_finish(&a->publisher));
+    TRY(check_redis(a));
+    TRY(reporter_send(&a->reporter, &a->tenure, ALLOCATOR_SERVING, allocator_now(a)));
+    TRY(publisher_finish(&a->publisher));
+    if (a->in_flight == NULL)
+        TRY(ledger_stamp(&a->ledger, &a->tenure, allocator_now(a)));
+    TRY(figures_hand(a));
+    if (mono_ms - a->pruned_ms < PRUNE_EVERY_MS)
+        return ERR_NONE;
+    a->pruned_ms = mono_ms;
+    TRY(figures_roll_up(a));
+    return ledger_prune_journal(&a->ledger, &a->tenure, a->options->journal_batches_max);
 }
 
 /* What Redis still holds is the first answer to the byte; Postgres' is made from its row. */
@@ -169,11 +208,44 @@ static enum err preview_changes(struct allocator *a, struct batch *b)
     return ERR_NONE;
 }
 
+/* Another partition's Redis is away: a moment of patience, with nothing in flight. */
+static enum err wait_elsewhere(struct allocator *a, struct batch *b)
+{
+    TRY(settle_and_publish(a));
+    TRY(keep_house(a));
+    clock_sleep_ms(ELSEWHERE_WAIT_MS);
+    b->now_ms = allocator_now(a);
+    return is_stopping(a) ? ERR_UNAVAILABLE : ERR_NONE;
+}
+
+static enum err look_where_they_were(struct allocator *a, struct batch *b)
+{
+    const struct former_means means = {&a->elsewhere, &a->ledger, &a->publisher};
+    enum err err;
+    bool away;
+
+    while ((err = former_look(&means, &a->tenure, &a->formers, b, &away)) && away)
+        TRY(wait_elsewhere(a, b));
+    return err;
+}
+
+/* Before anything is decided: the script has done nothing yet, and time may pass. */
+static enum err hand_over(struct allocator *a, struct batch *b)
+{
+    enum err err;
+    bool away;
+
+    while ((err = handover_send(&a->elsewhere, b, &away)) && away)
+        TRY(wait_elsewhere(a, b));
+    return err;
+}
+
 /* Find what the script asked for. With nothing in flight, Postgres' word is final. */
 static enum err meet_needs(struct allocator *a, struct batch *b, const struct need *need,
                            struct known *known)
 {
     uint32_t partition;
+    size_t moved = 0;
 
     TRY(settle_and_publish(a));
     for (size_t i = 0; i < need->shows; i++) {
@@ -181,11 +253,13 @@ static enum err meet_needs(struct allocator *a, struct batch *b, const struct ne
         if (partition == a->tenure.partition)
             continue;
         if (partition != 0)
-            handover_mark(b, need->show[i], partition);
+            moved += handover_mark(b, need->show[i], partition);
         if (known->missing_shows == BATCH_REQUESTS_MAX)
             return ERR_BOUND;
         known->missing_show[known->missing_shows++] = need->show[i];
     }
+    if (moved > 0)
+        TRY(hand_over(a, b));
     return need->bookings > 0 ? ledger_find_bookings(&a->ledger, need, known) : ERR_NONE;
 }
 
@@ -210,7 +284,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
 
     known.bookings = known.missing_shows = 0;
     b->now_ms = allocator_now(a);
-    TRY(former_look(a->elsewhere, &a->ledger, &a->formers, b));
+    TRY(look_where_they_were(a, b));
     TRY(find_repeated(a, b, again));
     TRY(refresh_rules(a, b));
     TRY(preview_changes(a, b));
@@ -232,7 +306,7 @@ static enum err decide(struct allocator *a, struct batch *b, bool again)
                       (uint64_t)(clock_mono_us() - began_us));
     TRY(outcome_finish(b));
     spans_put_columns(b);
-    return handover_send(a->elsewhere, b);
+    return ERR_NONE;
 }
 
 static bool is_hold_due(struct allocator *a)
@@ -260,44 +334,6 @@ static void observe_wait(struct allocator *a, const struct batch *b)
     if (waited_ms > a->waited_ms)
         a->waited_ms = waited_ms;
     a->reporter.per_entry_milli = a->intake.requests_per_entry_milli;
-}
-
-/* Redis emptied behind our back gives no requests, and so no reason to look: look all the same. */
-static enum err check_redis(struct allocator *a)
-{
-    struct key state = key_state(a->tenure.partition), stream = key_requests(a->tenure.partition);
-    struct redis_reply *reply = NULL;
-
-    TRY(redis_do_words(a->redis, &reply, "EXISTS", state.text, stream.text, NULL));
-    bool both = redis_integer(reply) == 2;
-    redis_reply_free(reply);
-    if (!both)
-        log_event(LOG_WARN, "redis_lost_partition", "partition", log_u64(a->tenure.partition),
-                  NULL);
-    return both ? ERR_NONE : ERR_REBUILD;
-}
-
-/* Reports and checks, twice a second; the stamp only when no commit does it. */
-static enum err keep_house(struct allocator *a)
-{
-    int64_t mono_ms = clock_mono_us() / 1000;
-
-    if (mono_ms - a->housekept_ms < a->options->heartbeat_ms)
-        return ERR_NONE;
-    a->housekept_ms = mono_ms;
-    tracer_keep();
-    TRY(publisher_finish(&a->publisher));
-    TRY(check_redis(a));
-    TRY(reporter_send(&a->reporter, &a->tenure, ALLOCATOR_SERVING, allocator_now(a)));
-    TRY(publisher_finish(&a->publisher));
-    if (a->in_flight == NULL)
-        TRY(ledger_stamp(&a->ledger, &a->tenure, allocator_now(a)));
-    TRY(figures_hand(a));
-    if (mono_ms - a->pruned_ms < PRUNE_EVERY_MS)
-        return ERR_NONE;
-    a->pruned_ms = mono_ms;
-    TRY(figures_roll_up(a));
-    return ledger_prune_journal(&a->ledger, &a->tenure, a->options->journal_batches_max);
 }
 
 /* Waiting rooms go on whether or not anything is asked. What is wrong with one is no reason to stop
@@ -385,7 +421,7 @@ static void end_tenure(struct allocator *a, enum err err, bool served)
     }
     a->in_flight = NULL;
     rooms_left(&a->rooms);
-    redis_disconnect(a->elsewhere); /* replies may still be on their way */
+    redis_disconnect(a->elsewhere.redis); /* replies may still be on their way */
     if (served && (err == ERR_REFUSED || err == ERR_MEMORY))
         note_refusal(a, ledger_why(&a->ledger));
     if (err == ERR_FENCED && a->epoch_min == 0) {
@@ -454,14 +490,14 @@ static void open_parts(struct allocator *a, const struct options *options,
     memset(a, 0, sizeof *a);
     a->options = options;
     a->redis = redis_new(url, options->redis_ms);
-    a->elsewhere = redis_new(url, options->redis_ms);
+    elsewhere_init(&a->elsewhere, url, options->redis_ms);
     ledger_init(&a->ledger, options->postgres, options->name, options->postgres_ms);
     decider_init(&a->decider, a->redis);
     intake_init(&a->intake, a->redis);
     publisher_init(&a->publisher, a->redis, &a->decider);
     reporter_init(&a->reporter, &a->decider, options->name);
     a->rebuild = (struct rebuild){&a->ledger, &a->decider, a->redis, options->heartbeat_ms};
-    rooms_init(&a->rooms, &(struct arrival_means){&a->ledger, &a->decider, a->elsewhere});
+    rooms_init(&a->rooms, &(struct arrival_means){&a->ledger, &a->decider, a->elsewhere.redis});
     a->batches[0] = batch_new();
     a->batches[1] = batch_new();
 }
@@ -475,7 +511,7 @@ static void close_parts(struct allocator *a)
     decider_free(&a->decider);
     ledger_free(&a->ledger);
     redis_free(a->redis);
-    redis_free(a->elsewhere);
+    elsewhere_free(&a->elsewhere);
 }
 
 void allocator_run(const struct options *options, const volatile sig_atomic_t *stop)

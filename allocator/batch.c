@@ -51,7 +51,7 @@ void batch_reset(struct batch *b)
     redis_reply_free(b->entries);
     b->entries = NULL;
     b->shows = 0;
-    b->expired = b->moved = b->payments = 0;
+    b->expired = b->payments = 0;
     b->repeated = 0;
     b->oldest_ms = 0;
     memset(b->outcomes, 0, sizeof b->outcomes);

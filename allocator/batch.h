@@ -85,7 +85,7 @@ struct batch {
     struct availability show[BATCH_SHOWS_MAX]; /* what the batch left in the shows it touched */
     size_t payments;
     struct paid payment[BATCH_REQUESTS_MAX];
-    size_t expired, moved;
+    size_t expired;
     uint64_t outcomes[CODES_END];
     uint64_t repeated;
     int64_t began_us; /* for the metrics: when its present stage began */

@@ -53,6 +53,7 @@ bool former_may_know(const struct formers *formers, const struct request *r)
 
 /* Requests that are asked about, and what is known of where. */
 struct look {
+    const struct former_means *means;
     const struct former *former;
     struct batch *b;
     uint16_t asked[BATCH_REQUESTS_MAX];
@@ -60,27 +61,28 @@ struct look {
     uint64_t published; /* answers up to this version are under the keys there */
 };
 
+static void find_questions(struct look *l)
+{
+    for (size_t i = 0; i < l->b->count; i++)
+        if (l->b->slot[i].origin == ORIGIN_UNDECIDED && may_know(l->former, &l->b->request[i]))
+            l->asked[l->count++] = (uint16_t)i;
+}
+
 /* In one step with the answers: how far they are there. */
-static enum err send_questions(struct redis *redis, struct look *l)
+static enum err send_questions(struct redis *redis, const struct look *l)
 {
     struct key state = key_state(l->former->partition);
     struct span published[] = {SPAN("HGET"), {state.text, state.len}, SPAN("published")};
 
-    for (size_t i = 0; i < l->b->count; i++) {
-        struct id id = l->b->request[i].id;
-        struct span get[3];
-        if (l->b->slot[i].origin != ORIGIN_UNDECIDED || !may_know(l->former, &l->b->request[i]))
-            continue;
-        if (l->count == 0) {
-            TRY(redis_go_to(redis, l->former->partition));
-            TRY(redis_send(redis, 1, &SPAN("MULTI")));
-            TRY(redis_send(redis, 3, published));
-        }
+    TRY(redis_send(redis, 1, &SPAN("MULTI")));
+    TRY(redis_send(redis, 3, published));
+    for (size_t i = 0; i < l->count; i++) {
+        struct id id = l->b->request[l->asked[i]].id;
         struct key key = key_answer(l->former->partition, id);
+        struct span get[3];
         TRY(redis_send(redis, key_answer_get(&key, &id, get), get));
-        l->asked[l->count++] = (uint16_t)i;
     }
-    return l->count > 0 ? redis_send(redis, 1, &SPAN("EXEC")) : ERR_NONE;
+    return redis_send(redis, 1, &SPAN("EXEC"));
 }
 
 static enum err take_answers(struct redis *redis, struct look *l)
@@ -103,6 +105,21 @@ static enum err take_answers(struct redis *redis, struct look *l)
     }
     redis_reply_free(reply);
     return is_whole ? ERR_NONE : ERR_UNAVAILABLE;
+}
+
+static enum err ask_there(struct look *l)
+{
+    struct elsewhere *elsewhere = l->means->elsewhere;
+
+    TRY(elsewhere_go_to(elsewhere, l->former->partition));
+    enum err err = send_questions(elsewhere->redis, l);
+    if (!err)
+        err = take_answers(elsewhere->redis, l);
+    if (err)
+        elsewhere_failed(elsewhere, l->former->partition);
+    else
+        elsewhere_answered(elsewhere, l->former->partition);
+    return err;
 }
 
 /* One batch of the journal: is there an answer to one of these? */
@@ -143,22 +160,44 @@ static enum err look_in_journal(struct ledger *ledger, struct look *l)
     return ledger_read_journal(ledger, &there, l->published, JOURNAL_REPLAY_BATCHES, take_row, l);
 }
 
-static enum err look_in(struct redis *redis, struct ledger *ledger, const struct former *former,
-                        struct batch *b)
+/* Whoever asks again after a time finds under this partition's keys what is not to be had there. */
+static enum err adopt(const struct look *l, const struct tenure *t, struct formers *formers)
 {
-    struct look l = {.former = former, .b = b};
+    struct tenure now = *t;
 
-    TRY(send_questions(redis, &l));
-    if (l.count == 0)
-        return ERR_NONE;
-    TRY(take_answers(redis, &l));
-    return l.published < former->version ? look_in_journal(ledger, &l) : ERR_NONE;
+    now.now_ms = l->b->now_ms;
+    TRY(publisher_adopt(l->means->publisher, l->means->ledger, &now, l->former->partition));
+    for (size_t i = 0; i < formers->count; i++)
+        if (formers->of[i].partition == l->former->partition)
+            formers->of[i].adopted = true;
+    return ERR_NONE;
 }
 
-enum err former_look(struct redis *redis, struct ledger *ledger, const struct formers *formers,
-                     struct batch *b)
+static enum err look_in(const struct former_means *means, const struct tenure *t,
+                        struct formers *formers, size_t at, struct batch *b, bool *away)
 {
+    const struct former *former = &formers->of[at];
+    struct look l = {.means = means, .former = former, .b = b};
+
+    find_questions(&l);
+    if (l.count == 0)
+        return ERR_NONE;
+    enum err err = ask_there(&l);
+    if (!err)
+        return l.published < former->version ? look_in_journal(means->ledger, &l) : ERR_NONE;
+    if (former->adopted)
+        return ERR_NONE;
+    if (elsewhere_is_lost(means->elsewhere, former->partition))
+        return adopt(&l, t, formers);
+    *away = true;
+    return err;
+}
+
+enum err former_look(const struct former_means *means, const struct tenure *t,
+                     struct formers *formers, struct batch *b, bool *away)
+{
+    *away = false;
     for (size_t i = 0; i < formers->count; i++)
-        TRY(look_in(redis, ledger, &formers->of[i], b));
+        TRY(look_in(means, t, formers, i, b, away));
     return ERR_NONE;
 }

@@ -5,19 +5,20 @@
  *
  * This happens before the batch that they are in is committed: if it never is, the next owner
  * appends them once more, and who was decided meanwhile gets the first answer again. So none is
- * lost and none is decided twice.
+ * lost and none is decided twice. Where that partition's Redis is away for long they are lost to
+ * their deadline, as all that stands in its stream may be.
  */
 #ifndef USHER_ALLOCATOR_HANDOVER_H
 #define USHER_ALLOCATOR_HANDOVER_H
 
 #include "allocator/batch.h"
+#include "allocator/elsewhere.h"
 #include "base/err.h"
-#include "link/redis.h"
 
-/* The batch's undecided requests of this show belong to that partition. */
-void handover_mark(struct batch *b, uint32_t show, uint32_t partition);
-/* Append those that are marked, in order. The connection is one for other partitions' keys; nothing
- * may be pending on it. */
-enum err handover_send(struct redis *redis, const struct batch *b);
+/* The batch's undecided requests of this show belong to that partition. How many are there? */
+size_t handover_mark(struct batch *b, uint32_t show, uint32_t partition);
+/* Append all that are marked, in order. `away`: not all of them could be, and the error says no
+ * more; send them again. */
+enum err handover_send(struct elsewhere *elsewhere, const struct batch *b, bool *away);
 
 #endif

@@ -487,7 +487,6 @@ enum err outcome_finish(struct batch *batch)
             const struct slot *leader = &batch->slot[slot->leader];
             if (leader->origin == ORIGIN_MOVED) {
                 *slot = *leader;
-                batch->moved++;
                 continue;
             }
             assert(leader->origin == ORIGIN_DECIDED || leader->origin == ORIGIN_REPEATED);

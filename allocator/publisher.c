@@ -325,6 +325,7 @@ enum err publisher_finish(struct publisher *p)
 struct replay {
     struct publisher *p;
     const struct tenure *t;
+    bool is_told; /* the gateways are; else the answers are kept only */
     uint64_t batches;
 };
 
@@ -369,7 +370,7 @@ static enum err replay_row(void *context, int64_t now_ms, struct span answers)
     }
     if (!err)
         err = keep_answers(r->p, r->t->partition, items, count);
-    if (!err && age < ANSWER_SECONDS)
+    if (!err && r->is_told && age < ANSWER_SECONDS)
         err = send_messages(r->p, r->t->partition, items, count);
     tree_free(&tree);
     r->batches++;
@@ -381,7 +382,7 @@ static enum err replay_row(void *context, int64_t now_ms, struct span answers)
 enum err publisher_replay(struct publisher *p, struct ledger *ledger, const struct tenure *t,
                           uint64_t published, int64_t batches_max)
 {
-    struct replay replay = {.p = p, .t = t};
+    struct replay replay = {.p = p, .t = t, .is_told = true};
 
     if (published < t->version)
         TRY(ledger_read_journal(ledger, t, published, batches_max, replay_row, &replay));
@@ -389,5 +390,17 @@ enum err publisher_replay(struct publisher *p, struct ledger *ledger, const stru
     if (replay.batches > 0)
         log_event(LOG_INFO, "journal_published", "partition", log_u64(t->partition), "batches",
                   log_u64(replay.batches), NULL);
+    return publisher_finish(p);
+}
+
+enum err publisher_adopt(struct publisher *p, struct ledger *ledger, const struct tenure *t,
+                         uint32_t from)
+{
+    const struct tenure there = {.partition = from, .now_ms = t->now_ms};
+    struct replay replay = {.p = p, .t = t};
+
+    TRY(ledger_read_journal(ledger, &there, 0, JOURNAL_REPLAY_BATCHES, replay_row, &replay));
+    log_event(LOG_INFO, "journal_adopted", "partition", log_u64(t->partition), "from",
+              log_u64(from), "batches", log_u64(replay.batches), NULL);
     return publisher_finish(p);
 }

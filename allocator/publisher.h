@@ -32,4 +32,9 @@ enum err publisher_finish(struct publisher *p);
 enum err publisher_replay(struct publisher *p, struct ledger *ledger, const struct tenure *t,
                           uint64_t published, int64_t batches_max);
 
+/* Keep under this partition's keys, too, what the journal of another one still has (the newest
+ * JOURNAL_REPLAY_BATCHES); nobody is told. */
+enum err publisher_adopt(struct publisher *p, struct ledger *ledger, const struct tenure *t,
+                         uint32_t from);
+
 #endif

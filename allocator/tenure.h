@@ -11,6 +11,7 @@
 
 #include "allocator/batch.h"
 #include "allocator/decider.h"
+#include "allocator/elsewhere.h"
 #include "allocator/former.h"
 #include "allocator/intake.h"
 #include "allocator/ledger.h"
@@ -25,7 +26,7 @@ struct allocator {
     const struct options *options;
     const volatile sig_atomic_t *stop;
     struct redis *redis;
-    struct redis *elsewhere; /* for the keys of other partitions; connected when needed */
+    struct elsewhere elsewhere; /* other partitions' keys */
     struct ledger ledger;
     struct decider decider;
     struct intake intake;

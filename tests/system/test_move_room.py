@@ -497,7 +497,7 @@ def test_where_it_was_is_not_to_be_reached(clustered):
     wait_until("it to be said", lambda: events(clustered, "room_arrived_empty"))
     assert events(clustered, "room_not_fetched")
     assert joined(client, "carl")[0]["arrival"] > reserved
-    clustered.rows("SELECT 1 AS n, admin_set_room(1, '{\"paused\": false, \"no_show_ms\": 1000}')")
+    room(clustered, "--resume", "--no-show-seconds", 1)
     for one in seen:
         assert wait_until("her turn", lambda one=one: client.get(
             "/v1/queue/" + one["ticket"]).status in (200, 410))

@@ -43,12 +43,21 @@ class RedisCluster:
                         "--cluster-replicas", str(self.replicas), "--cluster-yes", "--user", "usher_ops"],
                        env={**os.environ, "REDISCLI_AUTH": self.users.password["ops"]}, check=True, stdout=subprocess.DEVNULL, timeout=patience(60))
         for node in self.nodes:
-            client = node.client()
-            wait_until("a node to know of the cluster",
-                       lambda client=client: b"cluster_state:ok" in _raw(client, "CLUSTER", "INFO")
-                       and b"cluster_slots_ok:16384" in _raw(client, "CLUSTER", "INFO"), 30)
+            self._await_known(node)
         wait_until("replicas to follow", self._replicas_follow, 30)
         return self
+
+    @staticmethod
+    def _await_known(node):
+        client = node.client()
+        wait_until("a node to know of the cluster", lambda: all(
+            fact in _raw(client, "CLUSTER", "INFO")
+            for fact in (b"cluster_state:ok", b"cluster_slots_ok:16384")), 30)
+
+    def restart(self, node):
+        """One that was killed."""
+        node.start()
+        self._await_known(node)
 
     def _replicas_follow(self):
         infos = [node.client().info("replication") for node in self.nodes]
