@@ -28,7 +28,8 @@
 #define KEY_BYTES 32
 
 /*
- * From the views of sql/0015_analytics.sql; adding a report is adding a row to `reports`.
+ * From the views of sql/0015_analytics.sql, some of them anew in 0026 and 0027; adding a report is
+ * adding a row to `reports`.
  *
  * $1 show, $2 from, $3 to, $4 step, $5 and $6 behind which row, $7 how many. Steps count from $2.
  */
