@@ -14,7 +14,7 @@ void carried_begin(struct carried *carried, struct span came)
     *carried = (struct carried){.began_us = clock_mono_us()};
     if (!trace_context_read(came, &asker))
         return;
-    memcpy(carried->trace, came.bytes, TRACE_BYTES_MAX);
+    trace_context_pass(came, &asker, carried->trace);
     if (!asker.is_sampled || !tracer_is_on())
         return;
     carried->is_recorded = true;

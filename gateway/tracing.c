@@ -50,8 +50,7 @@ static void take_over(struct task *task, struct span field, const struct trace_c
 {
     struct trace_context own;
 
-    memcpy(task->trace, field.bytes, TRACE_BYTES_MAX);
-    task->trace[TRACE_BYTES_MAX] = '\0';
+    trace_context_pass(field, asker, task->trace);
     if (!asker->is_sampled || !tracer_is_on())
         return;
     own = trace_context_child(asker, random_u64());

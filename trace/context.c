@@ -6,6 +6,8 @@
 
 #define MILLION 1000000
 
+#define VERSION_INVALID 0xff
+
 /* Where the parts stand: "00-" trace "-" span "-" flags. */
 #define TRACE_AT 3
 #define SPAN_AT 36
@@ -19,13 +21,25 @@ static bool is_zero(const unsigned char *bytes, size_t n)
     return true;
 }
 
+/* Whether the text is as long as its version may be, and has a version. */
+static bool has_version(struct span text)
+{
+    unsigned char version;
+
+    if (text.len < TRACE_BYTES_MAX || !text_unhex((struct span){text.bytes, 2}, &version))
+        return false;
+    if (text.len > TRACE_BYTES_MAX && (version == 0 || text.bytes[TRACE_BYTES_MAX] != '-'))
+        return false;
+    return version != VERSION_INVALID;
+}
+
 bool trace_context_read(struct span text, struct trace_context *context)
 {
     const char *t = text.bytes;
     struct trace_context read;
     unsigned char flags;
 
-    if (text.len != TRACE_BYTES_MAX || memcmp(t, "00-", TRACE_AT) != 0 || t[SPAN_AT - 1] != '-' ||
+    if (!has_version(text) || t[TRACE_AT - 1] != '-' || t[SPAN_AT - 1] != '-' ||
         t[FLAGS_AT - 1] != '-' ||
         !text_unhex((struct span){t + TRACE_AT, sizeof read.trace * 2}, read.trace) ||
         !text_unhex((struct span){t + SPAN_AT, sizeof read.span * 2}, read.span) ||
@@ -55,6 +69,17 @@ void trace_context_write(const struct trace_context *context, char text[TRACE_BY
     *at++ = '-';
     at = put_hex(at, context->span, sizeof context->span);
     memcpy(at, context->is_sampled ? "-01" : "-00", 4);
+}
+
+void trace_context_pass(struct span came, const struct trace_context *context,
+                        char text[TRACE_BYTES_MAX + 1])
+{
+    if (memcmp(came.bytes, "00-", TRACE_AT) != 0) {
+        trace_context_write(context, text);
+        return;
+    }
+    memcpy(text, came.bytes, TRACE_BYTES_MAX);
+    text[TRACE_BYTES_MAX] = '\0';
 }
 
 static void put_number(unsigned char bytes[8], uint64_t n)

@@ -1,8 +1,11 @@
 /*
- * W3C trace context, version 00: the text `traceparent`, which says of what trace a request is a
- * part, which span asked, and whether the trace is recorded (sampled). Pure.
+ * W3C trace context, level 1: the text `traceparent`, which says of what trace a request is a part,
+ * which span asked, and whether the trace is recorded (sampled). Pure.
  *
  *   00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+ *
+ * The first two digits are a version, 00. Later ones shall add to it at its end, so they are read
+ * for what 00 has (level 1, 3.2.4); what we write and send on is 00.
  */
 #ifndef USHER_TRACE_CONTEXT_H
 #define USHER_TRACE_CONTEXT_H
@@ -22,11 +25,15 @@ struct trace_context {
     bool is_sampled;
 };
 
-/* False, and nothing written, unless it is one. Only version 00 fits our bound; what a later one
- * has more would have to be cut, so that a new trace is begun instead. */
+/* False, and nothing written, unless it is one: of version 00 and TRACE_BYTES_MAX bytes, or of a
+ * later one (ff is none) that begins with the same fields and ends there or goes on with "-". */
 bool trace_context_read(struct span text, struct trace_context *context);
 /* Writes TRACE_BYTES_MAX bytes and a NUL. */
 void trace_context_write(const struct trace_context *context, char text[TRACE_BYTES_MAX + 1]);
+/* The same, of a text that was read, for whoever comes next: one of version 00 as it came, of a
+ * later one what was read of it. */
+void trace_context_pass(struct span came, const struct trace_context *context,
+                        char text[TRACE_BYTES_MAX + 1]);
 
 /* A new trace, of three random numbers. */
 struct trace_context trace_context_begin(const uint64_t random[3], bool is_sampled);

@@ -188,6 +188,17 @@ def test_what_is_not_sampled_is_handed_on_and_not_told(house):
     assert {span.trace for span in house.collector.spans} == {other}
 
 
+def test_a_later_version_is_continued_as_ours(house):
+    house.begin(Collector())
+    client = house.client()
+    _, _, header = asked(sampled=False)
+    assert book(client, "01" + header[2:] + "-more").header("traceparent") == header
+    trace, span, header = asked()
+    answer = book(client, "01" + header[2:] + "-more")
+    assert answer.header("traceparent").startswith(f"00-{trace}-")
+    tree_of(house, trace, ["POST /v1/shows/:show/bookings", "decide", "commit"], root=span)
+
+
 def test_traces_that_begin_here_are_sampled_by_the_ratio(house):
     house.begin(Collector(), ratio="1")
     client = house.client()

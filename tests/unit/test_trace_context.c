@@ -17,6 +17,14 @@ TEST(trace_parents_are_checked)
         "00-4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7-01",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7_01",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-011",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.more",
+        "01-00000000000000000000000000000000-00f067aa0ba902b7-01-more",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        "0x-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "AB-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     };
     struct trace_context c, untouched;
 
@@ -42,6 +50,34 @@ TEST(what_is_read_is_written)
     assert_true(c.is_sampled);
     trace_context_write(&c, text);
     assert_string_equal(text, right);
+}
+
+TEST(a_later_version_is_read_as_ours_and_goes_on_as_ours)
+{
+    static const struct {
+        const char *came, *goes_on;
+    } some[] = {
+        {right, right},
+        {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe",
+         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe"},
+        {"01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", right},
+        {"cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-", right},
+        {"fe-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff-what-will.be,then", right},
+        {"01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-fe",
+         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"},
+    };
+
+    for (size_t i = 0; i < COUNT(some); i++) {
+        struct guarded g = guarded_copy(span_of(some[i].came));
+        char text[TRACE_BYTES_MAX + 1];
+        struct trace_context c;
+
+        assert_true(trace_context_read(g.span, &c));
+        trace_context_pass(g.span, &c, text);
+        assert_string_equal(text, some[i].goes_on);
+        assert_int_equal(c.is_sampled, trace_is_sampled(span_of(text)));
+        guarded_free(&g);
+    }
 }
 
 TEST(the_flag_alone_says_whether_it_is_recorded)
@@ -118,6 +154,7 @@ int main(void)
 {
     return RUN(cmocka_unit_test(trace_parents_are_checked),
                cmocka_unit_test(what_is_read_is_written),
+               cmocka_unit_test(a_later_version_is_read_as_ours_and_goes_on_as_ours),
                cmocka_unit_test(the_flag_alone_says_whether_it_is_recorded),
                cmocka_unit_test(a_begun_trace_is_valid_whatever_is_drawn),
                cmocka_unit_test(a_ratio_is_a_share), cmocka_unit_test(a_ratio_takes_that_share));
