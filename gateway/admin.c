@@ -204,10 +204,9 @@ static void take_seconds(struct task *task, struct json *json)
 
     (void)task;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!json_whole(json, json_root(json), names[i][0], false, 1, 86400 * 2, &seconds))
-            continue;
-        json_drop(json, json_root(json), names[i][0]);
-        json_set_whole(json, json_root(json), names[i][1], seconds * 1000);
+        if (json_whole(json, json_root(json), names[i][0], false, 1, 86400 * 2, &seconds))
+            json_set_whole(json, json_root(json), names[i][0], seconds * 1000);
+        json_rename(json, json_root(json), names[i][0], names[i][1]); /* null, too */
     }
 }
 

@@ -326,6 +326,17 @@ void json_add_whole(struct json *json, struct json_object in, const char *name, 
         json_fail(json, "The body is too large");
 }
 
+void json_rename(struct json *json, struct json_object in, const char *name, const char *to)
+{
+    json_t *value = json->failed ? NULL : json_object_get(in.object, name);
+
+    if (value == NULL)
+        return;
+    if (json_object_set(in.object, to, value) != 0)
+        json_fail(json, "The body is too large");
+    json_object_del(in.object, name);
+}
+
 void json_drop(struct json *json, struct json_object in, const char *name)
 {
     if (!json->failed)

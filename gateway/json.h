@@ -66,9 +66,10 @@ bool json_word_is_among(struct json_object in, const char *name, struct span wan
 bool json_has(struct json_object in, const char *name); /* and it is not null */
 
 /* Change the body itself: a member becomes this number, an array has it as its last, which is made
- * with its first, or it is gone. */
+ * with its first, it has another name, or it is gone. */
 void json_set_whole(struct json *json, struct json_object in, const char *name, int64_t n);
 void json_add_whole(struct json *json, struct json_object in, const char *name, int64_t n);
+void json_rename(struct json *json, struct json_object in, const char *name, const char *to);
 void json_drop(struct json *json, struct json_object in, const char *name);
 /* The object as text, its members in the order of their names: the same body is the same text. */
 void json_write(struct json *json, struct json_object in, struct buf *text);

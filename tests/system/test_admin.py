@@ -213,6 +213,58 @@ def test_a_part_of_a_booking_is_not_cancelled_as_all_of_it(gala, olga):
     assert olga.post(f"/bookings/{booking}/cancel", {"reason": "rain"}).status == 200
 
 
+TIER = MATINEE["tiers"][0]
+SENTENCES = [  # what is said to "POST /shows", unless it is a PATCH or of a path; and the answer
+    ({**MATINEE, "slug": "X"}, "A slug is 1 to 64 of a-z, 0-9 and -, the first one a letter"),
+    ({**MATINEE, "slug": "gala"}, "There is a show with this slug already"),
+    ({**MATINEE, "show_id": 1}, "There is a show with this number already"),
+    ({**MATINEE, "show_id": 0}, "Shows of this database have numbers from 1 to 2147483646, not 0"),
+    ({**MATINEE, "currency": "usd"}, "A currency is three capitals (ISO 4217)"),
+    ({"slug": "x", "partition": 1, "tiers": [TIER]}, '"name" is missing'),
+    ({**MATINEE, "tiers": [{"code": "GA", "price": 1}]}, '"capacity" is missing'),
+    ({**MATINEE, "tiers": [TIER, TIER]}, "The show has a tier with this code already"),
+    ({**MATINEE, "tiers": [{**TIER, "blocked": 2}]}, "No more places are blocked than there are"),
+    ({**MATINEE, "tiers": [{**TIER, "price": -1}]}, "A price is 0 to 100000000000, in minor units"),
+    ({**MATINEE, "tiers": [{**TIER, "capacity": "x"}]}, 'invalid input syntax for type integer: "x"'),
+    ({**MATINEE, "tiers": [{**TIER, "steps": [{"price": 2}]}]},
+     'A price step has "sold_permille" or "from_at", and not both'),
+    ({**MATINEE, "tiers": [{**TIER, "steps": [{"sold_permille": 5}]}]}, '"price" is missing'),
+    ("/shows/gala", {"name": ""}, "A name has 1 to 200 characters"),
+    ("/shows/gala", {"name": None}, '"name" is missing'),
+    ("/shows/gala", {"hold_seconds": None}, '"hold_seconds" is missing'),
+    ("/shows/gala", {"hold_seconds": 60, "hold_seconds_max": 59},
+     '"hold_seconds_max" is not less than "hold_seconds"'),
+    ("/shows/gala", {"max_per_user": 0}, '"max_per_user" is at least 1, or null for no limit'),
+    ("/shows/gala", {"sales_open_at": "2030-01-02", "sales_close_at": "2030-01-01"},
+     "Sales open before they close"),
+    ("/shows/gala", {"ends_at": "1969-12-31"}, '"ends_at" lies between 1970 and 9999'),
+    ("/shows/gala/room", {"rate": 0}, '"rate" is 1 to 1000000 a minute'),
+    ("/partitions", {"partition": 1}, "There is such a partition already"),
+    ("/partitions", {}, '"partition" is missing')]
+# Constraints that no setting can break.
+INNER = {"never_oversold", "tiers_confirmed_check", "tiers_held_check", "tiers_pending_check",
+         "tiers_kind_check", "tiers_tier_check", "tiers_pkey", "price_steps_pkey", "price_steps_step_check",
+         "key_is_committed", "mode_says_active", "opened_whole", "rooms_check", "rooms_check1",
+         "rooms_commitment_check", "rooms_issued_upto_check", "rooms_opened_ms_check", "rooms_pkey",
+         "serves_when_open"}
+
+
+def test_what_a_constraint_refuses_is_told_in_a_sentence(gala, olga):
+    """And never the row that it would have been."""
+    for *path, body, sentence in SENTENCES:
+        path = path[0] if path else "/shows"
+        answer = olga.ask("PATCH" if path == "/shows/gala" else "POST", path, body)
+        assert answer.status in (409, 422) and answer.json["detail"] == sentence, (body, answer)
+    for seconds in (30, None):
+        assert olga.ask("PATCH", "/shows/gala", {"offer_seconds": seconds}).status == 200
+    assert gala.value("SELECT offer_ms FROM shows") is None
+    dumb = {row["conname"] for row in gala.rows(
+        "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'p', 'u') AND conrelid IN "
+        "('shows'::regclass, 'tiers'::regclass, 'price_steps'::regclass, 'rooms'::regclass) "
+        "AND obj_description(oid, 'pg_constraint') IS NULL")}
+    assert dumb == INNER
+
+
 TIMES = ("now", "today", "infinity", "-infinity", "20000-01-01T00:00:00Z", "0044-01-01 BC", "soon", 5,
          "1969-12-31T23:59:59Z")
 
