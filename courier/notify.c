@@ -139,7 +139,8 @@ static void begin_mail(struct notify *n, struct delivery *d)
         finish(n, d, &(struct attempt){.why = mail.why, .is_done = true, .pause_ms = -1});
         return;
     }
-    struct web_mail letter = {n->options->smtp_from, mail.to, buf_span(&mail.message)};
+    struct web_mail letter = {n->options->smtp_from, mail.to, buf_span(&mail.message),
+                              options_needs_tls(n->options)};
     web_ask(n->web,
             &(struct web_question){.url = n->options->smtp_url, .mail = &letter, .about = d});
     mail_free(&mail);

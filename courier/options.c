@@ -60,6 +60,10 @@ static const struct option_row rows[] = {
     SECRET(smtp_url, "",
            "mail: smtp://[user:password@]host[:port] or smtps://…; without it no mail is sent"),
     TEXT(smtp_from, "", "mail: the sender's address"),
+    TEXT(
+        smtp_tls, "",
+        "mail: required, or offered (TLS if the server has it); else required where smtp_url has a "
+        "user or a password and its host is not this machine"),
     TEXT(webhook_allow, "", "networks that webhooks may go to although they are not public"),
     NUMBER(webhook_ms, "15000", 10, HOUR_MS,
            "longest wait for a webhook's or a mail's receiver (ms)"),
@@ -102,6 +106,10 @@ static const char *check_notify(const struct options *o, const char **key)
     *key = "smtp_from";
     if (o->smtp_url[0] != '\0' && !mail_is_address(span_of(o->smtp_from)))
         return "must be an address: smtp_url is given";
+    *key = "smtp_tls";
+    if (o->smtp_tls[0] != '\0' && strcmp(o->smtp_tls, "required") != 0 &&
+        strcmp(o->smtp_tls, "offered") != 0)
+        return "must be required or offered";
     *key = "webhook_allow";
     return networks_read(span_of(o->webhook_allow), &networks);
 }
@@ -177,6 +185,12 @@ void options_load(struct options *options, int argc, char **argv)
     log_open("usher-courier", level, format);
     tracer_open(&(struct tracer_settings){"usher-courier", options->name, options->otlp_endpoint,
                                           level, format});
+}
+
+bool options_needs_tls(const struct options *options)
+{
+    return options->smtp_tls[0] != '\0' ? strcmp(options->smtp_tls, "required") == 0
+                                        : outside_hears_secret(options->smtp_url);
 }
 
 void options_free(struct options *options)

@@ -16,7 +16,7 @@ struct options {
     int64_t simulated_failures, simulated_delay_ms;
     int64_t redis_ms, postgres_ms;
     bool core_dumps;
-    char *smtp_url, *smtp_from, *webhook_allow;
+    char *smtp_url, *smtp_from, *smtp_tls, *webhook_allow;
     int64_t webhook_ms, webhook_first_ms, deliveries_max, deliveries_keep_ms;
 
     /* Made of the above and checked. */
@@ -26,6 +26,8 @@ struct options {
 
 /* Fills *options or ends the process with one clear line (base/config.h). */
 void options_load(struct options *options, int argc, char **argv);
+/* Whether letters go over TLS or not at all. */
+bool options_needs_tls(const struct options *options);
 void options_free(struct options *options);
 
 #endif

@@ -1,6 +1,7 @@
 #include "courier/outside.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -47,4 +48,26 @@ bool outside_allows(const struct networks *allowed, struct address address)
             return false;
     }
     return true;
+}
+
+static bool is_this_machine(struct span host)
+{
+    static const char loopback[] = "127.0.0.0/8", loopback6[] = "::1";
+    struct network networks[2];
+    struct address address;
+
+    if (span_is(host, "localhost"))
+        return true;
+    return address_read(host, &address) && network_read(span_of(loopback), &networks[0]) &&
+           network_read(span_of(loopback6), &networks[1]) &&
+           (network_has(&networks[0], address) || network_has(&networks[1], address));
+}
+
+bool outside_hears_secret(const char *url)
+{
+    const char *scheme = strstr(url, "://"), *authority = scheme != NULL ? scheme + 3 : url;
+    const char *at = strrchr(authority, '@'), *host = at != NULL ? at + 1 : authority;
+    size_t n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+
+    return at != NULL && !is_this_machine((struct span){host, strnlen(host, n)});
 }

@@ -24,4 +24,8 @@ struct networks {
 const char *networks_read(struct span text, struct networks *networks);
 bool outside_allows(const struct networks *allowed, struct address address);
 
+/* Whether who connects to this URL tells a user or a password to another machine. A name is another
+ * machine, whatever it leads to, unless it is localhost. */
+bool outside_hears_secret(const char *url);
+
 #endif

@@ -11,6 +11,10 @@
 #include "base/clock.h"
 
 #define WEB_MAIL_BYTES_MAX (256u << 10)
+#define WEB_LACKS_TLS                                                                              \
+    "the mail server offers no TLS, and was not told the password: give smtps:// or its port "     \
+    "with "                                                                                        \
+    "STARTTLS, or smtp_tls = offered where the way to it is safe"
 
 struct asked {
     struct web *web;
@@ -149,7 +153,9 @@ static bool set_up_mail(struct asked *asked, const struct web_mail *mail)
     asked->to = curl_slist_append(NULL, mail->to);
     return !asked->mail.failed && asked->to != NULL &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_USE_SSL, (long)CURLUSESSL_TRY) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USE_SSL,
+                            (long)(mail->needs_tls ? CURLUSESSL_ALL : CURLUSESSL_TRY)) ==
+               CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_MAIL_FROM, mail->from) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, asked->to) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_mail) == CURLE_OK &&
@@ -210,9 +216,12 @@ static void finish(struct asked *asked, CURLcode code)
     /* SMTP's refusals are answers, though libcurl takes them for failures; so is what a webhook's
      * receiver said before it talked too long. */
     bool is_cut = code == CURLE_WRITE_ERROR && asked->body.failed && asked->outside != NULL;
-    if (code != CURLE_OK && !is_cut && (asked->to == NULL || status < 400))
+    /* A server that has no TLS has refused nothing that it was told: nothing was. */
+    bool lacks_tls = code == CURLE_USE_SSL_FAILED;
+    if (code != CURLE_OK && !is_cut && (asked->to == NULL || status < 400 || lacks_tls))
         status = 0;
     const char *why = asked->is_refused       ? "the address is not a public one"
+                      : lacks_tls             ? WEB_LACKS_TLS
                       : asked->why[0] != '\0' ? asked->why
                                               : curl_easy_strerror(code);
     asked->web->done(asked->web->context, asked->about, (int)status, buf_span(&asked->body), why);

@@ -5,6 +5,7 @@
 #ifndef USHER_COURIER_WEB_H
 #define USHER_COURIER_WEB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -28,6 +29,7 @@ void web_free(struct web *web); /* what is under way is forgotten */
 struct web_mail {
     const char *from, *to;
     struct span message;
+    bool needs_tls; /* else it is used if the server has it */
 };
 
 /* All is copied. Never fails here: what cannot be asked is done with status 0. */

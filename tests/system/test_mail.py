@@ -128,6 +128,36 @@ def test_a_mail_server_that_refuses_us_loses_no_letter(posted, why):
     assert to == ["ann@example.org"]
 
 
+def start_courier_with_password(world, host, **options):
+    world.expect_exit(world.couriers[-1])
+    world.couriers[-1].stop()
+    url = f"smtp://usher:swordfish@{host}:{world.office.port}"
+    return world.start_courier(smtp_url=url, smtp_from=FROM, webhook_first_ms=20, **options)
+
+
+def test_a_password_is_not_told_in_clear(posted):
+    """Whoever sits in between can say that there is no TLS. (curl itself takes *.localhost for here.)"""
+    courier = start_courier_with_password(posted, "mail.localhost")
+    book(posted, "ann@example.org")
+    wait_until("two attempts", lambda: posted.value(
+        "SELECT count(*) FROM delivery_attempts WHERE status = 0") >= 2)
+    assert posted.office.passwords == [] and posted.office.letters == []
+    assert posted.value("SELECT count(*) FROM deliveries WHERE next_at IS NOT NULL") == 1
+    line = next(line for line in courier.log.read_text().splitlines() if "not_delivered" in line)
+    assert "offers no TLS" in line and "smtp_tls = offered" in line and "swordfish" not in line
+    courier = start_courier_with_password(posted, "mail.localhost", smtp_tls="offered")
+    (_, to, _), = letters(posted)
+    assert to == ["ann@example.org"] and set(posted.office.passwords) == {b"swordfish"}
+
+
+@pytest.mark.parametrize("smtp_tls, letters_sent", [(None, 1), ("required", 0)])
+def test_a_password_stays_on_this_machine(posted, smtp_tls, letters_sent):
+    start_courier_with_password(posted, "127.0.0.1", **({"smtp_tls": smtp_tls} if smtp_tls else {}))
+    book(posted, "ann@example.org")
+    wait_until("an attempt", lambda: posted.value("SELECT count(*) FROM delivery_attempts") >= 1)
+    assert len(posted.office.letters) == letters_sent == len(posted.office.passwords)
+
+
 def test_an_amount_is_told_in_its_currency(posted):
     for slug, currency, told in (("tokyo", "JPY", "1050 JPY"), ("kuwait", "KWD", "1.050 KWD")):
         posted.show(slug, {"Floor": (1050, 10)}, currency=currency)

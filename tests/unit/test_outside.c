@@ -75,9 +75,38 @@ TEST(what_is_no_list_of_networks_is_refused)
             fail_msg("%s was taken", wrong[i]);
 }
 
+TEST(a_secret_goes_outside_or_not)
+{
+    static const struct {
+        const char *url;
+        bool hears;
+    } urls[] = {
+        {"smtp://mail.example", false},
+        {"smtp://u:p@mail.example:587", true},
+        {"smtp://u@mail.example", true},
+        {"smtp://u:p@localhost", false},
+        {"smtp://u:p@localhost:25/here", false},
+        {"smtp://u:p@localhost.example", true},
+        {"smtp://u:p@127.0.0.1:25", false},
+        {"smtp://u:p@127.1.2.3", false},
+        {"smtp://u:p@127.0.0.1.example", true},
+        {"smtp://u:p@[::1]:25", false},
+        {"smtp://u:p@[::1", true},
+        {"smtp://u:p@[::2]", true},
+        {"smtp://127.0.0.1:p@10.0.0.1", true},
+        {"smtp://u:p@127.0.0.1@mail.example", true},
+        {"smtp://u:p@", true},
+    };
+
+    for (size_t i = 0; i < COUNT(urls); i++)
+        if (outside_hears_secret(urls[i].url) != urls[i].hears)
+            fail_msg("%s", urls[i].url);
+}
+
 int main(void)
 {
     return RUN(cmocka_unit_test(the_public_internet_is_allowed),
                cmocka_unit_test(what_is_inside_is_not), cmocka_unit_test(networks_can_be_opened),
-               cmocka_unit_test(what_is_no_list_of_networks_is_refused));
+               cmocka_unit_test(what_is_no_list_of_networks_is_refused),
+               cmocka_unit_test(a_secret_goes_outside_or_not));
 }

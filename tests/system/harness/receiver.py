@@ -10,6 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from .process import free_port
 
@@ -95,19 +96,25 @@ class Receiver:
 
 class PostOffice:
     """A mail server; `refuses`: addresses that nobody has; `refuses_us`: what it says to the sender
-    of any letter, if not None."""
+    of any letter, if not None. It has no TLS; `passwords`: what it was told in clear."""
 
     def __init__(self, refuses=(), port=None):
+        self.passwords = []
         self.letters = []
         self.refuses = set(refuses)
         self.refuses_us = None
         self.port = port or free_port()
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port,
+                                     authenticator=self._hear, auth_require_tls=False)
         self.controller.start()
 
     @property
     def url(self):
         return f"smtp://127.0.0.1:{self.port}"
+
+    def _hear(self, _server, _session, _envelope, _mechanism, data):
+        self.passwords.append(data.password)
+        return AuthResult(success=True)
 
     async def handle_MAIL(self, _server, _session, envelope, address, options):  # noqa: N802
         if self.refuses_us is not None:
