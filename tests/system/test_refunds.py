@@ -1,5 +1,7 @@
 """Refunds that the provider takes its time with, refuses, or takes back again."""
 
+import threading
+
 import pytest
 
 from harness.process import wait_until
@@ -136,3 +138,37 @@ def test_news_of_nothing(shop):
     await_refund(shop, booking, "SUCCEEDED")
     assert listener.alive() and outbox(shop) == 0
     shop.judge()
+
+
+@pytest.mark.parametrize("first", ["refund", "removal"])
+def test_a_refund_is_settled_while_a_webhook_is_removed(shop, first):
+    """Whichever comes first, the other waits: no delivery is left that belongs to nobody."""
+    shop.provider.refund_plan = lambda fields: "pending"
+    courier, _, refund = cancelled(shop, again_ms=600_000, again_ms_max=600_000)
+    wait_until("the courier to have its name",
+               lambda: shop.value("SELECT reference FROM refunds") == refund["id"])
+    added = shop.ctl("webhook", "add", "http://127.0.0.1:9/", "--event", "payment.*")
+    assert added.code == 0, added
+    number = shop.value("SELECT id FROM subscriptions")
+    settle = "SELECT settle_refund(id, true, '', '') FROM refunds"
+    session = shop.cluster.connect(shop.database)
+    session.autocommit = False
+    late = shop.cluster.connect(shop.database)
+    if first == "refund":
+        session.cursor().execute(settle)
+        other = threading.Thread(target=lambda: shop.ctl("webhook", "remove", number))
+    else:
+        session.cursor().execute("SELECT admin_unsubscribe('webhook', '{\"webhook\": %s}')" % number)
+        other = threading.Thread(target=lambda: late.cursor().execute(settle))
+    other.start()
+    wait_until("the other to wait",
+               lambda: shop.value("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
+    session.commit()
+    other.join(30)
+    session.close()
+    late.close()
+    assert shop.value("SELECT count(*) FROM subscriptions") == 0
+    assert shop.value("SELECT status FROM refunds") == "SUCCEEDED"
+    wait_until("a courier to have taken away what is left", lambda: shop.value(
+        "SELECT (SELECT count(*) FROM deliveries) + (SELECT count(*) FROM delivery_chores)") == 0)
+    assert courier.alive()
