@@ -1,6 +1,7 @@
 """Webhooks: what is told, signed, once at least and under one id; and what happens to receivers that
 fail, go away, or are where nobody may be told to knock."""
 
+import datetime
 import json
 import re
 import time
@@ -112,6 +113,47 @@ def test_only_what_is_asked_for_is_told(told):
     # One event has one id, whoever is told.
     same = [r.of("booking.cancelled")[0].id for r in (cancelled, everything)]
     assert same[0] == same[1]
+
+
+def at_offset(seconds):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def test_a_sale_that_opens_and_closes_by_the_clock_is_told_once(told):
+    receiver = receiver_of(told, "sale.*")
+    told.show("dawn", {"Floor": (1000, 10)}, opens_at=at_offset(3), closes_at=at_offset(5))
+    told.show("paused", {"Floor": (1000, 10)}, opens_at=at_offset(3))
+    told.rows("UPDATE shows SET state = 'paused' WHERE slug = 'paused' RETURNING 1 AS n")
+    opens_ms = told.value("SELECT extract(epoch FROM sales_open_at) * 1000 FROM shows"
+                          " WHERE slug = 'dawn'")
+    for name in "ab":
+        courier(told, name=name)
+    wait_told(receiver, "sale.closed")
+    told.rows("UPDATE shows SET state = 'open' WHERE slug = 'paused' RETURNING 1 AS n")
+    wait_told(receiver, "sale.opened", 2)
+    assert sorted((e.json["type"], e.json["data"]["show"]) for e in receiver.told) == [
+        ("sale.closed", "dawn"), ("sale.opened", "dawn"), ("sale.opened", "paused")]
+    opened = next(e.json for e in receiver.told if e.json["data"]["show"] == "dawn")
+    assert datetime.datetime.fromisoformat(
+        opened["timestamp"].replace("Z", "+00:00")).timestamp() * 1000 == opens_ms
+
+
+def test_what_somebody_does_to_a_sale_is_told(told):
+    """Made open, its times changed, paused: whatever makes a difference now, and nothing else."""
+    receiver = receiver_of(told, "sale.*")
+    courier(told)
+    told.show("noon", {"Floor": (1000, 10)})
+    told.show("later", {"Floor": (1000, 10)}, opens_at=at_offset(3600))
+    for change in ("state = 'paused'", "state = 'open'",  # of a sale that is not open yet
+                   "sales_open_at = NULL", "name = 'Late'", "state = 'paused'",
+                   f"sales_close_at = '{at_offset(-60)}'", "state = 'closed'"):
+        told.rows(f"UPDATE shows SET {change} WHERE slug = 'later' RETURNING 1 AS n")
+    wait_told(receiver, "sale.closed")
+    assert [(e.json["type"], e.json["data"]["show"])
+            for e in sorted(receiver.told, key=lambda e: e.json["timestamp"])] == [
+        ("sale.opened", "noon"), ("sale.opened", "later"), ("sale.paused", "later"),
+        ("sale.closed", "later")]
 
 
 def test_payments_offers_and_expiries_are_told(told):
