@@ -204,3 +204,16 @@ def test_a_504_by_absence_ends_its_sending_only(quiet, clean):
     wish.exchanges.insert(0, {**told, "what": "ask", "status": 202, "end": wish.begin - 33})
     wish.exchanges.insert(1, {**told, "what": "poll"})
     assert spoken(quiet.evidence(history)) == set()
+
+
+@pytest.mark.parametrize("status, found", [(409, {"order_is_of_time"}), (504, set())])
+def test_a_504_is_no_sign_of_a_decision(quiet, clean, status, found):
+    """A gateway says it by the clock; the decision that says the same stands in line until then."""
+    history = quiet.copy_of_history()
+    raw = next(raw for raw in reversed(clean.first) if raw in clean.wish_of)
+    for said in history.wishes[clean.wish_of[raw].number].exchanges:
+        said["begin"] -= 60000
+        said["end"] -= 60000
+        if said["status"] in (200, 201, 409):
+            said["status"] = status
+    assert spoken(quiet.evidence(history), {"order_is_of_time"}) == found
