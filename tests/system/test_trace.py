@@ -409,7 +409,10 @@ def test_spans_wait_for_a_collector_that_is_away(house):
     house.collector = Collector(port=port)
     tree_of(house, trace, ["POST /v1/shows/:show/bookings", "enqueue", "decide", "commit"],
             root=span)
-    assert house.gateways[0].events("collector_well")
+    # The collector has the spans before the exporter has its answer.
+    wait_until("the exporters to say so",
+               lambda: house.gateways[0].events("collector_well") and
+               house.allocators[0].events("collector_well"))
 
 
 def test_retry_after_is_heeded(house):
