@@ -18,6 +18,7 @@ fsync = off                  # the machine does not crash in a test; synchronous
 full_page_writes = off
 synchronous_commit = on
 shared_buffers = 32MB
+dynamic_shared_memory_type = mmap  # in its folder, so that a killed server leaves none behind
 max_connections = 200
 autovacuum_naptime = 10s
 log_min_messages = warning
