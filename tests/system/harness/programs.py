@@ -68,7 +68,7 @@ class Courier(Program):
     program = "usher-courier"
 
     def __init__(self, name, folder, **options):
-        for option, value in (("poll_ms", 10), ("again_ms", 50), ("settle_ms", 500),
+        for option, value in (("poll_ms", 20), ("again_ms", 50), ("settle_ms", 500),
                               ("provider_ms", 1000), ("webhook_ms", 1000), ("lease_ms", 2000),
                               ("recovery_ms", 100)):
             options.setdefault(option, value)

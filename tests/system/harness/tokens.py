@@ -7,6 +7,7 @@ import hmac
 import json
 import secrets
 import time
+from functools import cached_property
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -34,6 +35,15 @@ class Signer:
             "EdDSA": ed25519.Ed25519PrivateKey.generate,
             "HS256": lambda: secret or secrets.token_bytes(32),
         }[algorithm]()
+
+    @cached_property
+    def double(self):
+        """Another key under the same name."""
+        return Signer(self.algorithm, self.kid)
+
+    @cached_property
+    def stranger(self):
+        return Signer(self.algorithm, "stranger")
 
     def sign(self, text):
         if self.algorithm == "HS256":
@@ -100,8 +110,6 @@ def wrong_tokens(signer, user):
     now = int(time.time())
     right = signer.of(user)
     head, claims, signature = right.split(".")
-    other = Signer(signer.algorithm, signer.kid)
-    stranger = Signer(signer.algorithm, "stranger")
     known = b"a guess" * 5 if signer.algorithm == "HS256" else signer.pem()
     with_public_key = Signer("HS256", signer.kid, secret=known)
     other_claims = encode(claims_of("mallory"))
@@ -120,14 +128,14 @@ def wrong_tokens(signer, user):
         "user that is no text": signer.of(7),
         "user with a control character": signer.of("a\nb"),
         "user too long": signer.of("u" * 129),
-        "forged": other.of(user),
+        "forged": signer.double.of(user),
         "claims changed": f"{head}.{other_claims}.{signature}",
         "signature cut": right[:-4],
         "signature of another text": f"{head}.{claims}.{signer.of('eve').split('.')[2]}",
         "no signature": f"{head}.{claims}.",
         "two parts": f"{head}.{claims}",
         "five parts": f"{right}.{claims}.{claims}",
-        "unknown kid": stranger.of(user),
+        "unknown kid": signer.stranger.of(user),
         "known key, unknown kid": signer.token(claims_of(user), kid="stranger"),
         "alg none": f"{encode({'alg': 'none', 'kid': signer.kid})}.{claims}.",
         "alg none, signed": signer.token(claims_of(user), alg="none"),
@@ -135,7 +143,7 @@ def wrong_tokens(signer, user):
         "no alg": signer.token(claims_of(user), alg=None),
         "alg of another kind": signer.token(claims_of(user), alg="RS384"),
         "public key as a secret": with_public_key.token(claims_of(user)),
-        "own key in the head": other.token(claims_of(user), jwk=other.jwk()),
+        "own key in the head": signer.double.token(claims_of(user), jwk=signer.double.jwk()),
         "another type of token": signer.token(claims_of(user), typ="logout+jwt"),
         "a type that is no text": signer.token(claims_of(user), typ=1),
         "critical extension": signer.token(claims_of(user), crit=["b64"], b64=False),
