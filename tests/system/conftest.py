@@ -1,5 +1,7 @@
 """Fixtures: a Postgres cluster for the session, a world for each test, logs where one fails."""
 
+import fcntl
+import os
 import secrets
 import signal
 import tempfile
@@ -42,8 +44,22 @@ def session_folder():
 
 @pytest.fixture(scope="session")
 def migrated(session_folder):
-    """A stopped cluster with a migrated template database and the programs' login roles."""
-    cluster = Postgres(session_folder, "template").create().start()
+    """A stopped cluster with a migrated template database and the programs' login roles. The
+    files that ops/test runs share one, which the first of them makes."""
+    templates = os.environ.get("USHER_TEMPLATES")
+    if templates is None:
+        return make_migrated(Postgres(session_folder, "template"))
+    with open(Path(templates) / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster = Postgres(templates, "template")
+        if not cluster.folder.exists():
+            making = make_migrated(Postgres(templates, f"making-{os.getpid()}"))
+            making.folder.rename(cluster.folder)
+    return cluster
+
+
+def make_migrated(cluster):
+    cluster.create().start()
     try:
         cluster.run("postgres", f"CREATE DATABASE {TEMPLATE}")
         result = run_program("usherctl", "migrate",
