@@ -484,7 +484,11 @@ def test_an_exporter_ends_with_a_program_that_is_killed(house):
     house.begin(Collector(), workers=2)
     exporters = [children(program)[0] for program in house.gateways + house.allocators]
     trace, span, header = asked()
-    book(house.client(), header)
+    client = house.client()
+    book(client, header)
+    # The answer is out before what is told of it: let them come to that.
+    assert client.get("/health").status == 200
+    wait_until("the allocator to tell", lambda: house.allocators[0].events("decided"))
     house.gateways[0].kill9()
     house.allocators[0].kill9()
     wait_until("them to end", lambda: not [pid for pid in exporters
