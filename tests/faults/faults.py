@@ -19,7 +19,7 @@ import redis
 from harness.process import Process, build_folder
 from harness.words import Keys
 
-from venue import HEARTBEAT_MS_MAX, PARTITIONS, ROOM_SHOW
+from venue import HEARTBEAT_MS_MAX, IMPATIENT, PARTITIONS, ROOM_SHOW
 
 MOVABLE = ("arena", "cellar", "opera", "hall", "gala")  # nights of one series stay together
 ALLOCATOR_PAST_HEARTBEAT = (HEARTBEAT_MS_MAX / 1000 + 0.3, HEARTBEAT_MS_MAX / 1000 + 1.5)
@@ -320,8 +320,7 @@ def postgres_row_locked(venue, odds):
         connection = venue.connect()
         connection.autocommit = False
         with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '300ms'")
-            cursor.execute("SELECT * FROM partitions WHERE partition = %s FOR UPDATE",
+            cursor.execute(IMPATIENT + "SELECT * FROM partitions WHERE partition = %s FOR UPDATE",
                            [odds.choice(PARTITIONS)])
     except Exception:  # Postgres is away, or the row is taken
         return None

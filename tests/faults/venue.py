@@ -34,6 +34,7 @@ from witness import RedisWitness  # noqa: E402
 
 UNREADABLE = "Bad file format reading the append only file"
 DATABASE = "usher"
+IMPATIENT = "SET lock_timeout = '300ms'; "
 PARTITIONS = (1, 2)
 ALLOCATORS, GATEWAYS, COURIERS = 3, 2, 2
 HEARTBEAT_MS_MAX = 600
@@ -331,9 +332,10 @@ class Venue:
         return self.postgres.connect(DATABASE)
 
     def query(self, statement, *parameters):
-        """Rows, or None while Postgres is away."""
+        """Rows, or None while Postgres is away, or while somebody has locked what is asked for: that
+        ends when the same thread comes to it."""
         try:
-            return self.postgres.run(DATABASE, statement, *parameters)
+            return self.postgres.run(DATABASE, IMPATIENT + statement, *parameters)
         except psycopg2.Error:
             return None
 
