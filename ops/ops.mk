@@ -37,9 +37,9 @@ test: ## install what is missing, build, and run every test; ends with `N passed
 	@ops/install build run test deb
 	@ops/test
 
-test-long: ## what takes minutes: the protocol's model, servers that fail over, and breaking things while people book
+test-long: ## what takes minutes: the protocol's model, and breaking things while people book
 	@ops/install build run test
-	@ops/test model machines faults faults-machines
+	@ops/test model faults faults-machines
 
 manual: build ## bring the options in the man pages up to date with --help
 	@ops/manual
