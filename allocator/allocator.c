@@ -420,7 +420,7 @@ static void end_tenure(struct allocator *a, enum err err, bool served)
             log_event(LOG_WARN, "commit_unknown", "partition", log_u64(a->tenure.partition), NULL);
     }
     a->in_flight = NULL;
-    rooms_left(&a->rooms);
+    rooms_end(&a->rooms);
     redis_disconnect(a->elsewhere.redis); /* replies may still be on their way */
     if (served && (err == ERR_REFUSED || err == ERR_MEMORY))
         note_refusal(a, ledger_why(&a->ledger));

@@ -72,12 +72,23 @@ void rooms_free(struct rooms *rooms)
     buf_free(&rooms->news);
 }
 
+static void forget_all(struct rooms *rooms)
+{
+    rooms->is_read = false;
+    rooms->count = 0;
+    rooms->arrival.show = 0;
+}
+
+void rooms_end(struct rooms *rooms)
+{
+    forget_all(rooms);
+    rooms->leaving = 0;
+}
+
 void rooms_forget(struct rooms *rooms, int64_t now_ms)
 {
     log_event(LOG_ERROR, "rooms_not_served", "why", postgres_why(rooms->ledger->reader), NULL);
-    rooms->epoch = 0;
-    rooms->count = 0;
-    rooms->arrival.show = 0;
+    forget_all(rooms);
     rooms->ticked_ms = now_ms + READ_EVERY_MS;
 }
 
@@ -246,14 +257,12 @@ static enum err read_rooms(struct rooms *rooms, const struct tenure *t, int64_t 
     struct postgres_parameter parameters[] = {parameter_of(&partition), parameter_of(&most)};
     struct postgres_result *rows = NULL;
 
-    if (rooms->epoch != t->epoch)
-        rooms->count = rooms->arrival.show = 0;
-    else if (now_ms - rooms->read_ms < READ_EVERY_MS)
+    if (rooms->is_read && now_ms - rooms->read_ms < READ_EVERY_MS)
         return ERR_NONE;
     TRY(ledger_ask(rooms->ledger, rooms_sql, 2, parameters, &rows));
     enum err err = take_rooms(rooms, t, rows);
     postgres_result_free(rows);
-    rooms->epoch = err ? 0 : t->epoch;
+    rooms->is_read = !err;
     rooms->read_ms = now_ms;
     return err;
 }

@@ -38,7 +38,7 @@ struct rooms {
     struct arrival_means means; /* borrowed */
     struct ledger *ledger;      /* … two of them under shorter names */
     struct decider *decider;
-    uint64_t epoch; /* that `room` was read under; 0: none was */
+    bool is_read; /* in this tenure: `room` is what it has */
     int64_t read_ms, ticked_ms;
     size_t count;
     struct room_owned room[WAITING_ROOMS_MAX];
@@ -56,6 +56,8 @@ void rooms_free(struct rooms *rooms);
 void rooms_leave(struct rooms *rooms, uint32_t show);
 void rooms_left(struct rooms *rooms);
 
+/* The tenure is over. The next one may be another partition's, under the same epoch. */
+void rooms_end(struct rooms *rooms);
 /* After an error: all of them are read again, a while later. */
 void rooms_forget(struct rooms *rooms, int64_t now_ms);
 bool rooms_are_due(const struct rooms *rooms, int64_t now_ms);

@@ -429,20 +429,58 @@ def test_an_old_owner_that_wakes_touches_nothing(two, times):
     people.finish()
 
 
-def test_a_room_of_thousands_is_fetched_in_parts_and_again_by_the_next_owner(two):
-    """Whoever fetches it dies in the middle of it: the next one begins anew."""
-    room(two, "--opens-at", "2099-01-01T00:00:00Z")
-    client, redis = two.client(), two.redis_client()
-    mine = joined(client, "ann")[0]
-    show, many = mine["show_id"], 300_000
-    pipe = redis.pipeline(transaction=False)
+def crowd_in(world, show, many):
+    """So many more have a number there, made up: it takes a while to fetch them."""
+    pipe = world.redis_client().pipeline(transaction=False)
     for first in range(0, many, 5000):
         pipe.hset(f"usher:{{1}}:room-users:{show}", mapping={
             f"crowd {n}": 1 for n in range(first, first + 5000)})
     pipe.execute()
+
+
+def is_being_fetched(world, show):
+    redis = world.redis_client()
+    wait_until("some of it", lambda: 0 < redis.hlen(f"usher:{{2}}:room-users:{show}"), pause=0.001)
+
+
+def test_who_fetches_it_and_then_owns_where_it_was_leaves_it_alone(world):
+    """An epoch says nothing without its partition: here both have the same."""
+    furnish(world, standbys=0)
+    room(world, "--opens-at", "2099-01-01T00:00:00Z")
+    client, redis = world.client(), world.redis_client()
+    show, many = joined(client, "ann")[0]["show_id"], 100_000
+    crowd_in(world, show, many)
+    old, new = world.owner(1), world.owner(2)
+    move(world)
+    is_being_fetched(world, show)
+    new.send(signal.SIGSTOP)
+    third = world.start_allocator(partition=2)
+    world.expect_exit(old)
+    old.kill9()
+    world.rows("UPDATE partitions SET epoch = (SELECT epoch FROM partitions WHERE partition = 2) - 1"
+               " WHERE partition = 1 RETURNING 1")
+    world.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+               " WHERE datname = current_database() AND application_name = %s", new.name)
+    new.cont()
+    assert world.wait_owner(1) is new and world.wait_owner(2) is third
+    arrived(world)
+    time.sleep(1.5)  # it looks at rooms more often
+    assert not new.events("room_arrived")
+    assert redis.hlen(f"usher:{{2}}:room-users:{show}") == many + 1
+    assert joined(client, "ann")[0]["arrival"] == 1 and joined(client, "bob")[0]["arrival"] == 2
+    redis.delete(f"usher:{{2}}:room-users:{show}")  # of whom most were made up
+    world.judge()
+
+
+def test_a_room_of_thousands_is_fetched_in_parts_and_again_by_the_next_owner(two):
+    """Whoever fetches it dies in the middle of it: the next one begins anew."""
+    room(two, "--opens-at", "2099-01-01T00:00:00Z")
+    client, redis = two.client(), two.redis_client()
+    show, many = joined(client, "ann")[0]["show_id"], 300_000
+    crowd_in(two, show, many)
     two.start_allocator()
     move(two)
-    wait_until("some of it", lambda: 0 < redis.hlen(f"usher:{{2}}:room-users:{show}"), pause=0.001)
+    is_being_fetched(two, show)
     owner = two.owner(2)
     if owner is not None:
         two.expect_exit(owner)
