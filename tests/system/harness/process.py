@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import redis
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 SANITIZER_MARKS = (
     "ERROR: AddressSanitizer",
@@ -48,7 +50,7 @@ def wait_until(what, condition, seconds=10.0, pause=0.02):
         try:
             value = condition()
             problem = None
-        except (OSError, ConnectionError) as error:
+        except (OSError, redis.exceptions.ConnectionError) as error:
             value, problem = None, error
         if value:
             return value

@@ -1,5 +1,7 @@
 """A master, its replica, and a Sentinel that puts one in the place of the other."""
 
+import redis
+
 from .process import Process, free_port, wait_until
 from .redis_server import Redis
 from .redis_users import RedisUsers
@@ -14,6 +16,14 @@ sentinel failover-timeout usher 5000
 sentinel auth-user usher usher_sentinel
 sentinel auth-pass usher {password}
 """
+
+
+def is_master(server):
+    """As far as it says; one that is just promoted, or killed, cuts whoever asks."""
+    try:
+        return server.process.alive() and server.client().info("replication")["role"] == "master"
+    except redis.exceptions.ConnectionError:
+        return False
 
 
 class RedisReplicas:
@@ -52,8 +62,7 @@ class RedisReplicas:
 
     def master(self):
         """The only one that says so, or None."""
-        masters = [server for server in self.servers if server.process.alive() and
-                   server.client().info("replication")["role"] == "master"]
+        masters = [server for server in self.servers if is_master(server)]
         return masters[0] if len(masters) == 1 else None
 
     # What a World and its judge want of a Redis.
