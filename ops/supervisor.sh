@@ -27,8 +27,8 @@ start_all() {
     done
     await 60 gateway gateway_answers
     ready=yes
-    printf '%s\n' "$usher_url" >"$run_dir/ready"
     first_words
+    printf '%s\n' "$usher_url" >"$run_dir/ready" # last: ops/up shows what was said until then
 }
 
 start() {
