@@ -98,11 +98,10 @@ class Stuck:
         self.owner.cont()
 
 
-def hot_permille(world, slug="festival"):
+def hot_permille(world, slug="festival", partition=1, database=None):
     """Of all requests, if it is this show that most are for."""
-    number = world.value("SELECT show FROM shows WHERE slug = %s", slug)
-    is_hot = int(reported(world, "hot_show") or 0) == number
-    return int(reported(world, "hot_permille") or 0) if is_hot else 0
+    is_hot = int(reported(world, "hot_show", partition) or 0) == number_of(database or world, slug)
+    return int(reported(world, "hot_permille", partition) or 0) if is_hot else 0
 
 
 def test_a_hot_show_is_to_have_a_partition_of_its_own_and_gets_it(world):
@@ -152,7 +151,7 @@ def test_shows_are_not_to_move_to_another_database(world):
         book_many(client, "lecture", 10)
         book_many(client, "there", 40)
         wait_until("the allocator to know it",
-                   lambda: 700 < int(reported(world, "hot_permille", 7) or 0) < 940)
+                   lambda: 700 < hot_permille(world, "there", 7, world.other) < 940)
         with Stuck(world, 7) as stuck:
             stuck.ask(client, "there")
             said = advise(world, code=4)
