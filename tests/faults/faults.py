@@ -16,7 +16,7 @@ from pathlib import Path
 
 import redis
 
-from harness.process import Process, build_folder
+from harness.process import Process, build_folder, signal_all
 from harness.words import Keys
 
 from venue import HEARTBEAT_MS_MAX, IMPATIENT, PARTITIONS, ROOM_SHOW
@@ -185,9 +185,8 @@ def postgres_stopped(venue, _odds):
     process = venue.postgres.process
     if not process.alive():
         return None
-    pids = [process.pid] + process.children()
-    signal_all(pids, signal.SIGSTOP)
-    return lambda: signal_all(pids, signal.SIGCONT)
+    process.freeze()
+    return process.thaw
 
 
 def stopped(venue, process):
@@ -200,14 +199,6 @@ def stopped(venue, process):
         if process.alive() and process.pid == pid:
             signal_all([pid], signal.SIGCONT)
     return wake
-
-
-def signal_all(pids, number):
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 # Redis, by its own commands and by its file.

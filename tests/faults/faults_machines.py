@@ -3,13 +3,12 @@ that need neither one Redis with its file, nor a small disk, nor a proxy in betw
 """
 
 import functools
-import signal
 
 import redis
 
 import faults
 import faults_money  # noqa: F401  (enters its rows)
-from faults import signal_all, stopped
+from faults import stopped
 from venue import PARTITIONS
 
 FAILOVER_SECONDS = (4.0, 5.0)  # longer than a Cluster takes to replace a master (redis_cluster.py)
@@ -119,9 +118,8 @@ def standby_stopped(venue, _odds):
     if venue.pair.standby is None or not venue.pair.standby.process.alive():
         return None
     process = venue.pair.standby.process
-    pids = [process.pid] + process.children()
-    signal_all(pids, signal.SIGSTOP)
-    return lambda: signal_all(pids, signal.SIGCONT)
+    process.freeze()
+    return process.thaw
 
 
 @fault(loses_stream=True)

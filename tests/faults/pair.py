@@ -9,7 +9,6 @@ A thread looks at the primary and sets what confirms; step() starts and ends ser
 thread, and waits for nothing.
 """
 
-import os
 import shutil
 import signal
 import threading
@@ -108,7 +107,7 @@ class Pair:
         if gently:
             process.send(signal.SIGINT)
         else:
-            kill_all(process)
+            process.kill_all()
         self.dead = self.primary
         self.is_confirmed = False
         self._promote_at = time.monotonic() + pause
@@ -214,13 +213,3 @@ class Pair:
         for process in self.processes:
             if process.alive():
                 process.stop(seconds=30, number=signal.SIGQUIT)
-
-
-def kill_all(process):
-    """As a machine that is switched off: nobody goes on for a moment longer than its postmaster."""
-    os.kill(process.pid, signal.SIGSTOP)  # it starts nobody any more
-    for pid in [*process.children(), process.pid]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass

@@ -1,6 +1,7 @@
-"""All that breaks is broken, and undone, by one thread: no fault waits for another's end."""
+"""What breaks things breaks what it means to, all of it, and undoes it, by one thread."""
 
 import random
+import signal
 import tempfile
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from venue import DATABASE, PARTITIONS, Venue  # first: it makes the harness importable
 import faults
 from harness.postgres_server import Postgres
+from harness.process import Process
 from harness.programs import run_program
 
 
@@ -48,3 +50,16 @@ def test_a_partition_that_somebody_has_locked_is_not_stolen(prompt):
     thief.join(10)
     assert not waited and stolen == [None]
     assert faults.steal(prompt, partition) is not None
+
+
+def test_who_is_frozen_starts_and_loses_nobody(tmp_path):
+    """Children come and go all the time: none is missed, and none is expected that is gone."""
+    spawner = Process("spawner", ["/bin/sh", "-c", "while :; do for _ in 1 2 3 4; do :& done; wait; done"],
+                      tmp_path).start()
+    for _ in range(100):
+        spawner.freeze()
+        children = spawner.children()
+        assert children == spawner.frozen[1] and spawner.state() == "T"
+        spawner.thaw()
+    spawner.kill_all()
+    assert spawner.wait() == -signal.SIGKILL

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.mischief import TIERS, finish, furnish, traffic, works_again
-from harness.process import wait_until
+from harness.process import signal_all, wait_until
 
 
 # Postgres.
@@ -97,14 +97,9 @@ def test_postgres_hangs(sturdy_world):
     world = furnish(sturdy_world, postgres_ms=500)
     crowd = traffic(world)
     children = world.cluster.process.children()
-    for pid in children:
-        os.kill(pid, signal.SIGSTOP)
+    signal_all(children, signal.SIGSTOP)
     time.sleep(3)
-    for pid in children:
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
+    signal_all(children, signal.SIGCONT)
     finish(world, crowd)
 
 

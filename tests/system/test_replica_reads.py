@@ -1,8 +1,6 @@
 """A gateway that reads what may be a little old from a replica: by streaming, and under its faults."""
 
-import os
 import re
-import signal
 import time
 
 import pytest
@@ -28,11 +26,6 @@ class Replica(Postgres):
     def resume(self):
         self.run("postgres", "SELECT pg_wal_replay_resume()")
 
-    def signal_all(self, number):
-        """The postmaster first, so that it makes no more children."""
-        for pid in [self.process.pid] + self.process.children():
-            os.kill(pid, number)
-
 
 @pytest.fixture
 def replica(sturdy_world, session_folder):
@@ -40,9 +33,7 @@ def replica(sturdy_world, session_folder):
     made = Replica(session_folder, f"{primary.name[:11]}replica").create_standby_of(primary)
     made.start()
     yield made
-    if made.process.alive():
-        made.signal_all(signal.SIGCONT)
-        made.stop()
+    made.stop()
 
 
 def start_gateway(world, replica, lag_ms, **options):
@@ -197,7 +188,7 @@ def test_nobody_waits_for_a_replica_that_is_away(sturdy_world, replica, fault):
     world.show("show", {"Floor": (100, 10)}, name="first")
     client = start_gateway(world, replica, LAG_MS)
     if fault == "stop":
-        replica.signal_all(signal.SIGSTOP)
+        replica.freeze()
     else:
         replica.kill9()
     rename(world, "second")
@@ -209,7 +200,7 @@ def test_nobody_waits_for_a_replica_that_is_away(sturdy_world, replica, fault):
     for _ in range(20):
         assert names(client) == (["second"], None)
     if fault == "stop":
-        replica.signal_all(signal.SIGCONT)
+        replica.thaw()
     else:
         replica.start()
     await_status(world, "ok")

@@ -43,7 +43,6 @@ class Postgres:
         self.port = free_port()
         self.name = name
         self.process = None
-        self.frozen = []
 
     def create(self):
         self.folder.mkdir()
@@ -149,16 +148,11 @@ class Postgres:
         wait_until("Postgres' children to end",
                    lambda: not any(Path(f"/proc/{pid}/stat").exists() for pid in children), 30)
 
-
     def freeze(self):
-        """It hangs: takes connections, as the kernel does for it, and says nothing."""
-        self.frozen = [self.process.pid, *self.process.children()]
-        for pid in self.frozen:
-            os.kill(pid, signal.SIGSTOP)
+        self.process.freeze()
 
     def thaw(self):
-        for pid in self.frozen:
-            os.kill(pid, signal.SIGCONT)
+        self.process.thaw()
 
 
 def quote(name):

@@ -93,6 +93,15 @@ def free_port():
     raise RuntimeError("no free port found")
 
 
+def signal_all(pids, number):
+    """Those that are gone by now are past it."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
 class Process:
     """One started program, its log, and what may be done to it."""
 
@@ -104,6 +113,7 @@ class Process:
         self.run_as = run_as
         self.cwd = cwd
         self.child = None
+        self.frozen = None  # the child that was stopped along with its own, and the pids of those
 
     def start(self):
         assert not self.alive(), f"{self.name} already runs"
@@ -142,6 +152,34 @@ class Process:
         except OSError:
             return []
 
+    def freeze(self):
+        """It hangs, with all of its children; it takes connections, as the kernel does for it."""
+        self.thaw()
+        self.send(signal.SIGSTOP)
+        # It starts nobody any more, and whoever ends keeps its number, once it has come to rest.
+        wait_until(f"{self.name} to stand still", lambda: not self.alive() or self.state() == "T")
+        self.frozen = (self.child, self.children())
+        signal_all(self.frozen[1], signal.SIGSTOP)
+
+    def thaw(self):
+        """Undoes freeze(), whatever has become of it meanwhile."""
+        if self.frozen is None:
+            return
+        (child, children), self.frozen = self.frozen, None
+        signal_all(children, signal.SIGCONT)
+        if child.poll() is None:
+            child.send_signal(signal.SIGCONT)
+
+    def kill_all(self):
+        """As a machine that is switched off: no child goes on for a moment longer than it does."""
+        self.freeze()
+        (child, children), self.frozen = self.frozen, None
+        signal_all([*children, child.pid], signal.SIGKILL)
+
+    def state(self):
+        """As /proc has it: R, S, D, T (stopped), Z …"""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def sigstop(self):
         self.send(signal.SIGSTOP)
 
@@ -164,6 +202,7 @@ class Process:
         """Ask it to end; its exit code. Killed, and a failure, if it does not."""
         if not self.alive():
             return self.exit_code()
+        self.thaw()
         workers = self.children()
         # Woken first: a SIGCONT that comes while the leak sanitizer stops its process at the end
         # would leave the two waiting for each other.
@@ -172,11 +211,7 @@ class Process:
         try:
             return self.child.wait(timeout=patience(seconds))
         except subprocess.TimeoutExpired:
-            for pid in workers + [self.child.pid]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            signal_all(workers + [self.child.pid], signal.SIGKILL)
             self.child.wait(timeout=10)
             raise TimeoutError(f"{self.name} did not stop in {patience(seconds):.0f} s:\n"
                                f"{self.tail()}") from None
