@@ -327,8 +327,13 @@ static void drive_start(struct drive *d)
         start_ticks(d);
         return;
     }
-    for (size_t i = d->queue_count; i > 0 && may_begin(d); i--)
-        begin_errand(d, queue_take(d), clock_mono_us());
+    /* One that was lost while all waited begins when it is connected again. */
+    while (may_begin(d)) {
+        struct client *c = queue_take(d);
+        if (c == NULL)
+            return;
+        begin_errand(d, c, clock_mono_us());
+    }
 }
 
 static void drive_finish(struct drive *d)

@@ -80,6 +80,14 @@ static void start_together(const struct plan *plan)
     atomic_store(&board->start_us, clock_mono_us());
 }
 
+static void tell_end(uint32_t process, int status)
+{
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "storm: process %u was ended by signal %d\n", process, WTERMSIG(status));
+    else
+        fprintf(stderr, "storm: process %u ended with status %d\n", process, WEXITSTATUS(status));
+}
+
 /* Collects those that ended; true while one still runs. */
 static bool reap(const struct plan *plan, pid_t pids[], bool *failed)
 {
@@ -94,7 +102,10 @@ static bool reap(const struct plan *plan, pid_t pids[], bool *failed)
             continue;
         }
         pids[p] = 0;
-        *failed = *failed || status != 0;
+        if (status == 0)
+            continue;
+        tell_end(p, status);
+        *failed = true;
     }
     return running;
 }

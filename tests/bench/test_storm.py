@@ -24,7 +24,8 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.requests = 0
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.acceptor = threading.Thread(target=self.accept, daemon=True)
+        self.acceptor.start()
 
     def accept(self):
         while True:
@@ -71,6 +72,9 @@ class Server:
         return True
 
     def close(self):
+        """Whoever accepts is gone before the socket's number can be that of another one."""
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.acceptor.join()
         self.socket.close()
 
 
@@ -87,9 +91,11 @@ def serve():
 
 
 def storm(server, *options):
+    """Its exit code, and its account with what it said besides."""
     done = subprocess.run([BUILD / "bench" / "storm", "--url", server.url, "--quiet", "--json", "-",
                            *options], text=True, capture_output=True, timeout=60, check=False)
-    return done.returncode, json.loads(done.stdout.removeprefix("storm: open\n"))
+    account = json.loads(done.stdout.removeprefix("storm: open\n"))
+    return done.returncode, account | {"said": done.stderr}
 
 
 def booked(user, status="CONFIRMED", booking="b1"):
@@ -126,7 +132,7 @@ def test_every_kind_of_errand_is_counted(serve):
                          "--sold-out", "full", "--mix",
                          "book=1,refused=1,read=1,duplicate=1")
     steps = result["steps"]
-    assert code == 0
+    assert code == 0, result
     assert result["begun"] == 300
     assert result["wrong"] == result["broken"] == result["unanswered"] == 0
     assert steps["refused"]["refused"] > 0
@@ -146,7 +152,7 @@ def test_the_open_loop_counts_from_when_a_request_was_due(serve):
 
     code, result = storm(serve(answer), "--rate", "200", "--clients", "1", "--seconds", "1",
                          "--mix", "read=1")
-    assert code == 0
+    assert code == 0, result
     assert result["begun"] == 200
     latency = result["steps"]["read"]["latency_us"]
     # Half of them were due during the stall; a closed loop would have seen one slow answer.
@@ -157,7 +163,7 @@ def test_a_rate_is_kept(serve):
     """Each operation that was due was begun, or is owned up to; however busy the machine is."""
     code, result = storm(serve(Honest()), "--rate", "500", "--clients", "16", "--seconds", "2",
                          "--mix", "read=1")
-    assert code == 0
+    assert code == 0, result
     assert result["begun"] + result["behind"] == 1000
 
 
@@ -165,7 +171,7 @@ def test_a_rate_is_not_exceeded(serve):
     began = time.monotonic()
     code, result = storm(serve(Honest()), "--rate", "100", "--clients", "16", "--requests", "100",
                          "--mix", "read=1")
-    assert code == 0
+    assert code == 0, result
     assert result["begun"] == 100
     assert time.monotonic() - began >= 0.99  # the last is due 99 hundredths after the first
 
@@ -180,7 +186,7 @@ def test_a_rate_is_not_exceeded(serve):
 ])
 def test_a_lie_is_noticed(serve, lie):
     code, result = storm(serve(lie), "--requests", "10", "--clients", "2")
-    assert code == 1
+    assert code == 1, result
     assert result["wrong"] == 10
     assert result["sample"].startswith("book: ")
 
@@ -193,7 +199,7 @@ def test_a_repetition_that_differs_is_noticed(serve):
         return 201, "Idempotent-Replayed: true\r\n", booked(user, booking=f"b{count[0]}")
 
     code, result = storm(serve(answer), "--requests", "5", "--clients", "1", "--mix", "duplicate=1")
-    assert code == 1
+    assert code == 1, result
     assert result["steps"]["again"]["wrong"] == 5
 
 
@@ -205,7 +211,7 @@ def test_a_lost_connection_is_counted_and_made_anew(serve):
         return None if count[0] % 10 == 0 else (200, "", '{"available":1}')
 
     code, result = storm(serve(answer), "--requests", "100", "--clients", "2", "--mix", "read=1")
-    assert code == 0
+    assert code == 0, result
     assert result["broken"] == 10
     assert result["steps"]["read"]["done"] == 90
 
@@ -216,7 +222,7 @@ def test_listeners_say_what_they_were_told(serve):
     server = serve(lambda m, p, k, u: (200, "Content-Type: text/event-stream\r\n", stream))
     code, result = storm(server, "--open", "50", "--processes", "2", "--seconds", "6",
                          "--open-kind", "listen", "--path", "/v1/shows/x/events")
-    assert code == 0
+    assert code == 0, result
     assert result["open"] == result["listening"] == result["told_end"] == server.requests == 50
     assert (result["version_min"], result["version_max"], result["available_max"]) == (9, 9, 0)
     assert result["open_answers"] == 150 and result["behind_us"]["max"] >= 0
@@ -229,11 +235,12 @@ def test_listeners_to_no_stream_are_lost(serve):
 
 
 def test_nobody_there_is_said_at_once():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
-    done = subprocess.run([BUILD / "bench" / "storm", "--url", f"http://127.0.0.1:{port}",
-                           "--clients", "2"], text=True, capture_output=True, timeout=60,
-                          check=False)
+    with socket.socket() as deaf:  # bound, so that nobody else gets the port
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        done = subprocess.run([BUILD / "bench" / "storm", "--url", f"http://127.0.0.1:{port}",
+                               "--clients", "2"], text=True, capture_output=True, timeout=60,
+                              check=False)
     assert done.returncode == 1
     assert "could connect" in done.stderr
 
@@ -286,7 +293,7 @@ def test_holds_of_distinct_seats_go_through_all_halls_and_end_with_them(serve):
     hall = Hall()
     code, result = storm(serve(hall, seats=True), *SEATS, "--mix", "seat=1", "--shows", "2",
                          "--show", "hall")
-    assert code == 0
+    assert code == 0, result
     assert result["steps"]["seat"]["done"] == result["begun"] == 200
     assert set(hall.holder) == {(f"/v1/shows/hall-{show}/bookings", f"{row}-{number}")
                                 for show in (1, 2) for row in "ABCDE" for number in range(1, 21)}
@@ -296,7 +303,7 @@ def test_of_those_that_go_for_a_seat_one_has_it(serve):
     hall = Hall()
     code, result = storm(serve(hall, seats=True), *SEATS, "--mix", "seat-race=1", "--racers", "5")
     race = result["steps"]["race"]
-    assert code == 0
+    assert code == 0, result
     assert (race["done"], race["refused"]) == (100, 400)
     assert len(hall.holder) == 100
     assert result["denied"] == 0
@@ -313,7 +320,7 @@ def test_of_those_that_go_for_a_seat_one_has_it(serve):
 ])
 def test_a_lie_about_a_seat_is_noticed(serve, lie):
     code, result = storm(serve(lie, seats=True), *SEATS, "--mix", "seat=1", "--requests", "10")
-    assert code == 1
+    assert code == 1, result
     assert result["wrong"] == 10
     assert result["sample"].startswith("seat: ")
 
@@ -327,14 +334,14 @@ def test_a_lie_about_a_seat_is_noticed(serve, lie):
 def test_a_refusal_must_name_the_seat(serve, lie):
     code, result = storm(serve(lie, seats=True), *SEATS, "--mix", "seat-race=1",
                          "--requests", "10")
-    assert code == 1
+    assert code == 1, result
     assert result["wrong"] == 10
 
 
 def test_a_seat_that_two_are_told_is_theirs_is_noticed(serve):
     code, result = storm(serve(lambda seat, user, path: held(seat, user), seats=True), *SEATS,
                          "--mix", "seat-race=1", "--racers", "5")
-    assert code == 1
+    assert code == 1, result
     assert result["steps"]["race"]["done"] == 100
     assert result["wrong"] == 400
 
@@ -342,7 +349,7 @@ def test_a_seat_that_two_are_told_is_theirs_is_noticed(serve):
 def test_a_seat_that_nobody_gets_is_noticed(serve):
     code, result = storm(serve(lambda seat, user, path: taken(seat), seats=True), *SEATS,
                          "--mix", "seat-race=1", "--racers", "5")
-    assert code == 1
+    assert code == 1, result
     assert result["wrong"] == 0
     assert result["denied"] == 100
 
@@ -356,7 +363,7 @@ def test_a_holder_who_never_heard_of_it_is_no_lie(serve):
 
     code, result = storm(serve(answer, seats=True), *SEATS, "--mix", "seat-race=1", "--racers",
                          "5")
-    assert code == 0
+    assert code == 0, result
     assert (result["broken"], result["denied"]) == (100, 0)
 
 
