@@ -14,11 +14,13 @@
 #define PARTITIONS_BYTES_MAX 65536
 
 /* One of several databases is waited for so long, and one that is away for a twentieth of the time
- * at most. */
+ * at most. One that hung in the midst of it, and took longer, is not left alone the longer for it:
+ * it may be back, and nobody else may be standing by. */
 #define ANSWER_MS 250
 #define CONNECT_MS 500
 #define AWAY_PAUSES 20
 #define PAUSE_MS_MIN 200
+#define PAUSE_MS_MAX (CONNECT_MS * AWAY_PAUSES)
 
 /* Free partitions first come first served; one that somebody owns has its lock taken. Home tells of
  * those that lie elsewhere, too; of another database those are looked at that home says are there.
@@ -210,13 +212,17 @@ static void note_away(struct ledger *l, int64_t began_us)
 {
     struct ledger_database *d = l->at;
     const char *why = ledger_why(l);
-    int64_t now_us = clock_mono_us(), pause_us = (now_us - began_us) * AWAY_PAUSES;
+    int64_t now_us = clock_mono_us(), pause_ms = (now_us - began_us) / 1000 * AWAY_PAUSES;
 
     if (!d->is_away && !is_home(d))
         log_event(LOG_WARN, "database_away", "database", d->dsn, "why",
                   why[0] != '\0' ? why : "it does not answer", NULL);
     d->is_away = true;
-    d->next_us = now_us + (pause_us > PAUSE_MS_MIN * 1000 ? pause_us : PAUSE_MS_MIN * 1000);
+    if (pause_ms < PAUSE_MS_MIN)
+        pause_ms = PAUSE_MS_MIN;
+    else if (pause_ms > PAUSE_MS_MAX)
+        pause_ms = PAUSE_MS_MAX;
+    d->next_us = now_us + pause_ms * 1000;
     d->is_asked = false;
     ledger_disconnect(l);
 }

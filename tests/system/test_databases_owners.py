@@ -102,6 +102,24 @@ def test_a_partition_that_home_does_not_point_to_is_nobodys(pair):
     world.wait_owner(9)
 
 
+def test_one_that_hung_while_it_was_asked_is_looked_at_soon_again(sturdy_world, elsewhere):
+    """However long it was waited for: there may be nobody else who stands by."""
+    world = sturdy_world
+    proxy = world.proxy(elsewhere.port)
+    pair_up(world, elsewhere, port=proxy.port)
+
+    def hang(data):
+        if b"pg_try_advisory_lock" in data:
+            proxy.on_request = None
+            proxy.freeze()
+    proxy.on_request = hang
+    allocator = world.start_allocator(partition=7, postgres_ms=3000)
+    wait_until("it to be given up", lambda: "event=database_away" in allocator.tail())
+    proxy.thaw()
+    world.wait_owner(7)
+    judge_both(world)
+
+
 @pytest.mark.parametrize("down, up", [("kill9", "start"), ("freeze", "thaw")])
 def test_a_database_that_is_away_takes_nobody_elsewhere_along(pair, down, up):
     """Takeover goes on in the one while the other is dead or hangs, whichever is home."""

@@ -11,10 +11,11 @@ FIRST = LAST - RANGE + 1  # the first one of the first
 
 
 class Other:
-    """Another database than home."""
+    """Another database than home; port: where home has it, if not at its cluster itself."""
 
-    def __init__(self, world, cluster, name, template="usher_template"):
+    def __init__(self, world, cluster, name, template="usher_template", port=None):
         self.world, self.cluster, self.database = world, cluster, name
+        self.port = port or cluster.port
         cluster.run("postgres", f"CREATE DATABASE {quote(name)} TEMPLATE {quote(template)}")
 
     def drop(self):
@@ -23,7 +24,7 @@ class Other:
     @property
     def dsn(self):
         """As home names it: where it is, and nothing of who comes."""
-        return f"host=127.0.0.1 port={self.cluster.port} dbname={self.database}"
+        return f"host=127.0.0.1 port={self.port} dbname={self.database}"
 
     def url(self, user="postgres"):
         return self.cluster.url(self.database, user)
@@ -58,9 +59,9 @@ def add_partition(world, number, other):
     return result
 
 
-def pair_up(world, cluster, places=10):
+def pair_up(world, cluster, places=10, port=None):
     """`here` in partition 1 at home, `there` in partition 7 in a database of this cluster."""
-    world.other = Other(world, cluster, world.database + "_b")
+    world.other = Other(world, cluster, world.database + "_b", port=port)
     world.show("here", {"GA": (100, places)})
     add_partition(world, 7, world.other)
     world.show("there", {"GA": (100, places)}, partition=7)
