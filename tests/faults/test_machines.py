@@ -18,7 +18,6 @@ from clients import Crowd
 from harness.process import wait_until
 from history import History, is_decision
 from machines import Machines
-from pair import kill_all
 from run import losing
 from witness import TRIGGERS
 
@@ -44,7 +43,7 @@ class Failover:
         """How many were told of a grant while the standby was away."""
         time.sleep(BOOKING_SECONDS)
         standby, pair = self.venue.pair.standby.process, self.venue.pair
-        kill_all(standby)
+        standby.kill_all()
         standby.child.wait(10)
         before = self.granted()
         time.sleep(BOOKING_SECONDS)

@@ -554,7 +554,7 @@ def test_what_postgres_will_not_count_stops_nobody_from_buying(world):
     for n in range(10):
         assert client.book("gala", f"a{n}", "GA").status == 201
         time.sleep(0.15)
-    assert owner.events("figures_refused")
+    wait_until("it to be said", lambda: owner.events("figures_refused"))
     locker.rollback()
     locker.close()
     wait_until("the figures", lambda: sum(

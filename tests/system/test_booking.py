@@ -165,12 +165,12 @@ def seconds_of(text):
 
 
 def test_a_hold_expires_and_whoever_asks_next_gets_it(world):
-    world.show("brief", {"GA": (0, 1)}, hold_seconds=1)
+    world.show("brief", {"GA": (0, 1)}, hold_seconds=2)
     client = world.start().client()
     held = client.hold("brief", "ann", "GA", 1)
     assert held.status == 201
     assert client.book("brief", "bob", "GA", 1).code == "SOLD_OUT"
-    time.sleep(1.0)
+    time.sleep(2.0)
     assert client.book("brief", "bob", "GA", 1).status == 201
     late = client.confirm(held.json["id"])
     assert (late.status, late.code) == (410, "HOLD_EXPIRED")
