@@ -52,8 +52,19 @@ export class Room {
 
     /** Where it stands; afterwards it goes on by itself. */
     async begin() {
+        this.isResting = false;
         await this.look();
         this.again();
+    }
+
+    /** Asks no more until begin(): who has booked has used the place, and it is gone. */
+    rest() {
+        this.isResting = true;
+    }
+
+    async goOn() {
+        if (!this.isResting)
+            await this.begin();
     }
 
     async look() {
@@ -82,7 +93,7 @@ export class Room {
         clearTimeout(this.timer);
         const wait = Math.max(this.kept ? this.place?.poll_ms || POLL_LEAST_MS : ROOM_POLL_MS,
             POLL_LEAST_MS);
-        this.timer = setTimeout(() => this.begin(), wait * (1 + Math.random() * SPREAD));
+        this.timer = setTimeout(() => this.goOn(), wait * (1 + Math.random() * SPREAD));
     }
 
     /** The room, without a place of one's own. */
@@ -95,7 +106,7 @@ export class Room {
     /** An event of the stream: everybody hears it; whose turn it is asks for the rest. */
     hearEvent(event) {
         if (event.state === "off" !== (this.state.state === "off")) {
-            this.begin();
+            this.goOn();
             return;
         }
         Object.assign(this.state, { serving: event.serving, rate: event.rate, left: event.left,
@@ -104,9 +115,9 @@ export class Room {
             this.place.place = Math.max(0, this.place.number - event.serving);
             this.place.left = event.left;
             if (this.place.place === 0 && !this.isAdmitted)
-                setTimeout(() => this.begin(), Math.random() * POLL_LEAST_MS);
+                setTimeout(() => this.goOn(), Math.random() * POLL_LEAST_MS);
         } else if (this.place && event.serving > 0) {
-            setTimeout(() => this.begin(), Math.random() * POLL_LEAST_MS); // it was drawn
+            setTimeout(() => this.goOn(), Math.random() * POLL_LEAST_MS); // it was drawn
         }
         this.draw();
     }
@@ -289,7 +300,7 @@ export class Room {
             setText(this.big, span(opens - serverNow()));
         if (this.place?.admission && !this.isAdmitted && !this.isAsking) {
             this.isAsking = true;
-            this.begin().finally(() => { this.isAsking = false; });
+            this.goOn().finally(() => { this.isAsking = false; });
         }
     }
 }

@@ -53,8 +53,6 @@ return found;
 """
 
 
-
-
 @pytest.fixture
 def house(world):
     seats_show(world, max_per_booking=6)
@@ -98,6 +96,21 @@ def check(browser, name, port=None, path=None):
         problems += [f"{look}: {what}" for what in browser.run(CONTRAST) + browser.run(NAMES)]
         browser.picture(look)
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", ["/", "/shows/gala", "/shows/hall", "/shows/premiere",
+                                  "/draw/premiere", "/bookings"])
+def test_nothing_jumps_where_all_is_slow(house, browser, path):
+    """Parts come one after the other there, and each finds its place kept."""
+    client = house.client()
+    browser.until("the room", lambda: client.get("/v1/shows/premiere/queue").status == 200)
+    with browser.slow():
+        browser.open(port_of(house), path)
+        browser.until("the page to be quiet", lambda: not browser.all(".ghost") and
+                      "…" not in browser.text(".tiers"))
+        if browser.all("canvas"):
+            browser.until_plan()
+        assert browser.shift <= SHIFT_MAX
 
 
 def test_the_list_of_shows(house, browser):

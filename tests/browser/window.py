@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import contextmanager
 
 from selenium import webdriver
 from selenium.common.exceptions import (NoSuchElementException, StaleElementReferenceException,
@@ -86,6 +87,25 @@ class Window:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce"}]})
+
+    @contextmanager
+    def slow(self):
+        """Far away, on an old phone: 0.4 s to any answer, 40 kB a second, a sixth of a processor."""
+        self.look("phone")
+        self._hinder(latency=400, throughput=40_000, processor=6)
+        try:
+            yield
+        finally:
+            self._hinder(latency=0, throughput=-1, processor=1)
+
+    def _hinder(self, latency, throughput, processor):
+        tell = self.driver.execute_cdp_cmd
+        tell("Network.enable", {})
+        tell("Network.setCacheDisabled", {"cacheDisabled": latency > 0})
+        tell("Network.emulateNetworkConditions", {
+            "offline": False, "latency": latency, "downloadThroughput": throughput,
+            "uploadThroughput": throughput})
+        tell("Emulation.setCPUThrottlingRate", {"rate": processor})
 
     def picture(self, name):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

@@ -12,22 +12,27 @@ import { longDate } from "../time.js";
 const ALL_MAX = 2000;        // arrivals that are all looked at
 const AGAIN_MS = 2000;
 
+function roomPath(slug) {
+    return `/v1/shows/${encodeURIComponent(slug)}/queue`;
+}
+
 function fact(term, value) {
     return [el("dt", {}, term), el("dd", { class: "mono" }, value)];
 }
 
 class DrawPage {
-    constructor(main, show, slug) {
+    constructor(main, show, slug, room) {
         this.show = show;
         this.slug = slug;
         this.facts = el("dl", { class: "facts-list long" });
-        this.checks = el("ul", { class: "stack tight" });
+        this.checks = el("ul", { class: "checks stack tight" });
         this.arrival = el("input", { type: "number", min: 1, inputmode: "numeric" });
         this.number = el("output", {}, "");
         this.asking = el("form", { class: "stack tight", hidden: true,
             on: { submit: (event) => { event.preventDefault(); this.tell(); } } },
         el("div", { class: "formrow" }, el("label", {}, "Who came as number", this.arrival),
             el("button", {}, "got …")), this.number);
+        this.describe(room);
         document.title = `The draw for ${show.name} · Box office`;
         replace(main, el("div", { class: "stack" },
             el("p", { class: "quiet" }, el("a", { href: `/shows/${encodeURIComponent(slug)}` },
@@ -51,9 +56,8 @@ class DrawPage {
         return line;
     }
 
-    async follow() {
-        for (;;) {
-            const room = await load(`/v1/shows/${encodeURIComponent(this.slug)}/queue`);
+    async follow(room) {
+        for (;; room = await load(roomPath(this.slug))) {
             this.describe(room);
             if (room.state === "off" || room.order !== "draw" || room.key) {
                 await this.check(room);
@@ -136,7 +140,8 @@ class DrawPage {
 export async function show(main, slug) {
     try {
         const found = await load(`/v1/shows/${encodeURIComponent(slug)}`);
-        new DrawPage(main, found, slug).follow();
+        const room = await load(roomPath(slug));
+        new DrawPage(main, found, slug, room).follow(room);
     } catch (error) {
         if (!(error instanceof Refused))
             throw error;

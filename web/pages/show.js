@@ -4,7 +4,7 @@ import { get, Refused } from "../api.js";
 import { Checkout, rememberBooking, unfinished } from "../checkout.js";
 import { choiceLines, Plan, Tiers } from "../choose.js";
 import { begun, command } from "../command.js";
-import { announce, el, replace, setText } from "../dom.js";
+import { announce, el, pause, replace, setText } from "../dom.js";
 import { Live } from "../live.js";
 import { load } from "../load.js";
 import { myName, setMyName } from "../me.js";
@@ -15,6 +15,7 @@ import { longDate, serverNow, span } from "../time.js";
 import { sentence, standing } from "../words.js";
 
 const TICK_MS = 500;
+const ROOM_MS = 1500;        // for word of the waiting room, before the page is shown without it
 const OTHERS_MAX = 3;
 
 function hero(show, left) {
@@ -27,13 +28,13 @@ function hero(show, left) {
 }
 
 class ShowPage {
-    constructor(main, show) {
+    constructor(show) {
         this.show = show;
         this.path = `/v1/shows/${encodeURIComponent(show.slug)}`;
         this.checkout = null;
         this.available = null;
         this.sale = null;
-        this.left = el("p", { class: "quiet", "data-left": "" }, " ");
+        this.left = el("p", { class: "quiet", "data-left": "" }, "\u00a0");
         const on = { changed: () => this.draw(), say: (text) => this.say(text),
             mayChoose: () => !this.checkout && !this.doing };
         this.isSeated = show.tiers.some((tier) => tier.seats);
@@ -45,13 +46,17 @@ class ShowPage {
         this.onward = el("div", { class: "onward", hidden: true }, el("span", { class: "grow" }),
             el("button", { type: "button", class: "main",
                 on: { click: () => this.goToPanel() } }, "Continue"));
-        replace(main, hero(show, this.left), this.two, this.onward);
+        this.put(this.panel);
+    }
+
+    /* Into the page, once it is known what stands where. */
+    place(main) {
+        replace(main, hero(this.show, this.left), this.two, this.onward);
         new IntersectionObserver(([entry]) => {
             this.seesPanel = entry.isIntersecting;
             this.drawOnward();
         }).observe(this.side);
-        this.put(this.panel);
-        document.title = `${show.name} · Box office`;
+        document.title = `${this.show.name} · Box office`;
     }
 
     /* What stands beside: a booking under way, the waiting room, or the choice. On a phone the
@@ -276,6 +281,7 @@ class ShowPage {
 
     begin(booking) {
         rememberBooking(this.show.slug, booking);
+        this.room.rest();
         this.choose.clear();
         this.choose.setMine(booking.seats || []);
         this.checkout = new Checkout(this.show, booking, { changed: (now) => this.changed(now),
@@ -360,13 +366,12 @@ export async function show(main, slug) {
             "It may have been moved or renamed. ", el("a", { href: "/" }, "See what’s on.")));
         return;
     }
-    const page = new ShowPage(main, found);
+    const page = new ShowPage(found);
+    const room = page.room.begin();
+    await Promise.race([room, pause(ROOM_MS)]);
+    page.place(main);
     page.draw();
     page.follow();
-    const begun = Promise.all([page.begun(), page.room.begin()]);
-    if (page.isSeated)
-        await page.choose.load();
-    else
-        await page.refresh().catch(() => {});
-    await begun;
+    await Promise.all([room, page.begun(),
+        page.isSeated ? page.choose.load() : page.refresh().catch(() => {})]);
 }
