@@ -258,12 +258,13 @@ def test_a_waiting_room_is_set_and_told_where_its_show_is(world, beside):
         told = json.loads(world.ctl("room", "show", slug).out)
         assert (told["show"], told["rate"], told["no_show_ms"], told["paused"]) == \
             (slug, 60, 30000, True)
-    assert "has not opened yet" in world.ctl("draw", "verify", "away").err
     noted = beside.run("SELECT actor, action, settings, after FROM audit WHERE action = 'show.room'")
     settings = {"rate": 60, "no_show_ms": 30000, "paused": True}
     assert noted == [("olga", "show.room", settings, settings)]
     assert world.value("SELECT count(*) FROM audit WHERE action = 'show.room'") == 1
     assert "NOT_FOUND" in world.ctl("room", "set", "nowhere", "--pause").err
+    world.ctl("room", "set", "away", "--order", "draw", "--opens-at", "2035-01-01T00:00:00Z")
+    assert "has not opened yet" in world.ctl("draw", "verify", "away").err
     world.rows("UPDATE databases SET dsn = 'host=127.0.0.1 port=1' WHERE dsn <> '' RETURNING 1")
     assert world.ctl("room", "show", "home").code == 0
     unknown = world.ctl("room", "show", "away")

@@ -89,6 +89,11 @@ def children(process):
     return [pid for pid, name in names.items() if name == "usher-exporter"]
 
 
+def exporter_of(process):
+    """The one, once it is there: it is a moment younger than its program."""
+    return wait_until("an exporter", lambda: children(process))[0]
+
+
 def counted(client, name="usher_gateway_trace_spans_total"):
     page = client.get("/metrics").body.decode()
     found = re.findall(rf'^{name}\{{([^}}]*)\}} (\d+)$', page, re.MULTILINE)
@@ -359,7 +364,7 @@ def test_no_secret_is_in_a_span_or_where_others_can_see_it(house):
             assert not [word for word in hidden if word.encode() in body], body
         # Nor in what the exporter was started with, nor does it hold anything of the program's open.
         for program in house.gateways + house.allocators + house.couriers:
-            exporter, = children(program)
+            exporter = exporter_of(program)
             for name in ("cmdline", "environ"):
                 seen = open(f"/proc/{exporter}/{name}", "rb").read()
                 assert not [word for word in hidden if word.encode() in seen], seen
@@ -425,7 +430,7 @@ def test_retry_after_is_heeded(house):
 
 def test_an_exporter_that_is_stopped_costs_spans_and_no_bookings(house):
     house.begin(Collector())
-    exporter, = children(house.gateways[0])
+    exporter = exporter_of(house.gateways[0])
     os.kill(exporter, signal.SIGSTOP)
     client = house.client()
 
@@ -444,10 +449,10 @@ def test_an_exporter_that_is_stopped_costs_spans_and_no_bookings(house):
 
 def test_a_stopped_exporter_does_not_keep_its_program_from_ending(house):
     house.begin(Collector())
-    for program in house.gateways + house.allocators:
-        os.kill(children(program)[0], signal.SIGSTOP)
+    left = [exporter_of(program) for program in house.gateways + house.allocators]
+    for exporter in left:
+        os.kill(exporter, signal.SIGSTOP)
     book_many(house, 3)
-    left = [children(program)[0] for program in house.gateways + house.allocators]
     assert house.gateways[0].stop() == 0 and house.allocators[0].stop() == 0
     assert not [pid for pid in left if os.path.exists(f"/proc/{pid}")]
 
@@ -456,7 +461,7 @@ def test_a_stopped_exporter_does_not_keep_its_program_from_ending(house):
 def test_an_exporter_that_dies_is_started_again(house, workers):
     house.begin(Collector(), workers=workers)
     for program in house.gateways + house.allocators:
-        killed, = children(program)
+        killed = exporter_of(program)
         os.kill(killed, signal.SIGKILL)
         book_many(house, 3)
         wait_until("another one", lambda p=program, k=killed: [c for c in children(p) if c != k], 20)
@@ -472,7 +477,7 @@ def test_what_was_recorded_leaves_before_the_program_ends(house, workers):
     house.begin(Collector(), workers=workers)
     trace, span, header = asked()
     book(house.client(), header)
-    exporters = [children(program)[0] for program in house.gateways + house.allocators]
+    exporters = [exporter_of(program) for program in house.gateways + house.allocators]
     assert house.gateways[0].stop() == 0 and house.allocators[0].stop() == 0
     assert not [pid for pid in exporters if os.path.exists(f"/proc/{pid}")]
     assert len(house.collector.of(trace)) == 4
@@ -482,7 +487,7 @@ def test_what_was_recorded_leaves_before_the_program_ends(house, workers):
 
 def test_an_exporter_ends_with_a_program_that_is_killed(house):
     house.begin(Collector(), workers=2)
-    exporters = [children(program)[0] for program in house.gateways + house.allocators]
+    exporters = [exporter_of(program) for program in house.gateways + house.allocators]
     trace, span, header = asked()
     client = house.client()
     book(client, header)
