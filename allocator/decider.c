@@ -572,17 +572,19 @@ enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t 
 enum err decider_report_send(struct decider *d, const struct tenure *t, size_t count,
                              const struct span *fields)
 {
-    struct span argv[7 + REPORT_SPANS_MAX];
+    struct span argv[8 + REPORT_SPANS_MAX];
     struct key state = key_state(t->partition), status = key_status(t->partition);
+    struct key generations = key_generations(t->partition);
     struct number epoch = number_of((int64_t)t->epoch), kept = number_of(ALLOCATOR_REPORT_SECONDS);
     size_t argc = 0;
 
     assert(count <= REPORT_SPANS_MAX);
     argv[argc++] = SPAN("EVALSHA");
     argv[argc++] = (struct span){d->sha1[SCRIPT_REPORT], 40};
-    argv[argc++] = SPAN("2");
+    argv[argc++] = SPAN("3");
     argv[argc++] = key_span(&state);
     argv[argc++] = key_span(&status);
+    argv[argc++] = key_span(&generations);
     argv[argc++] = span_of(epoch.text);
     argv[argc++] = span_of(kept.text);
     for (size_t i = 0; i < count; i++)

@@ -140,6 +140,16 @@ def test_keys_of_the_state_deleted(world):
     finish(world, crowd)
 
 
+def test_the_list_of_namespaces_deleted(world):
+    """Nothing is sold wrongly without it, and so nothing is rebuilt; but it is needed to tidy up."""
+    furnish(world)
+    redis, keys = world.redis_client(), world.keys()
+    before = redis.smembers(keys.generations)
+    redis.delete(keys.generations)
+    wait_until("the list", lambda: redis.smembers(keys.generations) == before)
+    world.judge()
+
+
 def test_answers_survive_a_wiped_redis(world):
     """The journal brings back what was answered, refusals too."""
     world.show("tiny", {"GA": (500, 2)})

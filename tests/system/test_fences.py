@@ -24,11 +24,14 @@ def run(redis, name, keys, *arguments):
 
 @pytest.mark.parametrize("epoch", ["6", "8", ""])
 def test_a_report_is_only_the_owners(redis, epoch):
-    keys = (KEYS.state, KEYS.status)
+    keys = (KEYS.state, KEYS.status, KEYS.generations)
+    redis.hset(KEYS.state, "generation", "5")
+    assert run(redis, "report", keys, epoch, 10, "allocator", "zombie") == b"FENCED"
+    assert not redis.exists(KEYS.generations)
     assert run(redis, "report", keys, 7, 10, "allocator", "heir", "state", "serving") == b"REPORTED"
     assert run(redis, "report", keys, epoch, 10, "allocator", "zombie") == b"FENCED"
     assert redis.hgetall(KEYS.status) == {b"allocator": b"heir", b"state": b"serving"}
-    assert 0 < redis.ttl(KEYS.status) <= 10
+    assert 0 < redis.ttl(KEYS.status) <= 10 and redis.smembers(KEYS.generations) == {b"5"}
 
 
 @pytest.mark.parametrize("epoch", ["6", "8", ""])
@@ -47,6 +50,7 @@ def test_a_stamp_is_only_the_owners(redis, epoch):
 
 def test_a_redis_that_lost_all_belongs_to_nobody(redis):
     redis.flushall()
-    assert run(redis, "report", (KEYS.state, KEYS.status), 7, 10, "allocator", "any") == b"FENCED"
+    keys = (KEYS.state, KEYS.status, KEYS.generations)
+    assert run(redis, "report", keys, 7, 10, "allocator", "any") == b"FENCED"
     assert run(redis, "stamp", (KEYS.state, KEYS.requests), 7, 5, "0-1") == b"FENCED"
     assert redis.dbsize() == 0
