@@ -63,10 +63,20 @@ static void take_path(const struct plan *plan)
     board->path[strcspn(board->path, "\r\n")] = '\0';
 }
 
-/* All clients first, then one common start. */
+/* Left for reap() to collect. */
+static bool any_has_ended(void)
+{
+    siginfo_t ended = {0};
+
+    return waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0;
+}
+
+/* All clients first, then one common start; without one of the processes there is none. */
 static void start_together(const struct plan *plan)
 {
     for (int ms = 0; ms < READY_MS_MAX && atomic_load(&board->ready) < plan->processes; ms++) {
+        if (any_has_ended())
+            atomic_store(&board->stop, 1);
         if (atomic_load(&board->stop) != 0)
             return;
         clock_sleep_ms(1);

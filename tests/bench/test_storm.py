@@ -1,9 +1,11 @@
 """storm against servers of the test's own, honest and lying: it must notice."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -18,10 +20,11 @@ class Server:
     """Answers each request with what `answer(method, path, key, user)` returns: a status, header
     fields and a body, or None to hang up. Where `seats` is given, `answer(seat, user, path)`."""
 
-    def __init__(self, answer, seats=False):
+    def __init__(self, answer, seats=False, backlog=512, deaf_seconds=0.0):
         self.answer = answer
         self.seats = seats
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.deaf_until = time.monotonic() + deaf_seconds  # till then it hangs up on everybody
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=backlog)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.requests = 0
         self.acceptor = threading.Thread(target=self.accept, daemon=True)
@@ -33,11 +36,14 @@ class Server:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
+            if time.monotonic() < self.deaf_until:
+                connection.close()
+                continue
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
         data = b""
-        with connection:
+        with connection, contextlib.suppress(ConnectionError):  # whoever asked was killed
             while True:
                 while b"\r\n\r\n" not in data:
                     more = connection.recv(65536)
@@ -214,6 +220,31 @@ def test_a_lost_connection_is_counted_and_made_anew(serve):
     assert code == 0, result
     assert result["broken"] == 10
     assert result["steps"]["read"]["done"] == 90
+
+
+def test_clients_lost_before_the_start_come_again(serve):
+    """Not all at once can be connected; some are lost before the last one is."""
+    server = serve(lambda *request: (200, "", '{"available":1}'), backlog=0, deaf_seconds=1.5)
+    code, result = storm(server, "--requests", "100", "--clients", "8", "--mix", "read=1")
+    assert code == 0, result
+    assert result["reconnects"] > 0
+    assert result["steps"]["read"]["done"] + result["broken"] == 100
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_a_process_that_is_killed_is_told(serve, seconds):
+    """Before the start, for which nobody waits then, and after it."""
+    storm = subprocess.Popen([BUILD / "bench" / "storm", "--url", serve(Honest()).url, "--quiet",
+                              "--clients", "4", "--processes", "2", "--mix", "read=1",
+                              "--seconds", "3"],
+                             stderr=subprocess.PIPE, text=True)
+    children = f"/proc/{storm.pid}/task/{storm.pid}/children"
+    while len(pids := pathlib.Path(children).read_text().split()) < 2:
+        assert storm.poll() is None
+    time.sleep(seconds)
+    os.kill(int(pids[1]), signal.SIGKILL)
+    assert "storm: process 1 was ended by signal 9" in storm.communicate(timeout=30)[1]
+    assert storm.returncode == 1
 
 
 def test_listeners_say_what_they_were_told(serve):
