@@ -125,7 +125,8 @@ enum err decider_mend(struct decider *d, const struct tenure *t, bool *created, 
 enum err decider_stamp_send(struct decider *d, const struct tenure *t, uint64_t version,
                             const struct cursor *cursor, size_t shows,
                             const struct availability *show);
-/* What the owner reports of itself, as field, value, …. Pipelined; REPORTED or FENCED. */
+/* What the owner reports of itself, as field, value, …. Lists its namespace again, too, if somebody
+ * has deleted the list. Pipelined; REPORTED or FENCED. */
 enum err decider_report_send(struct decider *d, const struct tenure *t, size_t count,
                              const struct span *fields);
 

@@ -10,7 +10,7 @@ if state[1] ~= ARGV[1] then
   return 'FENCED'
 end
 -- If somebody has deleted that list: what is not in it is never dropped.
-if state[2] and state[2] ~= '' then
+if state[2] then
   redis.call('SADD', KEYS[3], state[2])
 end
 redis.call('HSET', KEYS[2], unpack(ARGV, 3))
