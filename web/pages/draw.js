@@ -21,7 +21,7 @@ function fact(term, value) {
 }
 
 class DrawPage {
-    constructor(main, show, slug, room) {
+    constructor(main, show, slug) {
         this.show = show;
         this.slug = slug;
         this.facts = el("dl", { class: "facts-list long" });
@@ -32,7 +32,6 @@ class DrawPage {
             on: { submit: (event) => { event.preventDefault(); this.tell(); } } },
         el("div", { class: "formrow" }, el("label", {}, "Who came as number", this.arrival),
             el("button", {}, "got …")), this.number);
-        this.describe(room);
         document.title = `The draw for ${show.name} · Box office`;
         replace(main, el("div", { class: "stack" },
             el("p", { class: "quiet" }, el("a", { href: `/shows/${encodeURIComponent(slug)}` },
@@ -56,6 +55,7 @@ class DrawPage {
         return line;
     }
 
+    /* Begins with what is known of the room, before anything is shown. */
     async follow(room) {
         for (;; room = await load(roomPath(this.slug))) {
             this.describe(room);
@@ -141,7 +141,7 @@ export async function show(main, slug) {
     try {
         const found = await load(`/v1/shows/${encodeURIComponent(slug)}`);
         const room = await load(roomPath(slug));
-        new DrawPage(main, found, slug, room).follow(room);
+        new DrawPage(main, found, slug).follow(room);
     } catch (error) {
         if (!(error instanceof Refused))
             throw error;

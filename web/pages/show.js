@@ -367,7 +367,7 @@ export async function show(main, slug) {
         return;
     }
     const page = new ShowPage(found);
-    const room = page.room.begin();
+    const room = page.room.begin(); // it says what stands where
     await Promise.race([room, pause(ROOM_MS)]);
     page.place(main);
     page.draw();
