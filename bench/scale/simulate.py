@@ -7,7 +7,7 @@
 A simulation in steps of 10 ms: people come, each books once, gateways queue up to their bound, the
 partition decides batches in turns that last as long as was measured, answers leave after the turn.
 Nothing is random: the same arguments give the same figures. The unit costs are those of
-docs/PERFORMANCE.md, measured on two shared cores with the load generator on them.
+docs/PERFORMANCE.md of the machine with the fast disk: two shared cores, the load generator on them.
 """
 
 import argparse
